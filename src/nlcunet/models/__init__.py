@@ -1,0 +1,1 @@
+"""Networks, their weights, and the list of names that can be loaded."""

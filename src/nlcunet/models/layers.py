@@ -1,0 +1,52 @@
+"""Layers that several networks share: pixel-wise layer norm, channel attention, gated feed-forward.
+
+Shape legend: channels of a feature map; hidden = int(2.66 · channels) of the feed-forward.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Features = Float[Tensor, "batch channels height width"]
+
+
+class PixelLayerNorm(nn.LayerNorm):
+    """Layer norm over the channels of each pixel; a view, not a copy, for channels-last tensors."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x: Features) -> Features:
+        """Normalise every pixel's channels to mean 0 and variance 1, then scale and shift."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze and excitation: every channel is scaled by a factor in (0, 1) made from all channels' means."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        squeezed = max(1, channels // reduction)
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.excite = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Features) -> Features:
+        """Scale the channels of ``x``."""
+        mean = x.mean(dim=(2, 3), keepdim=True)
+        return x * self.excite(F.gelu(self.squeeze(mean))).sigmoid()
+
+
+class GatedFeedForward(nn.Module):
+    """Two 1×1 convolutions around a depth-wise one whose first half gates the second (Restormer's GDFN), no biases."""
+
+    def __init__(self, channels: int, expansion: float = 2.66) -> None:
+        super().__init__()
+        hidden = int(channels * expansion)
+        self.expand = nn.Conv2d(channels, 2 * hidden, 1, bias=False)
+        self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
+        self.contract = nn.Conv2d(hidden, channels, 1, bias=False)
+
+    def forward(self, x: Features) -> Features:
+        """Transform ``x``; the caller adds the residual."""
+        gate, content = self.depthwise(self.expand(x)).chunk(2, dim=1)
+        return self.contract(F.gelu(gate) * content)
