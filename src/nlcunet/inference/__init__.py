@@ -1,0 +1,1 @@
+"""From a picture to a larger picture: tiles, the upscaler, and batches of files."""
