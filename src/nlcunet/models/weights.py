@@ -1,0 +1,202 @@
+"""Weights files: safetensors with a JSON header that says what the network is, what it learned from, and how well it does.
+
+A loaded model describes itself as data: scale, size rules and tiling advice stand in its header, not in code around it.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet
+from nlcunet.models.registry import make_network
+
+HEADER_KEY = "nlcunet"
+DEFAULT_MODEL = "4x-NLCUnet-S"
+_BICUBIC = re.compile(r"bicubic-x([2-8])")
+
+
+class DataSource(BaseModel):
+    """A set of photographs that weights were trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """What it is called."""
+    licence: str
+    """Licence or licences of the pictures."""
+    pictures: int = 0
+    """How many pictures or tiles."""
+
+
+class WeightsHeader(BaseModel):
+    """What a weights file says of itself; unknown keys are kept out so that a typing error cannot pass as data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """Name in the manner of OpenModelDB, as ``4x-NLCUnet-S``."""
+    architecture: str
+    """Key of ``nlcunet.models.registry.ARCHITECTURES``."""
+    config: dict[str, Any]
+    """Arguments of the architecture."""
+    scale: int
+    """Enlargement."""
+    size_multiple: int = 1
+    """Height and width of the input must be multiples of this (callers pad)."""
+    min_size: int = 1
+    """Smallest height and width of the input, in pixels."""
+    tile_overlap: int = 16
+    """Advised overlap of tiles, in low-resolution pixels."""
+    parameters: int = 0
+    """Number of trained parameters."""
+    degradation: str = ""
+    """What it was trained to undo: a preset of ``nlcunet.degradations.presets`` or words."""
+    data: tuple[DataSource, ...] = ()
+    """What it was trained on."""
+    licence: str = "Apache-2.0"
+    """Licence of the weights."""
+    steps: int = 0
+    """Optimiser steps."""
+    patches: int = 0
+    """Training patches seen."""
+    hours: float = 0.0
+    """Hours of training by the clock."""
+    scores: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Measured results: ``{"Set5 gaussian8 x4": {"psnr_y": …, "ssim_y": …}}``."""
+    date: str = ""
+    """Day the weights were made, ISO 8601."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network with its weights, ready to run, and its description."""
+
+    network: nn.Module
+    """The network in evaluation mode: (n, 3, h, w) in [0, 1] to (n, 3, scale · h, scale · w), not clamped."""
+    header: WeightsHeader
+    """What it is."""
+
+
+def describe(network: NLCUnet, name: str, **facts: Any) -> WeightsHeader:
+    """The header of an NLCUnet; ``facts`` are further fields of ``WeightsHeader``."""
+    return WeightsHeader(
+        name=name,
+        architecture="NLCUnet",
+        config=asdict(network.config),
+        scale=network.config.scale,
+        size_multiple=SIZE_MULTIPLE,
+        min_size=SIZE_MULTIPLE,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        **facts,
+    )
+
+
+def save_weights(path: Path, network: nn.Module, header: WeightsHeader, *, half: bool = True) -> None:
+    """Write a network's weights with their header, atomically.
+
+    Args:
+        path: target, by custom ``NAME.safetensors``.
+        network: its state dict is stored.
+        header: stored as JSON in the file's metadata.
+        half: store float tensors in half precision (what embedded weights do); else as they are.
+    """
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        save_file(tensors, temporary, metadata={HEADER_KEY: header.model_dump_json()})
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"the weights could not be written to {path}: {error}; is there space and permission?") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_header(path: Path) -> WeightsHeader:
+    """The header of a weights file, without its tensors.
+
+    Raises:
+        WeightsError: the file is missing, is no safetensors file, or has no valid header.
+    """
+    if not path.is_file():
+        raise WeightsError(f"weights must be a safetensors file or an embedded name: found no {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}); fetch or copy it again") from error
+    if HEADER_KEY not in metadata:
+        raise WeightsError(f"{path} has no nlcunet header; write it with nlcunet.models.weights.save_weights")
+    try:
+        return WeightsHeader.model_validate_json(metadata[HEADER_KEY])
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise WeightsError(f"the header of {path} is not valid: {problems}") from error
+
+
+def embedded_models() -> tuple[str, ...]:
+    """Names of the weights inside the package."""
+    folder = resources.files("nlcunet") / "weights"
+    return tuple(sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith(".safetensors")))
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The file behind an embedded name or a path.
+
+    Raises:
+        WeightsError: there is neither such a name nor such a file.
+    """
+    embedded = Path(str(resources.files("nlcunet") / "weights" / f"{name_or_path}.safetensors"))
+    if embedded.is_file():
+        return embedded
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        known = ", ".join((*embedded_models(), "bicubic-x2 … bicubic-x8"))
+        raise WeightsError(f"the model must be one of {known}, or a .safetensors file: got {str(name_or_path)!r}")
+    return path
+
+
+def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device | str = "cpu") -> LoadedModel:
+    """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, or path of a weights file.
+
+    Args:
+        name_or_path: what to load.
+        device: where its weights go.
+
+    Raises:
+        WeightsError: there is no such model, or its file is damaged.
+    """
+    if match := _BICUBIC.fullmatch(str(name_or_path)):
+        scale = int(match[1])
+        header = WeightsHeader(
+            name=str(name_or_path), architecture="Bicubic", config={"scale": scale}, scale=scale, tile_overlap=4
+        )
+        return LoadedModel(make_network("Bicubic", header.config).eval(), header)
+    path = find_weights(name_or_path)
+    header = read_header(path)
+    try:
+        network = make_network(header.architecture, header.config)
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+        network.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
+    except (SafetensorError, OSError, RuntimeError, ConfigError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise WeightsError(f"the tensors of {path} do not fit its header ({first_line}); fetch or copy it again") from error
+    return LoadedModel(network.to(device).eval(), header)
+
+
+def header_as_json(header: WeightsHeader) -> str:
+    """A header for people: indented JSON."""
+    return json.dumps(header.model_dump(), indent=2, ensure_ascii=False)
