@@ -18,8 +18,8 @@ def pad_to_multiple(
     """Extend a picture below and to the right until both sides are multiples of ``multiple``.
 
     The picture keeps its place at the top left: what a network makes of it is the first ``scale · height`` rows and
-    ``scale · width`` columns of its output. New pixels mirror the picture (the edge pixel itself is not repeated); a side
-    too short for that repeats its last pixel.
+    ``scale · width`` columns of its output. New pixels mirror the picture (the edge pixel itself is not repeated); a
+    side too short for that repeats its last pixel.
 
     Args:
         image: pictures of any number type and any number of channels.

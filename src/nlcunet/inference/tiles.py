@@ -9,10 +9,10 @@ Rows and columns are planned alike and apart, each by an ``AxisPlan``; tile (i, 
                                    start   core_start             core_stop, stop
                                        <-blend-><-blend->
 
-The cores cover every pixel once. Beyond its core a span reads at least ``overlap`` pixels more on every side where the
-picture goes on. Within ``blend`` pixels on either side of a border between cores, the two spans fade into each other with
-a raised cosine; what lies further out is context that the network sees and nobody else. So a network whose result depends
-on no more than ``overlap − blend`` pixels around is tiled without any difference.
+The cores cover every pixel once. Beyond its core a span reads at least ``overlap`` pixels more on every side where
+the picture goes on. Within ``blend`` pixels on either side of a border between cores, the two spans fade into each
+other with a raised cosine; what lies further out is context that the network sees and nobody else. So a network whose
+result depends on no more than ``overlap − blend`` pixels around is tiled without any difference.
 
 All spans of an axis have the same length, and start at multiples of the network's size multiple, so that a network that
 works on several resolutions sees every pixel in the same phase as in the whole picture. The weights are multiples of
@@ -23,6 +23,7 @@ All lengths are low-resolution pixels.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -150,11 +151,11 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int, min_size: int
     tile = max(round_up(-(-(padded + (count - 1) * shared) // count), multiple), round_up(min_size, multiple))
     steps = (padded - tile) // multiple
     starts = [steps * index // (count - 1) * multiple for index in range(count)]
-    borders = [(start + tile + after) // 2 for start, after in zip(starts, starts[1:], strict=False)]
+    borders = [(start + tile + after) // 2 for start, after in pairwise(starts)]
     edges = [0, *borders, length]
     spans = tuple(
         Span(start, start + tile, core_start, core_stop)
-        for start, core_start, core_stop in zip(starts, edges, edges[1:], strict=False)
+        for start, (core_start, core_stop) in zip(starts, pairwise(edges), strict=True)
     )
     shortest_core = min(span.core_stop - span.core_start for span in spans)
     return AxisPlan(length, min(overlap // 2, shortest_core // 2), spans)
