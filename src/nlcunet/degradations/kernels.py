@@ -1,0 +1,110 @@
+"""Blur kernels: isotropic and anisotropic Gaussians, and the eight fixed ones of Gaussian8.
+
+A kernel is a square array of odd size that sums to 1, float64, rows downwards and columns to the right. Gaussians are
+sampled at pixel centres, not integrated over pixels, as in the research code that all published numbers rest on.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nlcunet.errors import ConfigError
+
+GAUSSIAN8_SIZE_PX = 21
+
+GAUSSIAN8_SIGMA_RANGE_PX: dict[int, tuple[float, float]] = {2: (0.80, 1.60), 3: (1.35, 2.40), 4: (1.80, 3.20)}
+"""First and last of the eight sigmas for each scale (Gu et al., "Blind Super-Resolution With Iterative Kernel
+Correction", CVPR 2019, https://arxiv.org/abs/1904.03377)."""
+
+
+def isotropic_gaussian(size: int, sigma_px: float) -> Float[Tensor, "size size"]:
+    """A round Gaussian blur kernel.
+
+    Args:
+        size: Side in pixels, odd.
+        sigma_px: Standard deviation in pixels of the high-resolution picture, above 0.
+
+    Returns:
+        The kernel, float64, sum 1, on the CPU.
+
+    Raises:
+        ConfigError: If the size is even or sigma is not above 0.
+    """
+    return anisotropic_gaussian(size, sigma_px, sigma_px, 0.0)
+
+
+def anisotropic_gaussian(
+    size: int, sigma_x_px: float, sigma_y_px: float, angle_rad: float, *, noise: Tensor | None = None
+) -> Float[Tensor, "size size"]:
+    """An elliptic Gaussian blur kernel, turned, and roughened if asked.
+
+    With x to the right and y downwards, `sigma_x_px` is measured along (cos angle, sin angle) and `sigma_y_px` along
+    (-sin angle, cos angle): a positive angle turns the ellipse clockwise as seen on a screen.
+
+    Args:
+        size: Side in pixels, odd.
+        sigma_x_px: Standard deviation along the first axis, above 0.
+        sigma_y_px: Standard deviation along the second axis, above 0.
+        angle_rad: Angle of the first axis, in radians.
+        noise: Factors (size, size) that the kernel is multiplied by before it is normalised, such as those of
+            `multiplicative_noise`; none by default.
+
+    Returns:
+        The kernel, float64, sum 1, on the CPU.
+
+    Raises:
+        ConfigError: If the size is even, a sigma is not above 0, or the noise has another shape.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ConfigError(f"a blur kernel's size must be odd and at least 1: got {size}; use {abs(size) + 1}")
+    if not (sigma_x_px > 0 and sigma_y_px > 0):
+        raise ConfigError(
+            f"a Gaussian's sigma must be above 0 px: got {sigma_x_px} and {sigma_y_px}; leave the blur out instead"
+        )
+    axis = torch.arange(size, dtype=torch.float64) - size // 2
+    along_x = math.cos(angle_rad) * axis + math.sin(angle_rad) * axis[:, None]
+    along_y = -math.sin(angle_rad) * axis + math.cos(angle_rad) * axis[:, None]
+    kernel = torch.exp(-0.5 * ((along_x / sigma_x_px) ** 2 + (along_y / sigma_y_px) ** 2))
+    if noise is not None:
+        if noise.shape != kernel.shape:
+            raise ConfigError(f"kernel noise must be {size} × {size}: got {tuple(noise.shape)}; draw it at that size")
+        kernel = kernel * noise.to(torch.float64)
+    return kernel / kernel.sum()
+
+
+def multiplicative_noise(size: int, amount: float, generator: torch.Generator) -> Float[Tensor, "size size"]:
+    """Factors uniform in [1 - amount, 1 + amount], which make a kernel look less like a formula.
+
+    From Bell-Kligler et al., "Blind Super-Resolution Kernel Estimation using an Internal-GAN", NeurIPS 2019
+    (https://arxiv.org/abs/1909.06581), where `amount` is 0.25.
+
+    Raises:
+        ConfigError: If the amount lies outside [0, 1).
+    """
+    if not 0 <= amount < 1:
+        raise ConfigError(f"multiplicative kernel noise must lie in [0, 1): got {amount}; 0.25 is usual")
+    uniform = torch.rand(size, size, dtype=torch.float64, generator=generator)
+    return 1 + amount * (2 * uniform - 1)
+
+
+def gaussian8_sigmas_px(scale: int) -> tuple[float, ...]:
+    """The eight sigmas of Gaussian8, evenly spaced, smallest first.
+
+    Raises:
+        ConfigError: If the scale has no Gaussian8 protocol.
+    """
+    if scale not in GAUSSIAN8_SIGMA_RANGE_PX:
+        raise ConfigError(f"Gaussian8 is defined for scale 2, 3 and 4: got {scale}; choose one of these")
+    first, last = GAUSSIAN8_SIGMA_RANGE_PX[scale]
+    return tuple(round(first + (last - first) * step / 7, 12) for step in range(8))
+
+
+def gaussian8_kernels(scale: int) -> Float[Tensor, "8 21 21"]:
+    """The eight kernels of Gaussian8 for a scale, in order of rising sigma; float64, each of sum 1.
+
+    Raises:
+        ConfigError: If the scale has no Gaussian8 protocol.
+    """
+    return torch.stack([isotropic_gaussian(GAUSSIAN8_SIZE_PX, sigma) for sigma in gaussian8_sigmas_px(scale)])

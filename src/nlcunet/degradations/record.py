@@ -1,0 +1,115 @@
+"""The full account of one degradation: enough to repeat it bit for bit, small enough to lie beside every picture."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nlcunet.degradations.kernels import anisotropic_gaussian, multiplicative_noise
+from nlcunet.errors import ConfigError
+
+KernelKind: TypeAlias = Literal["none", "isotropic", "anisotropic"]
+NoiseKind: TypeAlias = Literal["gaussian", "poisson"]
+JpegChroma: TypeAlias = Literal["4:2:0", "4:4:4"]
+
+SEED_LIMIT = 2**48
+"""Seeds lie below this, so that JSON readers with 53-bit integers keep them, and twice a seed stays a seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DegradationRecord:
+    """What was done to one picture, in the order in which it was done."""
+
+    scale: int
+    """Factor by which both sides shrink, at least 1."""
+    kernel: KernelKind = "none"
+    """Kind of blur kernel."""
+    kernel_size_px: int = 1
+    """Side of the blur kernel, odd; 1 without blur."""
+    sigma_x_px: float = 0.0
+    """Standard deviation along the kernel's first axis, in high-resolution pixels; 0 without blur."""
+    sigma_y_px: float = 0.0
+    """Standard deviation along the second axis; equal to the first in an isotropic kernel."""
+    angle_rad: float = 0.0
+    """Angle of the first axis: see `nlcunet.degradations.kernels.anisotropic_gaussian`."""
+    kernel_noise: float = 0.0
+    """Multiplicative noise on the kernel: its factors are uniform in 1 ± this."""
+    noise: NoiseKind = "gaussian"
+    """Kind of pixel noise, where `noise_std_8bit` is above 0."""
+    noise_std_8bit: float = 0.0
+    """Standard deviation of the pixel noise in steps of 1/255; of Poisson noise that at white. 0 for none."""
+    noise_is_grey: bool = False
+    """Whether all three channels get the same noise."""
+    jpeg_quality: int | None = None
+    """JPEG quality 1 to 100; None for no compression."""
+    jpeg_chroma: JpegChroma = "4:2:0"
+    """Chroma subsampling of the JPEG."""
+    seed: int = 0
+    """What kernel noise and pixel noise are drawn from, 0 to 2^48 - 1."""
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot be.
+
+        Raises:
+            ConfigError: If a field lies outside its range. Kernel sizes and sigmas are checked by the kernel itself.
+        """
+        if self.scale < 1:
+            raise ConfigError(f"scale must be at least 1: got {self.scale}")
+        if self.kernel not in get_args(KernelKind):
+            raise ConfigError(f"kernel must be one of {', '.join(get_args(KernelKind))}: got {self.kernel!r}")
+        if self.noise not in get_args(NoiseKind):
+            raise ConfigError(f"noise must be one of {', '.join(get_args(NoiseKind))}: got {self.noise!r}")
+        if self.noise_std_8bit < 0:
+            raise ConfigError(f"noise_std_8bit must be at least 0: got {self.noise_std_8bit}")
+        if self.jpeg_chroma not in get_args(JpegChroma):
+            raise ConfigError(f"jpeg_chroma must be one of {', '.join(get_args(JpegChroma))}: got {self.jpeg_chroma!r}")
+        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
+            raise ConfigError(f"jpeg_quality must be 1 to 100, or none: got {self.jpeg_quality}")
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise ConfigError(f"seed must be 0 to 2^48 - 1: got {self.seed}")
+
+    @property
+    def sigma_px(self) -> float:
+        """One number for how strong the blur is: the geometric mean of the two sigmas."""
+        return self.sigma_x_px if self.kernel == "isotropic" else float((self.sigma_x_px * self.sigma_y_px) ** 0.5)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DegradationRecord":
+        """A record from the values that `to_dict` gave.
+
+        Raises:
+            ConfigError: If a name is unknown, `scale` is missing, or a value cannot be.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown or "scale" not in values:
+            what = f"unknown {', '.join(unknown)}" if unknown else "no scale"
+            raise ConfigError(f"a degradation record must hold scale and no unknown names: got {what}")
+        return cls(**values)
+
+
+def record_kernel(record: DegradationRecord) -> Float[Tensor, "size size"]:
+    """The blur kernel of a record, float64 on the CPU; the single number 1 without blur.
+
+    Raises:
+        ConfigError: If its size is even or a sigma is not above 0.
+    """
+    if record.kernel == "none":
+        return torch.ones(1, 1, dtype=torch.float64)
+    roughness = None
+    if record.kernel_noise != 0:
+        generator = torch.Generator().manual_seed(2 * record.seed)
+        roughness = multiplicative_noise(record.kernel_size_px, record.kernel_noise, generator)
+    return anisotropic_gaussian(
+        record.kernel_size_px, record.sigma_x_px, record.sigma_y_px, record.angle_rad, noise=roughness
+    )
+
+
+def pixel_noise_generator(record: DegradationRecord) -> torch.Generator:
+    """A fresh generator for the pixel noise of a record, independent of the one for its kernel noise."""
+    return torch.Generator().manual_seed(2 * record.seed + 1)
