@@ -1,0 +1,186 @@
+"""The machine below: which device, which number type, how much memory is free, which random seed.
+
+Nothing here keeps state, and whatever of torch's global state is changed is put back (but for ``seed_everything``).
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from nlcunet.errors import ConfigError, DeviceError
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+"""``"auto"`` is float16 on CUDA devices with tensor cores (compute capability 7 and up) and float32 elsewhere."""
+
+FREE_MEMORY_UNKNOWN = 4 * 2**30
+"""Taken for granted where the system does not tell."""
+
+OUT_OF_MEMORY_PHRASES = (
+    "out of memory",  # CUDA, MPS, HIP
+    "can't allocate memory",  # torch's CPU allocator on Linux and macOS
+    "not enough memory",  # torch's CPU allocator on Windows
+    "alloc_failed",  # cuBLAS and cuDNN, CUBLAS_STATUS_ALLOC_FAILED
+    "invalid buffer size",  # MPS: one tensor larger than the device takes
+)
+
+
+def choose_device(name: str | torch.device = "auto") -> torch.device:
+    """The device to compute on.
+
+    Args:
+        name: ``"auto"`` (CUDA, else Apple's MPS, else the CPU), or what torch calls it: ``"cpu"``, ``"cuda:1"``, …
+
+    Raises:
+        DeviceError: the name means nothing to torch, or this machine has no such device.
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device must be auto, cpu, cuda, cuda:N or mps: got {name!r}") from error
+    if device.type not in {"cpu", "cuda", "mps"}:
+        raise DeviceError(f"device must be auto, cpu, cuda, cuda:N or mps: got {name!r}")
+    if device.type == "cuda" and not (has_cuda and (device.index or 0) < torch.cuda.device_count()):
+        count = torch.cuda.device_count() if has_cuda else 0
+        raise DeviceError(f"device {device} is not there: torch sees {count} CUDA devices; take another or auto")
+    if device.type == "mps" and not has_mps:
+        raise DeviceError("device mps is not there: it needs a Mac with Apple silicon; take another or auto")
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The number type to compute in on ``device``; see ``Precision``.
+
+    Raises:
+        ConfigError: ``precision`` is not one of the four words.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(f"precision must be one of {', '.join(get_args(Precision))}: got {precision!r}")
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+    has_tensor_cores = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7
+    return torch.float16 if has_tensor_cores else torch.float32
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in OUT_OF_MEMORY_PHRASES)
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Give memory that torch only keeps for later back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def free_memory_bytes(device: torch.device) -> int:
+    """Memory that can be taken on ``device`` now, in bytes, counting what torch holds there unused."""
+    if device.type == "cuda":
+        unused_in_pool = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused_in_pool
+    if device.type == "mps":
+        return max(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory(), 0)
+    return free_system_memory_bytes()
+
+
+def free_system_memory_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Main memory that this process can still take, in bytes, within the limits of its container.
+
+    Args:
+        proc: where the kernel shows processes.
+        cgroups: where the kernel shows control groups (versions 1 and 2 are read).
+    """
+    candidates = _container_room_bytes(proc, cgroups)
+    for line in _read_lines(proc / "meminfo"):
+        if line.startswith("MemAvailable:"):
+            candidates.append(int(line.split()[1]) * 1024)
+    if candidates:
+        return max(min(candidates), 0)
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # half: the other half may be in use
+    return FREE_MEMORY_UNKNOWN
+
+
+def _container_room_bytes(proc: Path, cgroups: Path) -> list[int]:
+    """What every control group around this process still allows, in bytes; empty without limits."""
+    rooms = []
+    for line in _read_lines(proc / "self" / "cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, limit, used, reclaimable = cgroups, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            root, limit, used = cgroups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            reclaimable = "total_inactive_file"
+        else:
+            continue
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            if not folder.is_relative_to(root):
+                break
+            numbers = [_read_number(folder / name) for name in (limit, used)]
+            if numbers[0] is not None and numbers[1] is not None:
+                rooms.append(numbers[0] - numbers[1] + _read_statistic(folder / "memory.stat", reclaimable))
+    return rooms
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []  # not Linux, or hidden from this process: the caller has other sources
+
+
+def _read_number(path: Path) -> int | None:
+    """The number in a one-line file; nothing for ``max`` or a missing file."""
+    lines = _read_lines(path)
+    return int(lines[0]) if lines and lines[0].isdecimal() else None
+
+
+def _read_statistic(path: Path, name: str) -> int:
+    """One value of a file of ``name value`` lines; 0 if it is not there."""
+    return next((int(line.split()[1]) for line in _read_lines(path) if line.startswith(f"{name} ")), 0)
+
+
+@contextmanager
+def thread_limit(threads: int | None) -> Iterator[None]:
+    """Let torch use ``threads`` CPU threads inside, and as many as before afterwards; ``None`` changes nothing.
+
+    Raises:
+        ConfigError: fewer than one thread.
+    """
+    if threads is None:
+        yield
+        return
+    if threads < 1:
+        raise ConfigError(f"threads must be at least 1: got {threads}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and torch (all devices); the only function here that leaves a trace.
+
+    Raises:
+        ConfigError: the seed is negative or needs more than 32 bits.
+    """
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"a seed must lie in 0 … 2³² − 1: got {seed}")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - code that uses the old global generator is what this is for
+    torch.manual_seed(seed)
