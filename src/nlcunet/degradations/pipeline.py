@@ -42,7 +42,7 @@ def is_separable(kernels: Float[Tensor, "*batch size size"]) -> bool:
 
 def blur(
     images: Float[Tensor, "batch 3 height width"],
-    kernels: Float[Tensor, "batch size size"] | Float[Tensor, "size size"],
+    kernels: Float[Tensor, "kernels size size"] | Float[Tensor, "size size"],
     *,
     separable: bool | None = None,
 ) -> Float[Tensor, "batch 3 height width"]:

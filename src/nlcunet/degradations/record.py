@@ -57,14 +57,8 @@ class DegradationRecord:
         """
         if self.scale < 1:
             raise ConfigError(f"scale must be at least 1: got {self.scale}")
-        if self.kernel not in get_args(KernelKind):
-            raise ConfigError(f"kernel must be one of {', '.join(get_args(KernelKind))}: got {self.kernel!r}")
-        if self.noise not in get_args(NoiseKind):
-            raise ConfigError(f"noise must be one of {', '.join(get_args(NoiseKind))}: got {self.noise!r}")
         if self.noise_std_8bit < 0:
             raise ConfigError(f"noise_std_8bit must be at least 0: got {self.noise_std_8bit}")
-        if self.jpeg_chroma not in get_args(JpegChroma):
-            raise ConfigError(f"jpeg_chroma must be one of {', '.join(get_args(JpegChroma))}: got {self.jpeg_chroma!r}")
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise ConfigError(f"jpeg_quality must be 1 to 100, or none: got {self.jpeg_quality}")
         if not 0 <= self.seed < SEED_LIMIT:
@@ -90,6 +84,9 @@ class DegradationRecord:
         if unknown or "scale" not in values:
             what = f"unknown {', '.join(unknown)}" if unknown else "no scale"
             raise ConfigError(f"a degradation record must hold scale and no unknown names: got {what}")
+        for name, choices in (("kernel", KernelKind), ("noise", NoiseKind), ("jpeg_chroma", JpegChroma)):
+            if name in values and values[name] not in get_args(choices):
+                raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}: got {values[name]!r}")
         return cls(**values)
 
 
