@@ -1,0 +1,89 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from nlcunet.errors import ImageWriteError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another disk",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another disk",
+    errno.EFBIG: "the file is larger than this disk or user may hold; choose another disk or a smaller format",
+    errno.EACCES: "check the permissions of the folder, or choose another",
+    errno.EPERM: "check the permissions of the folder, or choose another",
+    errno.EROFS: "the disk is read-only; choose another",
+    errno.ENOENT: "create the folder first",
+    errno.ENOTDIR: "create the folder first",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def write_file_atomically(target: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that a reader sees the old file or the new one, never a part.
+
+    The temporary file is flushed to disk before it takes the target's name. Whatever goes wrong, also an interrupt,
+    it is removed and the target stays as it was. A link is followed, permissions of an existing target are kept.
+
+    Raises:
+        ImageWriteError: The folder is missing or not writable, the disk is full, or the target is no ordinary file.
+    """
+    try:
+        final = Path(os.path.realpath(target))
+        mode = _mode_of(final)
+        temporary = final.with_name(f".nlcunet-{secrets.token_hex(8)}.part")
+        try:
+            _write_and_flush(temporary, data, mode)
+            os.replace(temporary, final)  # noqa: PTH105 - Path.replace hides that this is the atomic call
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_directory(final.parent)
+    except (OSError, ValueError) as error:
+        raise ImageWriteError(_explain(target, len(data), error)) from error
+
+
+def _mode_of(final: Path) -> int | None:
+    """Permission bits of the file to be replaced, ``None`` if there is none yet."""
+    try:
+        status = final.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no ordinary file")
+    return stat.S_IMODE(status.st_mode)
+
+
+def _write_and_flush(path: Path, data: bytes, mode: int | None) -> None:
+    """Create a file that must not exist yet, fill it, and wait until the disk has it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+    if mode is not None:
+        path.chmod(mode)
+
+
+def _flush_directory(folder: Path) -> None:
+    """Make the new name durable as well, where the system can: the file itself is already in place."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _explain(target: Path, num_bytes: int, error: OSError | ValueError) -> str:
+    """What could not be done, why, and what helps."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    advice = _ADVICE.get(getattr(error, "errno", 0) or 0, "choose another target")
+    return f"the target must be a file that can be written ({num_bytes:,} bytes): got {target}: {reason}; {advice}"

@@ -1,0 +1,95 @@
+"""The skeletons of picture files: PNG chunks, JPEG segments, RIFF chunks, GIF blocks.
+
+Just enough to count frames and to find or place metadata; pixels are libvips' business.
+Walkers stop quietly where a file ends early: whether that is an error is decided by the decoder.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from nlcunet.imaging.formats import FileBytes
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def png_chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start of the content and length of each PNG chunk."""
+    position = len(PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        yield bytes(data[position + 4 : position + 8]), position + 8, length
+        position += 12 + length
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """One PNG chunk with its checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def jpeg_segments(data: FileBytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start of the content and its length for each JPEG segment before the first scan."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker == 0xDA or length < 2:
+            return
+        yield marker, position + 4, length - 2
+        position += 2 + length
+
+
+def riff_chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start of the content and length of each chunk of a RIFF file such as WebP."""
+    position = 12
+    while position + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, position + 4)
+        yield bytes(data[position : position + 4]), position + 8, length
+        position += 8 + length + length % 2
+
+
+def riff_chunk(kind: bytes, content: bytes) -> bytes:
+    """One RIFF chunk, padded to an even length."""
+    return kind + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)
+
+
+def count_png_frames(data: FileBytes) -> int:
+    """Frames of an animated PNG; 1 for all others. libvips would show the first frame and say nothing."""
+    for kind, start, length in png_chunks(data):
+        if kind == b"acTL" and length >= 4:
+            return int(struct.unpack_from(">I", data, start)[0])
+        if kind == b"IDAT":
+            break
+    return 1
+
+
+def count_gif_frames(data: FileBytes) -> int:
+    """Frames of a GIF, up to where it is damaged."""
+    frames = 0
+    position = 13 + _gif_table_bytes(data, 10)
+    while position < len(data):
+        block = data[position]
+        if block == 0x2C:  # an image: descriptor, colour table, code size, data
+            frames += 1
+            position = _after_gif_data(data, position + 11 + _gif_table_bytes(data, position + 9))
+        elif block == 0x21:  # an extension: label, data
+            position = _after_gif_data(data, position + 2)
+        else:
+            break
+    return frames
+
+
+def _gif_table_bytes(data: FileBytes, flags_at: int) -> int:
+    """Size of the colour table that a GIF's flag byte announces."""
+    flags = data[flags_at] if flags_at < len(data) else 0
+    return int(3 << ((flags & 7) + 1)) if flags & 0x80 else 0
+
+
+def _after_gif_data(data: FileBytes, position: int) -> int:
+    """Position behind a chain of GIF data blocks."""
+    while position < len(data) and data[position]:
+        position += data[position] + 1
+    return position + 1

@@ -1,0 +1,170 @@
+"""Metadata in and out of encoded files, byte for byte.
+
+libvips rebuilds EXIF blocks from the tags that it knows, writes a resolution where none is known, and has no EXIF in
+TIFF files at all; so it only writes pixels and profile, and the rest is placed here.
+"""
+
+import struct
+
+from nlcunet.imaging import exif as exif_blocks
+from nlcunet.imaging import tiff_tags as tags
+from nlcunet.imaging.containers import (
+    PNG_SIGNATURE,
+    jpeg_segments,
+    png_chunk,
+    png_chunks,
+    riff_chunk,
+    riff_chunks,
+)
+from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.picture import Metadata
+from nlcunet.imaging.tiff_tags import Value
+
+METRES_PER_INCH = 0.0254
+
+_MAX_SEGMENT_BYTES = 65_533
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\x00"
+_PHOTOSHOP_SEGMENT = b"Photoshop 3.0\x00"
+_IPTC_RESOURCE = 0x0404
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_VP8X_ICC, _VP8X_ALPHA, _VP8X_EXIF, _VP8X_XMP = 0x20, 0x10, 0x08, 0x04
+
+
+def embed_jpeg(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+    """A JPEG without a header of its own, with EXIF, XMP, IPTC and resolution; notes tell what is too large."""
+    notes = []
+    across, down = metadata.dots_per_inch or (0.0, 0.0)
+    density = struct.pack(">BHH", int(across > 0), *(min(max(round(x), 1), 0xFFFF) for x in (across, down)))
+    segments = _jpeg_segment(0xE0, b"JFIF\x00\x01\x02" + density + b"\x00\x00")
+    for name, marker, content in (
+        ("EXIF block", 0xE1, metadata.exif and exif_blocks.with_prefix(metadata.exif)),
+        ("XMP packet", 0xE1, metadata.xmp and _XMP_SEGMENT + metadata.xmp),
+        ("IPTC block", 0xED, metadata.iptc and _photoshop_block(metadata.iptc)),
+    ):
+        if content and len(content) > _MAX_SEGMENT_BYTES:
+            notes.append(f"The {name} is too large for JPEG ({len(content):,} bytes) and was left out.")
+        elif content:
+            segments += _jpeg_segment(marker, content)
+    return data[:2] + segments + data[2:], tuple(notes)
+
+
+def _jpeg_segment(marker: int, content: bytes) -> bytes:
+    """One JPEG segment."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def iptc_in_jpeg(data: FileBytes) -> bytes | None:
+    """IPTC-IIM records of a JPEG, out of Photoshop's resource blocks, which may span several segments."""
+    block = b""
+    for marker, start, length in jpeg_segments(data):
+        content = bytes(data[start : start + length])
+        if marker == 0xED and content.startswith(_PHOTOSHOP_SEGMENT):
+            block += content[len(_PHOTOSHOP_SEGMENT) :]
+    position = 0
+    while block[position : position + 4] == b"8BIM" and position + 12 <= len(block):
+        resource, name_length = struct.unpack_from(">HB", block, position + 4)
+        size_at = position + 6 + (name_length + 2) // 2 * 2
+        if size_at + 4 > len(block):
+            break
+        (size,) = struct.unpack_from(">I", block, size_at)
+        if resource == _IPTC_RESOURCE:
+            return block[size_at + 4 : size_at + 4 + size] or None
+        position = size_at + 4 + size + size % 2
+    return None
+
+
+def _photoshop_block(iptc: bytes) -> bytes:
+    """Records as the only resource of a Photoshop block."""
+    head = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(iptc))
+    return _PHOTOSHOP_SEGMENT + head + iptc + b"\x00" * (len(iptc) % 2)
+
+
+def embed_png(data: bytes, metadata: Metadata) -> bytes:
+    """A PNG with EXIF, XMP and resolution in place."""
+    chunks = b""
+    if metadata.dots_per_inch is not None:
+        per_metre = (round(value / METRES_PER_INCH) for value in metadata.dots_per_inch)
+        chunks += png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    if metadata.exif is not None:
+        chunks += png_chunk(b"eXIf", metadata.exif)
+    if metadata.xmp is not None:
+        chunks += png_chunk(b"iTXt", _XMP_KEYWORD + b"\x00" * 5 + metadata.xmp)
+    pieces = [PNG_SIGNATURE]
+    for kind, start, length in png_chunks(data):
+        if kind == b"IDAT" and chunks:
+            pieces.append(chunks)
+            chunks = b""
+        if kind != b"pHYs":
+            pieces.append(data[start - 8 : start + length + 4])
+    return b"".join(pieces)
+
+
+def png_resolution(data: FileBytes) -> tuple[float, float] | None:
+    """Dots per inch of a PNG. libvips says 72 where a file says nothing."""
+    for kind, start, length in png_chunks(data):
+        if kind == b"pHYs" and length == 9:
+            across, down, unit = struct.unpack_from(">IIB", data, start)
+            return (round(across * METRES_PER_INCH, 2), round(down * METRES_PER_INCH, 2)) if unit == 1 else None
+        if kind == b"IDAT":
+            break
+    return None
+
+
+def embed_webp(data: bytes, metadata: Metadata, size: tuple[int, int], *, has_alpha: bool) -> bytes:
+    """A WebP with EXIF and XMP in place, in the extended form that they need."""
+    chunks = {kind: data[start : start + length] for kind, start, length in riff_chunks(data)}
+    canvas = b"".join((side - 1).to_bytes(3, "little") for side in size)
+    extended = bytearray(chunks.pop(b"VP8X", bytes([_VP8X_ALPHA * has_alpha, 0, 0, 0]) + canvas))
+    for kind, flag, content in ((b"EXIF", _VP8X_EXIF, metadata.exif), (b"XMP ", _VP8X_XMP, metadata.xmp)):
+        if content is not None:
+            extended[0] |= flag
+            chunks[kind] = content
+    body = b"WEBP" + riff_chunk(b"VP8X", bytes(extended))
+    body += b"".join(riff_chunk(kind, content) for kind, content in chunks.items())
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def embed_tiff(data: bytes, metadata: Metadata) -> bytes:
+    """A one-page TIFF with EXIF, XMP, IPTC and resolution in place: a new main directory at its end."""
+    layout = tags.read_layout(data)
+    directory = tags.read_directory(data, layout, tags.read_offset(data, layout, layout.first_offset_at))
+    for tag in (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT):
+        directory.values.pop(tag, None)
+    if metadata.exif is not None:
+        photograph = exif_blocks.exif_to_directory(metadata.exif)
+        directory.values = photograph.values | directory.values
+        directory.children = photograph.children
+    if metadata.dots_per_inch is not None:
+        directory.values |= exif_blocks.resolution_values(metadata.dots_per_inch)
+    if metadata.xmp is not None:
+        directory.values[tags.XMP_PACKET] = Value(tags.BYTE, len(metadata.xmp), metadata.xmp)
+    if metadata.iptc is not None:
+        directory.values[tags.IPTC_RECORDS] = Value(tags.UNDEFINED, len(metadata.iptc), metadata.iptc)
+    padded = bytearray(data + b"\x00" * (len(data) % 2))
+    struct.pack_into(layout.offset, padded, layout.first_offset_at, len(padded))
+    return bytes(padded) + tags.serialise_directory(directory, layout, len(padded))
+
+
+def metadata_in_tiff(data: FileBytes, icc_profile: bytes | None) -> Metadata:
+    """EXIF, XMP, IPTC and resolution of a TIFF's first page.
+
+    Raises:
+        ValueError: The directories lie outside of the file.
+    """
+    layout = tags.read_layout(data)
+    directory = tags.read_directory(data, layout, tags.read_offset(data, layout, layout.first_offset_at))
+    exif = exif_blocks.tiff_to_exif(directory)
+    resolution = {tag: value for tag, value in directory.values.items() if tag in {282, 283, 296}}
+    return Metadata(
+        icc_profile=icc_profile,
+        exif=exif,
+        xmp=_content(directory, tags.XMP_PACKET),
+        iptc=_content(directory, tags.IPTC_RECORDS),
+        dots_per_inch=exif_blocks.exif_resolution(exif_blocks.directory_to_exif(tags.Directory(resolution))),
+    )
+
+
+def _content(directory: tags.Directory, tag: int) -> bytes | None:
+    """Bytes of a tag. IPTC of type LONG was swapped as numbers when it was read, which is how such writers mean it."""
+    value = directory.values.get(tag)
+    return value.content if value is not None else None

@@ -1,0 +1,201 @@
+"""From pixels to the bytes of a file; what the format cannot hold is converted and told."""
+
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyvips
+from jaxtyping import Shaped, UInt8
+
+from nlcunet.errors import ImageWriteError
+from nlcunet.imaging.embedding import embed_jpeg, embed_png, embed_tiff, embed_webp
+from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
+from nlcunet.imaging.formats import FORMATS, FileFormat, coder_arguments, writable_formats
+from nlcunet.imaging.picture import Metadata, Picture
+from nlcunet.imaging.tiff_tags import Directory
+
+Samples: TypeAlias = Shaped[np.ndarray, "height width bands"]
+"""Colour bands, then alpha if there is one."""
+
+_BAND_FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+_INTERPRETATIONS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}
+_SPLICED = {"png", "jpeg", "webp", "tiff"}
+
+
+def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a file, and notes on what the format could not hold.
+
+    Raises:
+        ImageWriteError: The format cannot be written here, or not at this size.
+    """
+    _check(picture, file_format, quality)
+    samples, metadata, notes = _fit(picture, file_format)
+    metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
+    metadata, more = _fit_metadata(metadata, file_format)
+    image = _to_vips(samples, metadata.icc_profile)
+    if file_format.default_quality is None and quality is not None:
+        more = (*more, f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.")
+    try:
+        data = _save(image, file_format, quality, metadata)
+    except pyvips.Error as error:
+        reason = "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
+        raise ImageWriteError(
+            f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: "
+            f"libvips failed ({reason}); choose another format"
+        ) from error
+    data, too_large = _embed(data, file_format, metadata, samples)
+    return data, (*notes, *damaged, *more, *too_large)
+
+
+def _check(picture: Picture, file_format: FileFormat, quality: int | None) -> None:
+    if file_format.name not in writable_formats():
+        raise ImageWriteError(
+            f"the format must be one of {', '.join(writable_formats())}: got {file_format.name}, "
+            "which this libvips cannot write; choose another"
+        )
+    if max(picture.width, picture.height) > file_format.max_side_px:
+        fitting = [
+            name for name in writable_formats() if FORMATS[name].max_side_px > max(picture.width, picture.height)
+        ]
+        raise ImageWriteError(
+            f"{file_format.name} must have sides of at most {file_format.max_side_px:,} pixels: "
+            f"got {picture.width} × {picture.height}; write {' or '.join(fitting)}"
+        )
+    if quality is not None and not 1 <= quality <= 100:
+        raise ImageWriteError(f"quality must be 1 to 100: got {quality}; choose 90 or more for photographs")
+
+
+def _fit(picture: Picture, file_format: FileFormat) -> tuple[Samples, Metadata, tuple[str, ...]]:
+    """Samples that the format can hold: colour bands, then alpha; notes tell what had to be converted."""
+    pixels, alpha, metadata = picture.pixels, picture.alpha, picture.metadata
+    name, notes = file_format.name, []
+    if alpha is not None and not file_format.alpha:
+        pixels, alpha = flatten_over_white(pixels, alpha), None
+        notes.append(f"{name} has no transparency; the picture was laid over white.")
+    samples = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], axis=2)
+    samples, rounded = _fit_bits(samples, file_format)
+    notes.extend(rounded)
+    if pixels.shape[2] == 1 and not file_format.grey:
+        samples, metadata = _grey_to_rgb(samples, metadata)
+        notes.append(f"{name} has no grey here; the picture was written as RGB.")
+    return np.ascontiguousarray(samples), metadata, tuple(notes)
+
+
+def _fit_bits(samples: Samples, file_format: FileFormat) -> tuple[Samples, tuple[str, ...]]:
+    """Samples with as many bits as the format holds."""
+    name, notes = file_format.name, []
+    if samples.dtype == np.float32 and not file_format.floats:
+        if samples.min() < 0 or samples.max() > 1:
+            notes.append(f"{name} has no floating point; samples outside of [0, 1] were clipped.")
+        samples = np.rint(np.nan_to_num(samples).clip(0, 1) * np.float32(65_535)).astype(np.uint16)
+        notes.append(f"{name} has no floating point; the samples were rounded to {file_format.max_bits} bits.")
+        if file_format.max_bits == 8:
+            samples = bits_16_to_8(samples)
+    if samples.dtype != np.uint16 or file_format.max_bits == 16:
+        return samples, tuple(notes)
+    if not notes:
+        notes.append(f"{name} holds {file_format.max_bits} bits; the samples were rounded from 16.")
+    if file_format.max_bits == 8:
+        return bits_16_to_8(samples), tuple(notes)
+    top = 2**file_format.max_bits - 1  # libvips takes the upper bits and cuts the rest: round before
+    rounded = (samples.astype(np.uint32) * top + 32_767) // 65_535
+    return (rounded << (16 - file_format.max_bits)).astype(np.uint16), tuple(notes)
+
+
+def bits_16_to_8(samples: Samples) -> UInt8[np.ndarray, "*sizes"]:
+    """16 bit samples rounded to the nearest of 8 bits: 65535 becomes 255, and 257·n becomes n."""
+    rounded: UInt8[np.ndarray, "*sizes"] = ((samples.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
+    return rounded
+
+
+def flatten_over_white(
+    pixels: Shaped[np.ndarray, "height width channels"], alpha: Shaped[np.ndarray, "height width"]
+) -> Shaped[np.ndarray, "height width channels"]:
+    """Pixels as seen on white paper: ``pixels · alpha + white · (1 − alpha)``, in the file's own encoding."""
+    white = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    coverage = alpha[:, :, None].astype(np.float32) / np.float32(white)
+    flat = pixels * coverage + np.float32(white) * (1 - coverage)
+    rounded: Shaped[np.ndarray, "height width channels"] = flat if pixels.dtype == np.float32 else np.rint(flat)
+    return rounded.astype(pixels.dtype)
+
+
+def _grey_to_rgb(samples: Samples, metadata: Metadata) -> tuple[Samples, Metadata]:
+    """Grey as RGB. A grey profile cannot describe RGB pixels, so its tone curve is turned into that of sRGB."""
+    grey, alpha = samples[:, :, :1], samples[:, :, 1:]
+    if metadata.icc_profile is not None:
+        depth = 8 * samples.itemsize
+        image = _to_vips(np.ascontiguousarray(grey), metadata.icc_profile)
+        grey = image.icc_transform("srgb", embedded=True, depth=depth, intent="relative").numpy()
+        metadata = replace(metadata, icc_profile=None)
+    rgb = grey if grey.shape[2] == 3 else np.repeat(grey, 3, axis=2)
+    return np.concatenate([rgb, alpha], axis=2), metadata
+
+
+def _fit_metadata(metadata: Metadata, file_format: FileFormat) -> tuple[Metadata, tuple[str, ...]]:
+    """Metadata that the format can hold. A resolution goes into EXIF where there is no other place for it."""
+    notes: tuple[str, ...] = ()
+    if metadata.iptc is not None and not file_format.iptc:
+        metadata = replace(metadata, iptc=None)
+        notes = (f"{file_format.name} has no place for IPTC records; they were left out.",)
+    resolution = metadata.dots_per_inch
+    if file_format.name in {"png", "jpeg", "tiff"} or resolution is None:
+        return metadata, notes
+    if metadata.exif is None:
+        exif = directory_to_exif(Directory(resolution_values(resolution)))
+        return replace(metadata, exif=exif), notes
+    if exif_resolution(metadata.exif) is None:
+        notes = (*notes, f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.")
+    return metadata, notes
+
+
+def _to_vips(samples: Samples, icc_profile: bytes | None) -> Any:
+    """Samples as libvips sees them, with the profile attached."""
+    height, width, bands = samples.shape
+    image = pyvips.Image.new_from_memory(samples.data, width, height, bands, _BAND_FORMATS[samples.dtype.name])
+    interpretation = _INTERPRETATIONS[samples.dtype.name][bands >= 3]
+    image = image.copy(interpretation=interpretation)
+    if icc_profile is not None:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
+    return image
+
+
+def _save(image: Any, file_format: FileFormat, quality: int | None, metadata: Metadata) -> bytes:
+    """Encode with libvips: pixels and profile, for the HEIF family and JPEG XL also EXIF and XMP.
+
+    Quality 100 means lossless where the format can.
+    """
+    arguments = coder_arguments(file_format) | {"keep": "icc"}
+    used = file_format.default_quality if quality is None else quality
+    if used is not None:
+        arguments |= {"lossless": True} if used == 100 and file_format.name != "jpeg" else {"Q": used}
+    if file_format.name == "tiff":
+        arguments |= {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"}
+    elif file_format.name == "webp":
+        arguments |= {"exact": True, "smart_subsample": True}
+    elif file_format.compression:
+        arguments |= {"bitdepth": 8 if image.format == "uchar" else file_format.max_bits}
+    if file_format.name not in _SPLICED:
+        keep = ["icc"]
+        for name, content in (
+            ("exif", metadata.exif and with_prefix(metadata.exif)),
+            ("xmp", metadata.xmp),
+        ):
+            if content:
+                image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
+                keep.append(name)
+        arguments["keep"] = ":".join(keep)
+    return bytes(getattr(image, f"{file_format.saver}_buffer")(**arguments))
+
+
+def _embed(data: bytes, file_format: FileFormat, metadata: Metadata, samples: Samples) -> tuple[bytes, tuple[str, ...]]:
+    """Place the metadata that libvips was not given."""
+    height, width, bands = samples.shape
+    if file_format.name == "jpeg":
+        return embed_jpeg(data, metadata)
+    if file_format.name == "png":
+        return embed_png(data, metadata), ()
+    if file_format.name == "webp" and (metadata.exif or metadata.xmp):
+        return embed_webp(data, metadata, (width, height), has_alpha=bands == 4), ()
+    if file_format.name == "tiff":
+        return embed_tiff(data, metadata), ()
+    return data, ()

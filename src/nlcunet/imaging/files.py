@@ -1,0 +1,158 @@
+"""Picture files in and out, nothing lost: depth, grey, alpha, profile, EXIF, XMP, IPTC, resolution, orientation.
+
+What a format cannot hold is converted and told in notes, never silently. The contract is in docs/files.md.
+"""
+
+import mmap
+from dataclasses import replace
+from pathlib import Path
+
+from nlcunet.errors import ImageWriteError, UnreadableImageError
+from nlcunet.imaging.alpha import bleed_colour_under_alpha
+from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.imaging.decoding import check_size, decode, header_of, open_file
+from nlcunet.imaging.encoding import encode
+from nlcunet.imaging.formats import (
+    FORMATS,
+    FileBytes,
+    FileFormat,
+    format_for_suffix,
+    readable_formats,
+    writable_formats,
+)
+from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "Metadata",
+    "Picture",
+    "PictureHeader",
+    "bleed_colour_under_alpha",
+    "encode_picture",
+    "read_header",
+    "read_picture",
+    "readable_formats",
+    "writable_formats",
+    "write_picture",
+]
+
+DEFAULT_MAX_PIXELS = 500_000_000
+"""Larger pictures are refused unless asked for: 1.5 GB at 8 bits, more than any camera makes."""
+
+
+def read_header(source: Path | bytes) -> PictureHeader:
+    """Size and kind of a picture without decoding it.
+
+    Args:
+        source: A file, or the bytes of one (as read from a pipe).
+
+    Raises:
+        UnreadableImageError: It is no picture, or of a kind that is not read.
+        AnimatedImageError: It holds several frames or pages.
+        TruncatedImageError: Its header is damaged.
+    """
+    return header_of(open_file(_bytes_of(source, mapped=True), _name_of(source)))
+
+
+def read_picture(source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Decode a picture, turned the right way up.
+
+    RGB and grey pixels stay in the encoding of the file, with its profile beside them; CMYK and Lab become sRGB.
+
+    Args:
+        source: A file, or the bytes of one (as read from a pipe).
+        max_pixels: Width × height up to which a picture is decoded, checked before.
+
+    Raises:
+        UnreadableImageError: It is no picture, or of a kind that is not read.
+        AnimatedImageError: It holds several frames or pages.
+        ImageTooLargeError: It has more than ``max_pixels``.
+        TruncatedImageError: It ends early or is damaged.
+    """
+    file = open_file(_bytes_of(source, mapped=False), _name_of(source))
+    check_size(file, max_pixels)
+    return decode(file)
+
+
+def write_picture(
+    picture: Picture,
+    target: Path,
+    *,
+    file_format: str | None = None,
+    quality: int | None = None,
+    strip_metadata: bool = False,
+) -> tuple[str, ...]:
+    """Write a picture so that the target is whole or untouched.
+
+    Args:
+        picture: What to write.
+        target: Where to; its ending chooses the format.
+        file_format: Name of the format, to choose one against the ending.
+        quality: 1..100 for lossy formats; 100 is lossless for WebP, AVIF and JPEG XL.
+        strip_metadata: Leave out EXIF, XMP, IPTC and resolution. The profile stays: without it colours would shift.
+
+    Returns:
+        Notes on what the format could not hold.
+
+    Raises:
+        ImageWriteError: The format cannot be written, or the file cannot; nothing is left behind.
+    """
+    chosen = _format_named(file_format) if file_format is not None else format_for_suffix(target.suffix)
+    data, notes = _encode(picture, chosen, quality, strip_metadata=strip_metadata)
+    write_file_atomically(target, data)
+    return notes
+
+
+def encode_picture(
+    picture: Picture, *, file_format: str, quality: int | None = None, strip_metadata: bool = False
+) -> bytes:
+    """The bytes that :func:`write_picture` would write, for pipes and web answers.
+
+    Raises:
+        ImageWriteError: The format cannot be written, or not at this size.
+    """
+    return _encode(picture, _format_named(file_format), quality, strip_metadata=strip_metadata)[0]
+
+
+def _encode(
+    picture: Picture, file_format: FileFormat, quality: int | None, *, strip_metadata: bool
+) -> tuple[bytes, tuple[str, ...]]:
+    """Bytes and notes."""
+    metadata = Metadata(icc_profile=picture.metadata.icc_profile) if strip_metadata else picture.metadata
+    return encode(replace(picture, metadata=metadata), file_format, quality)
+
+
+def _format_named(name: str) -> FileFormat:
+    """A format by its name or one of its endings.
+
+    Raises:
+        ImageWriteError: There is none of this name.
+    """
+    lowered = name.lower().removeprefix(".")
+    for file_format in FORMATS.values():
+        if lowered == file_format.name or f".{lowered}" in file_format.suffixes:
+            return file_format
+    raise ImageWriteError(f"the format must be one of {', '.join(writable_formats())}: got '{name}'; choose one")
+
+
+def _name_of(source: Path | bytes) -> str:
+    """What to call a source in messages."""
+    return str(source) if isinstance(source, Path) else "the picture"
+
+
+def _bytes_of(source: Path | bytes, *, mapped: bool) -> FileBytes:
+    """All bytes of a source; for a look at the header only those that are touched.
+
+    Raises:
+        UnreadableImageError: There is no such file, or it cannot be read.
+    """
+    if not isinstance(source, Path):
+        return source
+    try:
+        if not mapped or not source.stat().st_size:
+            return source.read_bytes()
+        with source.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadableImageError(f"{source} must be a picture file: got {reason}; check the path") from error

@@ -1,0 +1,94 @@
+"""What a picture file holds once it is decoded: pixels, alpha and everything that travels beside them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Shaped
+
+from nlcunet.errors import ImageError
+
+PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+"""Sample types of a picture: 8 bit, 16 bit, and floating point with a nominal range of [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    r"""Everything in a file that is not pixels. Nothing in here knows the file format it came from.
+
+    Attributes:
+        icc_profile: The colour profile that the pixels are encoded in; ``None`` means sRGB.
+        exif: An EXIF block from its TIFF header on (``II*\0`` or ``MM\0*``), without the ``Exif\0\0`` prefix.
+        xmp: An XMP packet, UTF-8.
+        iptc: IPTC-IIM records, without Photoshop's resource blocks around them.
+        dots_per_inch: Horizontal and vertical resolution.
+    """
+
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dots_per_inch: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A decoded picture, the right way up.
+
+    Attributes:
+        pixels: Height × width × 1 (grey) or 3 (RGB), as encoded in the file (sRGB, or ``metadata.icc_profile``);
+            uint8 0..255, uint16 0..65535, or float32 with a nominal range of [0, 1].
+        alpha: Height × width coverage of the same type, not multiplied into the pixels; ``None`` if opaque by nature.
+        metadata: Profile, EXIF, XMP, IPTC and resolution.
+        source_format: Name of the file format it was read from, such as ``png``; empty if made in memory.
+        notes: What reading changed, one sentence each.
+    """
+
+    pixels: Shaped[np.ndarray, "height width channels"]
+    alpha: Shaped[np.ndarray, "height width"] | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    source_format: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pixels, alpha = self.pixels, self.alpha
+        if pixels.ndim != 3 or pixels.shape[2] not in {1, 3} or 0 in pixels.shape or pixels.dtype not in PIXEL_TYPES:
+            raise ImageError(
+                "pixels must be height × width × 1 or 3 of uint8, uint16 or float32: "
+                f"got shape {pixels.shape} of {pixels.dtype}; convert them first"
+            )
+        if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
+            raise ImageError(
+                f"alpha must be height × width of the pixels' type ({pixels.shape[:2]} of {pixels.dtype}): "
+                f"got shape {alpha.shape} of {alpha.dtype}; convert it first"
+            )
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What a file says about its picture before any pixel is decoded.
+
+    Attributes:
+        width: Columns, after the orientation tag is applied.
+        height: Rows, after the orientation tag is applied.
+        channels: 1 for grey, 3 for everything else: what :class:`Picture` will hold, also for CMYK files.
+        has_alpha: Whether the picture comes with an alpha channel.
+        bit_depth: Bits per sample of the pixels as read: 8, 16 or 32 (floating point).
+        format: Name of the file format, such as ``png``.
+    """
+
+    width: int
+    height: int
+    channels: int
+    has_alpha: bool
+    bit_depth: int
+    format: str
