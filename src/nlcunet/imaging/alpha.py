@@ -44,14 +44,15 @@ def _push_pull(
     # any trusted pixel is worth a level's full trust: holes are to be filled from nearby, not from far away
     coarse = _push_pull(coarse, (weight * 4).clip(0, 1))
     behind = _double(coarse, trust.shape[0], trust.shape[1])
-    return colour * trust + behind * (1 - trust)
+    return np.asarray(colour * trust + behind * (1 - trust), np.float32)
 
 
 def _halve(image: Float32[np.ndarray, "height width bands"]) -> Float32[np.ndarray, "half_height half_width bands"]:
     """Means of 2×2 pixels; an odd last row or column counts as if followed by zeros."""
     rows, columns = image.shape[0] % 2, image.shape[1] % 2
     padded = np.pad(image, ((0, rows), (0, columns), (0, 0)))
-    return np.float32(0.25) * (padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2])
+    total = padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
+    return np.asarray(total * 0.25, np.float32)
 
 
 def _double(

@@ -93,3 +93,53 @@ def _after_gif_data(data: FileBytes, position: int) -> int:
     while position < len(data) and data[position]:
         position += data[position] + 1
     return position + 1
+
+
+def is_monochrome_heif(data: FileBytes) -> bool:
+    """Whether every item of a HEIF file has one channel (``pixi`` property, ISO/IEC 23008-12, section 6.5.6)."""
+    properties = _heif_box(data, b"meta")
+    channels = [properties[at + 8] for at in _all_at(properties, b"pixi") if at + 8 < len(properties)]
+    return bool(channels) and set(channels) == {1}
+
+
+def has_wide_signalled_colour(data: FileBytes) -> bool:
+    """Whether a HEIF file without ICC profile signals colours other than sRGB (``nclx``, codes of ITU-T H.273)."""
+    properties = _heif_box(data, b"meta")
+    if b"colrprof" in properties or b"colrrICC" in properties:
+        return False
+    unspecified_or_709, hdr_curves = {1, 2}, {16, 18}
+    for at in _all_at(properties, b"colrnclx"):
+        primaries, transfer = struct.unpack_from(">HH", properties.ljust(at + 12, b"\x00"), at + 8)
+        if primaries not in unspecified_or_709 or transfer in hdr_curves:
+            return True
+    return False
+
+
+def count_heif_frames(data: FileBytes) -> int:
+    """Frames of an image sequence beside the still picture; libvips would show the still and say nothing."""
+    sequence = _heif_box(data, b"moov")
+    counts = [struct.unpack_from(">I", sequence, at + 12)[0] for at in _all_at(sequence[:-16], b"stsz")]
+    return int(max(counts, default=1))
+
+
+def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
+    """A top-level box of a HEIF file, empty if there is none."""
+    position = 0
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if length == 1 and position + 16 <= len(data):
+            (length,) = struct.unpack_from(">Q", data, position + 8)
+        if kind == wanted:
+            return bytes(data[position : position + length])
+        if length < 8:
+            break
+        position += length
+    return b""
+
+
+def _all_at(haystack: bytes, needle: bytes) -> Iterator[int]:
+    """Positions at which some bytes occur."""
+    at = haystack.find(needle)
+    while at >= 0:
+        yield at
+        at = haystack.find(needle, at + 1)

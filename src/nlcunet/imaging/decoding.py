@@ -9,14 +9,20 @@ from jaxtyping import Shaped
 
 from nlcunet.errors import AnimatedImageError, ImageTooLargeError, TruncatedImageError, UnreadableImageError
 from nlcunet.imaging import tiff_tags as tags
-from nlcunet.imaging.containers import count_gif_frames, count_png_frames
+from nlcunet.imaging.containers import (
+    count_gif_frames,
+    count_heif_frames,
+    count_png_frames,
+    has_wide_signalled_colour,
+    is_monochrome_heif,
+)
 from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
 from nlcunet.imaging.formats import FileBytes, FileFormat, has_operation, sniff_format
 from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
 
 _MM_PER_INCH = 25.4
-_UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented")
+_UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented", "out of range", "bad labq")
 _INTEGER_BITS = {"uchar": 8, "ushort": 16, "uint": 32}
 _GREY, _RGB, _CMYK = {"b-w", "grey16"}, {"srgb", "rgb", "rgb16", "scrgb"}, {"cmyk"}
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
@@ -67,14 +73,16 @@ def open_file(data: FileBytes, name: str) -> OpenFile:
     if not has_operation(file_format.loader):
         raise UnreadableImageError(f"{name}: this libvips cannot read {file_format.name}; convert the picture to PNG")
     _check_tiff(data, name, file_format)
-    loader = getattr(pyvips.Image, f"{file_format.loader}_buffer")
+    loader = getattr(pyvips.Image, f"{file_format.loader}_source")
     try:
-        image = loader(data, access="sequential", fail_on="error")
+        image = loader(pyvips.Source.new_from_memory(data), access="sequential", fail_on="error")
     except pyvips.Error as error:
         raise _unreadable(name, data, file_format, error) from error
-    frames = count_png_frames(data) if file_format.name == "png" else _field(image, "n-pages", 1)
-    if frames > 1 and file_format.name != "tiff":  # the pages of a TIFF are counted above, thumbnails apart
+    frames = _count_frames(data, file_format, image)
+    if frames > 1:
         raise _animated(name, frames)
+    if file_format.compression and is_monochrome_heif(data):
+        image = _first_and_alpha(image)
     orientation = 1 if file_format.compression else _field(image, "orientation", 1)  # HEIF comes upright
     return OpenFile(name, data, file_format, image, orientation if orientation in range(1, 9) else 1)
 
@@ -98,6 +106,23 @@ def _check_tiff(data: FileBytes, name: str, file_format: FileFormat) -> None:
     num_pages = sum(not kind & reduced_or_mask for kind in kinds)
     if num_pages > 1:
         raise _animated(name, num_pages)
+
+
+def _count_frames(data: FileBytes, file_format: FileFormat, image: Any) -> int:
+    """Frames or pages; those of a TIFF have been counted by :func:`_check_tiff`, thumbnails apart."""
+    if file_format.name == "tiff":
+        return 1
+    if file_format.name == "png":
+        return count_png_frames(data)
+    in_header = int(_field(image, "n-pages", 1))
+    return max(in_header, count_heif_frames(data)) if file_format.compression else in_header
+
+
+def _first_and_alpha(image: Any) -> Any:
+    """Grey again: libvips decodes it to three equal bands."""
+    alpha = [image.extract_band(3)] if image.bands == 4 else []
+    interpretation = "b-w" if image.format == "uchar" else "grey16"
+    return image.extract_band(0).bandjoin(alpha).copy(interpretation=interpretation)
 
 
 def header_of(file: OpenFile) -> PictureHeader:
@@ -268,6 +293,8 @@ def _extra_notes(file: OpenFile, samples: Shaped[np.ndarray, "height width chann
         notes.append("The samples were reduced from 32 to 16 bits.")
     if samples.dtype == np.float32:
         notes.append("Floating point samples are kept as they are, without clipping.")
+    if file.format.compression and has_wide_signalled_colour(file.data):
+        notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")
     if "gainmap-data" in file.image.get_fields():
         notes.append("The HDR gain map was left out.")
     return tuple(notes)
@@ -284,7 +311,8 @@ def _animated(name: str, frames: int) -> AnimatedImageError:
 
 def _unreadable(name: str, data: FileBytes, file_format: FileFormat, error: Exception) -> Exception:
     """A file of a known kind that cannot be decoded: either of a variant that is not supported, or damaged."""
-    reason = "; ".join(dict.fromkeys(line.strip() for line in str(error).splitlines()[1:] if line.strip()))
+    lines = dict.fromkeys(line.strip() for line in str(error).splitlines()[1:])
+    reason = "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
     if any(word in reason for word in _UNSUPPORTED):
         return UnreadableImageError(
             f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); convert it to PNG"

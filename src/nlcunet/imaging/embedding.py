@@ -27,7 +27,8 @@ _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\x00"
 _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\x00"
 _IPTC_RESOURCE = 0x0404
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
-_VP8X_ICC, _VP8X_ALPHA, _VP8X_EXIF, _VP8X_XMP = 0x20, 0x10, 0x08, 0x04
+_VP8X_ALPHA, _VP8X_EXIF, _VP8X_XMP = 0x10, 0x08, 0x04
+_HEIF_MARK = b"place of the EXIF block of this picture"
 
 
 def embed_jpeg(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
@@ -122,6 +123,36 @@ def embed_webp(data: bytes, metadata: Metadata, size: tuple[int, int], *, has_al
     body = b"WEBP" + riff_chunk(b"VP8X", bytes(extended))
     body += b"".join(riff_chunk(kind, content) for kind, content in chunks.items())
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def heif_placeholder(exif: bytes) -> bytes:
+    """An EXIF block that libvips writes into a HEIF file in a recognisable form, with room for ``exif``."""
+    filler = Value(tags.UNDEFINED, len(exif) + len(_HEIF_MARK), _HEIF_MARK.ljust(len(exif) + len(_HEIF_MARK), b"\x00"))
+    block = tags.Directory(children={tags.EXIF_POINTER: tags.Directory({tags.MAKER_NOTE: filler})})
+    return exif_blocks.with_prefix(exif_blocks.directory_to_exif(block))
+
+
+def embed_heif(data: bytes, exif: bytes) -> bytes | None:
+    """A HEIF file with EXIF in the place of :func:`heif_placeholder`, ``None`` if that is not found.
+
+    The item of the EXIF block (ISO/IEC 23008-12, annex A.2.1) is four bytes of offset and the block; its extent in the
+    item location box is shortened to what is used. Nothing else moves.
+    """
+    mark_at = data.find(_HEIF_MARK)
+    block = exif_blocks.with_prefix(exif)
+    block_at = data.rfind(block[:6], 0, max(mark_at, 0))
+    item_at = block_at - 4
+    location = data.find(struct.pack(">IHI", item_at, 1, 0)) if block_at > 0 else -1
+    if location < 0 or location > item_at:
+        return None
+    length_at = location + 10
+    (length,) = struct.unpack_from(">I", data, length_at)
+    if item_at + length > len(data) or length < len(block) + 4:
+        return None
+    patched = bytearray(data)
+    patched[block_at : item_at + length] = block.ljust(length - 4, b"\x00")
+    struct.pack_into(">I", patched, length_at, len(block) + 4)
+    return bytes(patched)
 
 
 def embed_tiff(data: bytes, metadata: Metadata) -> bytes:

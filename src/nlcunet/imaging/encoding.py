@@ -8,7 +8,7 @@ import pyvips
 from jaxtyping import Shaped, UInt8
 
 from nlcunet.errors import ImageWriteError
-from nlcunet.imaging.embedding import embed_jpeg, embed_png, embed_tiff, embed_webp
+from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
 from nlcunet.imaging.formats import FORMATS, FileFormat, coder_arguments, writable_formats
 from nlcunet.imaging.picture import Metadata, Picture
@@ -36,15 +36,14 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     if file_format.default_quality is None and quality is not None:
         more = (*more, f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.")
     try:
-        data = _save(image, file_format, quality, metadata)
+        data, lost = _save_with_metadata(image, file_format, quality, metadata)
     except pyvips.Error as error:
         reason = "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
         raise ImageWriteError(
             f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: "
             f"libvips failed ({reason}); choose another format"
         ) from error
-    data, too_large = _embed(data, file_format, metadata, samples)
-    return data, (*notes, *damaged, *more, *too_large)
+    return data, (*notes, *damaged, *more, *lost)
 
 
 def _check(picture: Picture, file_format: FileFormat, quality: int | None) -> None:
@@ -159,12 +158,29 @@ def _to_vips(samples: Samples, icc_profile: bytes | None) -> Any:
     return image
 
 
-def _save(image: Any, file_format: FileFormat, quality: int | None, metadata: Metadata) -> bytes:
-    """Encode with libvips: pixels and profile, for the HEIF family and JPEG XL also EXIF and XMP.
+def _save_with_metadata(
+    image: Any, file_format: FileFormat, quality: int | None, metadata: Metadata
+) -> tuple[bytes, tuple[str, ...]]:
+    """Encoded pixels with all metadata in place, and notes on what did not fit."""
+    name = file_format.name
+    if name in _SPLICED:
+        data = _save(image, file_format, quality, {})
+        return _embed(data, name, metadata, image)
+    blobs = {"exif": metadata.exif and with_prefix(metadata.exif), "xmp": metadata.xmp}
+    if metadata.exif is None:
+        return _save(image, file_format, quality, blobs), ()
+    if file_format.compression:
+        data = _save(image, file_format, quality, blobs | {"exif": heif_placeholder(metadata.exif)})
+        embedded = embed_heif(data, metadata.exif)
+        if embedded is not None:
+            return embedded, ()
+    rebuilt = f"{name}: libvips rebuilt the EXIF block, so that unusual tags may be lost."
+    return _save(image, file_format, quality, blobs), (rebuilt,)
 
-    Quality 100 means lossless where the format can.
-    """
-    arguments = coder_arguments(file_format) | {"keep": "icc"}
+
+def _save(image: Any, file_format: FileFormat, quality: int | None, blobs: dict[str, bytes | None]) -> bytes:
+    """Encode with libvips: pixels, profile and the given blobs. Quality 100 is lossless where the format can."""
+    arguments: dict[str, Any] = coder_arguments(file_format) | {"keep": "icc"}
     used = file_format.default_quality if quality is None else quality
     if used is not None:
         arguments |= {"lossless": True} if used == 100 and file_format.name != "jpeg" else {"Q": used}
@@ -174,28 +190,22 @@ def _save(image: Any, file_format: FileFormat, quality: int | None, metadata: Me
         arguments |= {"exact": True, "smart_subsample": True}
     elif file_format.compression:
         arguments |= {"bitdepth": 8 if image.format == "uchar" else file_format.max_bits}
-    if file_format.name not in _SPLICED:
-        keep = ["icc"]
-        for name, content in (
-            ("exif", metadata.exif and with_prefix(metadata.exif)),
-            ("xmp", metadata.xmp),
-        ):
-            if content:
-                image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
-                keep.append(name)
-        arguments["keep"] = ":".join(keep)
+    for name, content in blobs.items():
+        if content is not None:
+            image = image.copy()
+            image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
+            arguments["keep"] += f":{name}"
     return bytes(getattr(image, f"{file_format.saver}_buffer")(**arguments))
 
 
-def _embed(data: bytes, file_format: FileFormat, metadata: Metadata, samples: Samples) -> tuple[bytes, tuple[str, ...]]:
-    """Place the metadata that libvips was not given."""
-    height, width, bands = samples.shape
-    if file_format.name == "jpeg":
+def _embed(data: bytes, name: str, metadata: Metadata, image: Any) -> tuple[bytes, tuple[str, ...]]:
+    """Place the metadata in a file that holds pixels and profile only."""
+    if name == "jpeg":
         return embed_jpeg(data, metadata)
-    if file_format.name == "png":
+    if name == "png":
         return embed_png(data, metadata), ()
-    if file_format.name == "webp" and (metadata.exif or metadata.xmp):
-        return embed_webp(data, metadata, (width, height), has_alpha=bands == 4), ()
-    if file_format.name == "tiff":
+    if name == "tiff":
         return embed_tiff(data, metadata), ()
-    return data, ()
+    if metadata.exif is None and metadata.xmp is None:
+        return data, ()
+    return embed_webp(data, metadata, (image.width, image.height), has_alpha=image.bands == 4), ()
