@@ -26,6 +26,7 @@ def run(
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
     model: Annotated[list[str] | None, typer.Option("-m", "--model", help="Name or file; may be repeated.")] = None,
     sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
+    tile: Annotated[int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; whole by default.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all results to this file as well.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
@@ -47,7 +48,7 @@ def run(
     files = find_originals(images)[:limit]
     title = images.resolve().name if limit is None else f"{images.resolve().name}, the first {len(files)}"
     notes, console = Console(stderr=True, highlight=False), Console(highlight=False)
-    enlargers = load_enlargers(model or [], scale, choose_device(device))
+    enlargers = load_enlargers(model or [], scale, choose_device(device), tile)
     with thread_limit(threads), Progress(console=notes, transient=True) as progress:
         bar = progress.add_task(title, total=len(files))
         done = run_benchmark(enlargers, files, chosen, on_file_done=lambda _: progress.advance(bar))
@@ -78,7 +79,7 @@ def read_sigmas(text: str) -> tuple[float, ...]:
         raise ConfigError(f"sigmas must be numbers between commas, as 1.8,2.6,3.2: got {text!r}") from error
 
 
-def load_enlargers(models: list[str], scale: int, device: "torch.device") -> "dict[str, Enlarge]":
+def load_enlargers(models: list[str], scale: int, device: "torch.device", tile: int | None) -> "dict[str, Enlarge]":
     """Bicubic first, then the models, by name; two of one name are told apart by their files.
 
     Raises:
@@ -86,7 +87,7 @@ def load_enlargers(models: list[str], scale: int, device: "torch.device") -> "di
         WeightsError: If there is no such model.
     """
     from nlcunet.errors import ConfigError
-    from nlcunet.evaluation.benchmark import whole_picture_enlarger
+    from nlcunet.evaluation.benchmark import tiled_enlarger, whole_picture_enlarger
     from nlcunet.models.weights import load_model
 
     enlargers = {"bicubic": whole_picture_enlarger(load_model(f"bicubic-x{scale}"), device)}
@@ -98,5 +99,8 @@ def load_enlargers(models: list[str], scale: int, device: "torch.device") -> "di
                 f"choose another model, or --scale {loaded.header.scale}"
             )
         name = loaded.header.name if loaded.header.name not in enlargers else wanted
-        enlargers[name] = whole_picture_enlarger(loaded, device)
+        if tile is None:
+            enlargers[name] = whole_picture_enlarger(loaded, device)
+        else:
+            enlargers[f"{name} (tiles of {tile})"] = tiled_enlarger(loaded, device, tile)
     return enlargers

@@ -15,7 +15,10 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.evaluation.originals import read_original
 from nlcunet.evaluation.protocols import Protocol
+from nlcunet.inference.bands import blend_tiles
 from nlcunet.inference.padding import pad_to_multiple
+from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.inference.tiles import Span, plan_tiles
 from nlcunet.metrics.psnr import psnr_rgb, psnr_y
 from nlcunet.metrics.ssim import ssim_y
 from nlcunet.models.weights import LoadedModel
@@ -86,6 +89,43 @@ def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
         pieces = torch.split(padded, max(1, BATCH_PIXELS // (padded.shape[-2] * padded.shape[-1])))
         enlarged = torch.cat([network(piece.to(device)).float().cpu() for piece in pieces])
         return enlarged[..., : height * header.scale, : width * header.scale]
+
+    return enlarge
+
+
+def tiled_enlarger(model: LoadedModel, device: torch.device, tile: int) -> Enlarge:
+    """A model that sees each picture in tiles, as pictures too large for the device's memory must be.
+
+    Args:
+        model: Its network is moved to the device.
+        device: Where to compute, in float32.
+        tile: Side of the tiles in low-resolution pixels.
+
+    Returns:
+        The function to give to `run_benchmark`.
+
+    Raises:
+        ConfigError: When called, if tiles of that side leave nothing between their overlaps.
+    """
+    network, header = model.network.to(device).eval(), model.header
+    runner = TileRunner(network, header, device, torch.float32, header.tile_overlap)
+
+    def enlarge_one(picture: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 new_height new_width"]:
+        height, width = picture.shape[-2:]
+        multiple, min_size = header.size_multiple, header.min_size
+        plan = plan_tiles(height, width, tile=tile, overlap=header.tile_overlap, multiple=multiple, min_size=min_size)
+
+        def enlarge_tile(rows: Span, columns: Span) -> Float[Tensor, "3 new_height new_width"]:
+            part = picture[:, rows.start : rows.stop, columns.start : columns.stop]
+            return runner(pad_to_multiple(part, multiple, at_least=min_size))
+
+        return torch.cat(list(blend_tiles(plan, header.scale, enlarge_tile)), dim=1)
+
+    @torch.inference_mode()
+    def enlarge(
+        low_res: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch 3 new_height new_width"]:
+        return torch.stack([enlarge_one(picture) for picture in low_res])
 
     return enlarge
 
