@@ -155,14 +155,18 @@ def embed_heif(data: bytes, exif: bytes) -> bytes | None:
     return bytes(patched)
 
 
-def embed_tiff(data: bytes, metadata: Metadata) -> bytes:
-    """A one-page TIFF with EXIF, XMP, IPTC and resolution in place: a new main directory at its end."""
+def embed_tiff(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
+    """A one-page TIFF with EXIF, XMP, IPTC and resolution, in a new main directory at its end; notes tell of damage."""
+    notes: tuple[str, ...] = ()
     layout = tags.read_layout(data)
     directory = tags.read_directory(data, layout, tags.read_offset(data, layout, layout.first_offset_at))
     for tag in (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT):
         directory.values.pop(tag, None)
     if metadata.exif is not None:
-        photograph = exif_blocks.exif_to_directory(metadata.exif)
+        try:
+            photograph = exif_blocks.exif_to_directory(metadata.exif)
+        except ValueError as error:
+            photograph, notes = tags.Directory(), (f"The EXIF block is damaged ({error}) and was left out.",)
         directory.values = photograph.values | directory.values
         directory.children = photograph.children
     if metadata.dots_per_inch is not None:
@@ -173,7 +177,7 @@ def embed_tiff(data: bytes, metadata: Metadata) -> bytes:
         directory.values[tags.IPTC_RECORDS] = Value(tags.UNDEFINED, len(metadata.iptc), metadata.iptc)
     padded = bytearray(data + b"\x00" * (len(data) % 2))
     struct.pack_into(layout.offset, padded, layout.first_offset_at, len(padded))
-    return bytes(padded) + tags.serialise_directory(directory, layout, len(padded))
+    return bytes(padded) + tags.serialise_directory(directory, layout, len(padded)), notes
 
 
 def metadata_in_tiff(data: FileBytes, icc_profile: bytes | None) -> Metadata:

@@ -205,7 +205,7 @@ def _embed(data: bytes, name: str, metadata: Metadata, image: Any) -> tuple[byte
     if name == "png":
         return embed_png(data, metadata), ()
     if name == "tiff":
-        return embed_tiff(data, metadata), ()
+        return embed_tiff(data, metadata)
     if metadata.exif is None and metadata.xmp is None:
         return data, ()
     return embed_webp(data, metadata, (image.width, image.height), has_alpha=image.bands == 4), ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from nlcunet.errors import ImageWriteError, UnreadableImageError
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.atomic import write_file_atomically
-from nlcunet.imaging.decoding import check_size, decode, header_of, open_file
+from nlcunet.imaging.decoding import decode
 from nlcunet.imaging.encoding import encode
 from nlcunet.imaging.formats import (
     FORMATS,
@@ -20,6 +20,7 @@ from nlcunet.imaging.formats import (
     readable_formats,
     writable_formats,
 )
+from nlcunet.imaging.opening import check_size, header_of, open_file
 from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
 
 __all__ = [

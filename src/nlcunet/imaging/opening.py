@@ -1,0 +1,194 @@
+"""Files as far as their headers: what they are, and whether they may be decoded at all."""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import pyvips
+
+from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, TruncatedImageError, UnreadableImageError
+from nlcunet.imaging import tiff_tags as tags
+from nlcunet.imaging.containers import count_gif_frames, count_heif_frames, count_png_frames, is_monochrome_heif
+from nlcunet.imaging.conversion import signed_lab
+from nlcunet.imaging.formats import FORMATS, FileBytes, FileFormat, has_operation, sniff_format
+from nlcunet.imaging.picture import PictureHeader
+
+_UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented", "out of range")
+_PHOTOMETRIC, _CIELAB, _AS_RGB = 262, 8, 2
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file whose header has been read and found fit to be decoded.
+
+    Attributes:
+        name: What to call it in messages.
+        data: All of its bytes.
+        format: Its format.
+        image: libvips' picture, not decoded yet.
+        orientation: EXIF orientation 1..8 that the pixels still need.
+    """
+
+    name: str
+    data: FileBytes
+    format: FileFormat
+    image: Any
+    orientation: int
+
+    @property
+    def num_colours(self) -> int:
+        """Channels without alpha and other extras, as stored: 1 grey, 3 RGB or Lab, 4 CMYK."""
+        if self.image.interpretation == "cmyk":
+            return 4
+        return 1 if self.image.interpretation in {"b-w", "grey16"} or self.image.bands < 3 else 3
+
+    @property
+    def is_foreign_colour(self) -> bool:
+        """Whether the colours are neither grey nor RGB, so that they have to be converted."""
+        kept = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband"}
+        return self.image.interpretation not in kept
+
+    def field(self, name: str, default: Any) -> Any:
+        """A field of libvips' header, or a default where the file has none."""
+        return self.image.get(name) if name in self.image.get_fields() else default
+
+
+def open_file(data: FileBytes, name: str) -> OpenFile:
+    """Read the header of a file.
+
+    Raises:
+        UnreadableImageError: The bytes are no picture, or of a kind that is not read.
+        AnimatedImageError: There are several frames or pages.
+        TruncatedImageError: The header is damaged.
+    """
+    if bytes(data[:4]) == b"GIF8" and (frames := count_gif_frames(data)) > 1:
+        raise _animated(name, frames)
+    try:
+        file_format = sniff_format(data)
+    except UnreadableImageError as error:
+        raise UnreadableImageError(f"{name}: {error}") from None
+    if not has_operation(file_format.loader):
+        raise UnreadableImageError(f"{name}: this libvips cannot read {file_format.name}; convert the picture to PNG")
+    if file_format.name == "tiff":
+        _check_pages(data, name)
+    try:
+        image = _load_tiff(data) if file_format.name == "tiff" else _load(data, file_format)
+    except pyvips.Error as error:
+        raise unreadable(name, data, file_format, error) from error
+    frames = _count_frames(data, file_format, image)
+    if frames > 1:
+        raise _animated(name, frames)
+    if file_format.compression:  # libvips has turned it upright, and made it RGB
+        return OpenFile(name, data, file_format, _grey_again(image) if is_monochrome_heif(data) else image, 1)
+    orientation = image.get("orientation") if "orientation" in image.get_fields() else 1
+    return OpenFile(name, data, file_format, image, orientation if orientation in range(1, 9) else 1)
+
+
+def _load(data: FileBytes, file_format: FileFormat) -> Any:
+    """The picture as libvips sees it, its header read, no pixel decoded; ``data`` has to outlive it.
+
+    Raises:
+        pyvips.Error: libvips cannot make sense of the header.
+    """
+    loader = getattr(pyvips.Image, f"{file_format.loader}_source")
+    return loader(pyvips.Source.new_from_memory(data), access="sequential", fail_on="error")
+
+
+def _load_tiff(data: FileBytes) -> Any:
+    """A TIFF; 8 bit CIELAB, which libvips 8.18 fails on («bad labq format»), goes by it as if it were RGB.
+
+    Raises:
+        pyvips.Error: libvips cannot make sense of the header.
+    """
+    layout = tags.read_layout(data)
+    slots = next(iter(tags.directories(data)))
+    bits = tags.number_in(data, layout, slots, tags.BITS_PER_SAMPLE)
+    if tags.number_in(data, layout, slots, _PHOTOMETRIC) != _CIELAB or bits != 8:
+        return _load(data, FORMATS["tiff"])
+    disguised = bytearray(data)
+    struct.pack_into(layout.order + "H", disguised, slots[_PHOTOMETRIC].value_at, _AS_RGB)
+    return signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))
+
+
+def _check_pages(data: FileBytes, name: str) -> None:
+    """Refuse a TIFF of several pages, and camera raw files, of which only a thumbnail would be seen."""
+    try:
+        layout = tags.read_layout(data)
+        pages = list(tags.directories(data))
+    except ValueError as error:
+        raise TruncatedImageError(
+            f"{name} must be a whole file: got {len(data):,} bytes of tiff ({error}); fetch or export it again"
+        ) from error
+    kinds = [tags.number_in(data, layout, slots, tags.SUBFILE_TYPE) or 0 for slots in pages]
+    reduced_or_mask = 0b101
+    is_raw = bool(pages) and (tags.DNG_VERSION in pages[0] or kinds[0] & reduced_or_mask)
+    if is_raw or bytes(data[8:10]) == b"CR":
+        raise UnreadableImageError(f"{name} must be a developed photograph: got a camera raw file; develop it to TIFF")
+    num_pages = sum(not kind & reduced_or_mask for kind in kinds)
+    if num_pages > 1:
+        raise _animated(name, num_pages)
+
+
+def _count_frames(data: FileBytes, file_format: FileFormat, image: Any) -> int:
+    """Frames or pages; those of a TIFF have been counted by :func:`_check_pages`, thumbnails apart."""
+    if file_format.name == "tiff":
+        return 1
+    if file_format.name == "png":
+        return count_png_frames(data)
+    in_header = int(image.get("n-pages")) if "n-pages" in image.get_fields() else 1
+    return max(in_header, count_heif_frames(data)) if file_format.compression else in_header
+
+
+def _grey_again(image: Any) -> Any:
+    """One band of three equal ones, and alpha."""
+    alpha = [image.extract_band(3)] if image.bands == 4 else []
+    interpretation = "b-w" if image.format == "uchar" else "grey16"
+    return image.extract_band(0).bandjoin(alpha).copy(interpretation=interpretation)
+
+
+def header_of(file: OpenFile) -> PictureHeader:
+    """What the picture will be like once it is read."""
+    width, height = file.image.width, file.image.height
+    if file.orientation >= 5:
+        width, height = height, width
+    bits = 16 if file.image.format in {"uint", "ushort", "short"} or file.is_foreign_colour else 32
+    return PictureHeader(
+        width=width,
+        height=height,
+        channels=1 if file.num_colours == 1 else 3,
+        has_alpha=file.image.bands > file.num_colours,
+        bit_depth=8 if file.image.format == "uchar" else bits,
+        format=file.format.name,
+    )
+
+
+def check_size(file: OpenFile, max_pixels: int) -> None:
+    """Refuse pictures above a number of pixels, before they are decoded.
+
+    Raises:
+        ImageTooLargeError: There are more.
+    """
+    width, height = file.image.width, file.image.height
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"{file.name} must have at most {max_pixels:,} pixels: got {width} × {height} = {width * height:,}; "
+            "raise the limit if you trust the file"
+        )
+
+
+def _animated(name: str, frames: int) -> AnimatedImageError:
+    return AnimatedImageError(f"{name} must hold one picture: got {frames} frames or pages; export each as a file")
+
+
+def unreadable(name: str, data: FileBytes, file_format: FileFormat, error: Exception) -> ImageError:
+    """A file of a known kind that cannot be decoded: either of a variant that is not supported, or damaged."""
+    lines = dict.fromkeys(line.strip() for line in str(error).splitlines()[1:])
+    reason = "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
+    if any(word in reason for word in _UNSUPPORTED):
+        return UnreadableImageError(
+            f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); convert it to PNG"
+        )
+    return TruncatedImageError(
+        f"{name} must be a whole file: got {len(data):,} bytes of {file_format.name} that end early or are damaged "
+        f"({reason}); fetch or export it again"
+    )
