@@ -1,0 +1,152 @@
+"""Images of any kind in, the same kind out: NumPy arrays, torch tensors, Pillow images, files, and ``Picture``.
+
+Pillow is never imported for its own sake: an image of it is proof that it is there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlcunet.errors import ConfigError
+from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.picture import Picture
+
+FLOAT_TOLERANCE = 0.5
+"""How far floats may leave [0, 1] (they are clamped) before they are taken for another range, as 0 … 255."""
+
+INFO_KEPT = ("icc_profile", "exif", "xmp", "dpi")
+"""Entries of a Pillow image's ``info`` that are still true of the enlarged one."""
+
+
+@dataclass(frozen=True)
+class OpenedImage:
+    """An image as pictures, and the way back.
+
+    Attributes:
+        pictures: one, or as many as the batch has.
+        close: turns the enlarged pictures, in order, into the kind of image that was opened.
+    """
+
+    pictures: tuple[Picture, ...]
+    close: Callable[[Sequence[Picture]], Any]
+
+
+def open_image(image: Any) -> OpenedImage:
+    """Look at an image of any accepted kind as pictures; arrays are not copied.
+
+    Raises:
+        ConfigError: it is of another kind, or its shape, type or range is not accepted.
+        ImageError: the file cannot be read.
+    """
+    if isinstance(image, Picture):
+        return OpenedImage((image,), _only)
+    if isinstance(image, str | Path):
+        return OpenedImage((read_picture(Path(image).expanduser()),), _only)
+    if isinstance(image, np.ndarray):
+        picture = _array_to_picture(image)
+        return OpenedImage((picture,), lambda results: _picture_to_array(results[0], image))
+    if isinstance(image, Tensor):
+        return _open_tensor(image)
+    if type(image).__module__.partition(".")[0] == "PIL":
+        return _open_pillow(image)
+    raise ConfigError(
+        "an image must be a NumPy array, a torch tensor, a Pillow image, a Picture or a path: "
+        f"got {type(image).__name__}; convert it to one of them"
+    )
+
+
+def _only(pictures: Sequence[Picture]) -> Picture:
+    return pictures[0]
+
+
+def _array_to_picture(array: np.ndarray) -> Picture:
+    """(height, width[, 1 to 4]) of uint8, uint16 or floats; channel 2 or 4 is alpha."""
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in {1, 2, 3, 4} or 0 in array.shape:
+        raise ConfigError(
+            "an array must be (height, width) or (height, width, 1 to 4) and not empty: "
+            f"got {array.shape}; transpose or split it"
+        )
+    if array.dtype.kind == "f":
+        samples = array.astype(np.float32, copy=False)
+        _check_range(float(samples.min()), float(samples.max()))
+    elif array.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        samples = array
+    else:
+        raise ConfigError(f"pixels must be uint8, uint16, or floats in [0, 1]: got {array.dtype}; convert them")
+    colours = 1 if samples.shape[2] <= 2 else 3
+    return Picture(pixels=samples[:, :, :colours], alpha=samples[:, :, colours] if samples.shape[2] > colours else None)
+
+
+def _check_range(low: float, high: float) -> None:
+    # written so that NaN fails, too
+    if not (low >= -FLOAT_TOLERANCE and high <= 1.0 + FLOAT_TOLERANCE):
+        raise ConfigError(
+            f"floating point pixels must lie in [0, 1]: got {low:g} to {high:g}; divide by their full scale"
+        )
+
+
+def _picture_to_array(picture: Picture, like: np.ndarray) -> np.ndarray:
+    if like.ndim == 2:
+        return picture.pixels[:, :, 0].astype(like.dtype, copy=False)
+    return _all_channels(picture).astype(like.dtype, copy=False)
+
+
+def _all_channels(picture: Picture) -> np.ndarray:
+    """Colour and alpha in one array."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.concatenate([picture.pixels, picture.alpha[:, :, None]], axis=2)
+
+
+def _open_tensor(tensor: Tensor) -> OpenedImage:
+    if tensor.ndim not in {3, 4} or tensor.shape[-3] not in {1, 2, 3, 4} or 0 in tensor.shape:
+        raise ConfigError(
+            "a tensor must be ([batch,] 1 to 4, height, width) and not empty: "
+            f"got {tuple(tensor.shape)}; permute it so that channels come before height"
+        )
+    if not (tensor.is_floating_point() or tensor.dtype in {torch.uint8, torch.uint16}):
+        raise ConfigError(f"pixels must be uint8, uint16, or floats in [0, 1]: got {tensor.dtype}; convert them")
+    samples = tensor.detach().cpu()
+    samples = samples.float() if tensor.is_floating_point() else samples
+    batch = samples if tensor.ndim == 4 else samples[None]
+    pictures = tuple(_array_to_picture(item.numpy().transpose(1, 2, 0)) for item in batch)
+
+    def close(results: Sequence[Picture]) -> Tensor:
+        items = [torch.from_numpy(_all_channels(result).transpose(2, 0, 1).copy()) for result in results]
+        stacked = torch.stack(items) if tensor.ndim == 4 else items[0]
+        return stacked.to(device=tensor.device, dtype=tensor.dtype)
+
+    return OpenedImage(pictures, close)
+
+
+def _open_pillow(image: Any) -> OpenedImage:
+    """A Pillow image; palettes and other colour spaces become grey or RGB, with alpha if they have transparency."""
+    mode, info = image.mode, image.info
+    if mode in {"I", "F"}:
+        raise ConfigError(f"a Pillow image must hold 8 or 16 bits per channel: got mode {mode}; convert it to L or RGB")
+    if mode.startswith("I;16"):
+        array = np.asarray(image).astype(np.uint16)
+    else:
+        wanted = "L" if mode in {"1", "L"} else "LA" if mode in {"LA", "La"} else "RGB"
+        if wanted != "LA" and ("transparency" in info or mode in {"RGBA", "RGBa", "PA"}):
+            wanted = "LA" if wanted == "L" else "RGBA"
+        array = np.asarray(image if mode == wanted else image.convert(wanted))
+        if wanted == "RGB" and mode in {"CMYK", "LAB"}:
+            info = {key: value for key, value in info.items() if key != "icc_profile"}  # it describes other channels
+    picture = _array_to_picture(array)
+
+    def close(results: Sequence[Picture]) -> Any:
+        samples = _picture_to_array(results[0], array)
+        enlarged = import_module("PIL.Image").fromarray(samples)
+        enlarged.info.update({key: info[key] for key in INFO_KEPT if key in info})
+        return enlarged
+
+    return OpenedImage((picture,), close)

@@ -1,0 +1,88 @@
+"""What an enlargement takes, known before it starts: passes, tiles, and memory."""
+
+from dataclasses import dataclass
+
+import torch
+
+from nlcunet.inference.memory import bytes_per_pixel
+from nlcunet.inference.sizes import Pass, SizeRequest, plan_passes
+from nlcunet.inference.tiles import TilePlan, plan_tiles
+from nlcunet.models.weights import WeightsHeader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """The passes of one enlargement and the tiles of each.
+
+    Attributes:
+        passes: in order; the last ends at the size asked for.
+        tilings: the tile plan of each pass.
+        scale: the network's own.
+    """
+
+    passes: tuple[Pass, ...]
+    tilings: tuple[TilePlan, ...]
+    scale: int
+
+    @property
+    def height(self) -> int:
+        """Rows of the result."""
+        return self.passes[-1].target_height
+
+    @property
+    def width(self) -> int:
+        """Columns of the result."""
+        return self.passes[-1].target_width
+
+    @property
+    def tile_count(self) -> int:
+        """Tiles of all passes."""
+        return sum(tiling.count for tiling in self.tilings)
+
+    @property
+    def network_pixels(self) -> int:
+        """Low-resolution pixels that the network sees in all; what the time is proportional to."""
+        return sum(tiling.pixels for tiling in self.tilings)
+
+    def picture_bytes(self, channels: int, sample_bytes: int) -> int:
+        """Main memory at the peak, without the network's: pictures before and after a pass, and one band between.
+
+        Args:
+            channels: of the picture, alpha counted.
+            sample_bytes: 1, 2 or 4.
+        """
+        peaks = []
+        for index, (step, tiling) in enumerate(zip(self.passes, self.tilings, strict=True)):
+            before = step.height * step.width * (sample_bytes if index == 0 else max(sample_bytes, 2))
+            is_last = index + 1 == len(self.passes)
+            after = step.target_height * step.target_width * (sample_bytes if is_last else max(sample_bytes, 2))
+            # one band in float32, blended, resampled and rounded: three copies
+            band = 3 * 4 * tiling.rows.tile * self.scale * max(step.width * self.scale, step.target_width)
+            peaks.append(channels * (before + after + band))
+        return max(peaks)
+
+    def network_bytes(self, header: WeightsHeader, dtype: torch.dtype) -> int:
+        """Memory of the device at the peak: that of the largest tile."""
+        return max(tiling.rows.tile * tiling.columns.tile for tiling in self.tilings) * bytes_per_pixel(header, dtype)
+
+
+def plan_work(height: int, width: int, request: SizeRequest, header: WeightsHeader, *, tile: int, overlap: int) -> Work:
+    """Plan the enlargement of a picture of this size.
+
+    Raises:
+        ConfigError: the size asked for is not possible.
+    """
+    target = request.resolve(height, width, header.scale)
+    passes = plan_passes((height, width), target, header.scale)
+    tilings = tuple(
+        plan_tiles(
+            step.height,
+            step.width,
+            tile=tile,
+            overlap=overlap,
+            multiple=header.size_multiple,
+            min_size=header.min_size,
+        )
+        for step in passes
+    )
+    return Work(passes=passes, tilings=tilings, scale=header.scale)

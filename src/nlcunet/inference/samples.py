@@ -1,0 +1,115 @@
+"""Between the samples of a picture (uint8, uint16 or float32 in its own array) and the float tiles that networks take.
+
+The picture is never converted as a whole: tiles are read from it, and bands of the result are written back, one by one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.nn import functional as F
+
+from nlcunet.errors import ImageError
+from nlcunet.imaging.picture import Picture
+from nlcunet.inference.sizes import Pass
+from nlcunet.inference.tiles import Span
+
+ALPHA_REACH_PX = 2
+"""How far around a pixel enlarged alpha may take its values from; a cubic kernel reaches as far."""
+
+
+def full_scale(dtype: np.dtype) -> float:
+    """The sample value that stands for 1."""
+    return 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+
+
+def read_tile(
+    samples: Shaped[np.ndarray, "height width *channels"], rows: Span, columns: Span
+) -> Float[Tensor, "3 rows columns"]:
+    """Part of a picture as an RGB tile in [0, 1]; grey is repeated. Short at the edges, where the span goes beyond."""
+    part = samples[rows.start : rows.stop, columns.start : columns.stop]
+    if part.ndim == 2:
+        part = part[:, :, None]
+    values = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32) / np.float32(full_scale(samples.dtype)))
+    return values.clamp_(0.0, 1.0).permute(2, 0, 1).expand(3, -1, -1)
+
+
+def write_samples(
+    band: Float[Tensor, "channels rows width"], dtype: np.dtype
+) -> Shaped[np.ndarray, "rows width channels"]:
+    """Rows of the result as samples: clamped to [0, 1] and, unless floating point, rounded."""
+    values = band.clamp(0.0, 1.0).permute(1, 2, 0)
+    if dtype == np.float32:
+        return values.contiguous().numpy()
+    return np.asarray((values * full_scale(dtype)).round_().contiguous().numpy(), dtype=dtype)
+
+
+def check_floats(picture: Picture) -> tuple[str, ...]:
+    """Notes on floating point samples that will not come through as they are.
+
+    Raises:
+        ImageError: some are infinite or NaN.
+    """
+    if picture.pixels.dtype != np.float32:
+        return ()
+    low, high = float(picture.pixels.min()), float(picture.pixels.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError("floating point pixels must be finite: got infinities or NaN; replace them first")
+    if low < 0.0 or high > 1.0:
+        return (f"floating point values outside 0 … 1 were cut off (they ran from {low:g} to {high:g})",)
+    return ()
+
+
+def alpha_reach(step: Pass) -> int:
+    """``ALPHA_REACH_PX``, or more where the picture shrinks and a pixel of the result covers more."""
+    shrinking = max(step.height / step.target_height, step.width / step.target_width, 1.0)
+    return math.ceil(ALPHA_REACH_PX * shrinking)
+
+
+def without_needless_channels(picture: Picture) -> Picture:
+    """The same picture with what the network need not see taken away: equal colour channels, and constant alpha."""
+    pixels, alpha = picture.pixels, picture.alpha
+    red = pixels[:, :, 0]
+    if all(np.array_equal(red, pixels[:, :, channel]) for channel in range(1, pixels.shape[2])):
+        pixels = pixels[:, :, :1]
+    if alpha is not None and alpha.min() == alpha.max():
+        alpha = None
+    return Picture(pixels=pixels, alpha=alpha)
+
+
+@dataclass(frozen=True)
+class AlphaBounds:
+    """The least and the greatest alpha near every pixel of a picture.
+
+    Enlarged alpha is held between them: what was wholly opaque or wholly transparent around stays exactly so, and edges
+    do not ring. Without that a network's small errors would show as specks and fringes.
+
+    Attributes:
+        low: least alpha within reach, in [0, 1].
+        high: greatest alpha within reach, in [0, 1].
+    """
+
+    low: Float[Tensor, "height width"]
+    high: Float[Tensor, "height width"]
+
+    @classmethod
+    def around(cls, alpha: Shaped[np.ndarray, "height width"], reach: int) -> "AlphaBounds":
+        """The bounds within ``reach`` pixels."""
+        values = torch.from_numpy(alpha.astype(np.float32) / np.float32(full_scale(alpha.dtype))).clamp_(0.0, 1.0)
+        stack = F.max_pool2d(torch.stack([values, -values]).unsqueeze(0), 2 * reach + 1, stride=1, padding=reach)[0]
+        return cls(low=-stack[1], high=stack[0])
+
+    def hold(self, band: Float[Tensor, "rows width"], first_row: int, height: int) -> Float[Tensor, "rows width"]:
+        """Rows of the enlarged alpha between their bounds; ``height`` is that of the whole result."""
+        rows = _sources(torch.arange(first_row, first_row + band.shape[0]), self.low.shape[0], height)
+        columns = _sources(torch.arange(band.shape[1]), self.low.shape[1], band.shape[1])
+        low, high = (bound[rows][:, columns] for bound in (self.low, self.high))
+        return torch.minimum(torch.maximum(band, low), high)
+
+
+def _sources(positions: Tensor, source_length: int, length: int) -> Tensor:
+    """Which source pixel each position of the result lies in."""
+    return ((2 * positions + 1) * source_length // (2 * length)).clamp(max=source_length - 1)

@@ -1,0 +1,261 @@
+"""The upscaler: a network, a device, and everything between a picture of any kind and the same kind, larger.
+
+The picture stays in its own samples in main memory; only tiles go to the device, and bands of finished rows come back.
+Grey pictures pass through the network as three equal channels and stay grey. Alpha passes through it as a grey picture
+of its own, with the colour beside it continued under the transparent parts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.imaging.files import bleed_colour_under_alpha
+from nlcunet.imaging.picture import Picture
+from nlcunet.inference.kinds import open_image
+from nlcunet.inference.memory import automatic_tile
+from nlcunet.inference.passes import FinishedRows, enlarge_in_rows, join_rows
+from nlcunet.inference.planning import Work, plan_work
+from nlcunet.inference.samples import check_floats, without_needless_channels
+from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.models.weights import DEFAULT_MODEL, LoadedModel, WeightsHeader, load_model
+from nlcunet.runtime import (
+    Precision,
+    choose_device,
+    choose_dtype,
+    free_memory_bytes,
+    free_system_memory_bytes,
+    thread_limit,
+)
+
+Progress = Callable[[int, int], None]
+"""Called after every tile with the number of tiles done and the number of all tiles."""
+
+
+def load(
+    name_or_path: str | Path = DEFAULT_MODEL,
+    *,
+    device: str | torch.device = "auto",
+    precision: Precision = "auto",
+    tile: int | Literal["auto"] = "auto",
+    overlap: int | None = None,
+    threads: int | None = None,
+) -> "Upscaler":
+    """An upscaler with the model of this name or path; the arguments are those of ``Upscaler``.
+
+    Raises:
+        WeightsError: there is no such model.
+        DeviceError: there is no such device.
+        ConfigError: another argument is not possible.
+    """
+    return Upscaler(
+        load_model(name_or_path), device=device, precision=precision, tile=tile, overlap=overlap, threads=threads
+    )
+
+
+class Upscaler:
+    """Enlarges pictures with one network on one device.
+
+    The same picture with the same settings gives the same result on a CPU. The network is moved to the device and set
+    to evaluation mode; none of torch's global settings are left changed.
+
+    Args:
+        model: the network and its description.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        precision: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; see ``nlcunet.runtime.Precision``.
+        tile: longest side of a tile in low-resolution pixels; ``"auto"`` fits it to the free memory.
+        overlap: what a tile reads beyond its part, in low-resolution pixels; by default what the model advises.
+        threads: CPU threads while the network runs; by default torch's own number.
+
+    Raises:
+        DeviceError: there is no such device.
+        ConfigError: another argument is not possible.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        tile: int | Literal["auto"] = "auto",
+        overlap: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
+            raise ConfigError(f"tile must be auto or a number of pixels of at least 1: got {tile!r}")
+        if overlap is not None and overlap < 0:
+            raise ConfigError(f"overlap must be at least 0 pixels: got {overlap}")
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads must be at least 1: got {threads}")
+        self.header: WeightsHeader = model.header
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(precision, self.device)
+        self.tile: int | Literal["auto"] = tile
+        self.overlap = model.header.tile_overlap if overlap is None else overlap
+        self.threads = threads
+        network = model.network.to(self.device).eval()
+        self._run_tile = TileRunner(network, model.header, self.device, self.dtype, self.overlap)
+
+    @overload
+    def upscale(
+        self,
+        image: np.ndarray,
+        scale: float | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> np.ndarray: ...
+    @overload
+    def upscale(
+        self,
+        image: Tensor,
+        scale: float | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Tensor: ...
+    @overload
+    def upscale(
+        self,
+        image: str | Path | Picture,
+        scale: float | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Picture: ...
+    @overload
+    def upscale(
+        self,
+        image: Any,
+        scale: float | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Any: ...
+    def upscale(
+        self,
+        image: Any,
+        scale: float | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        long_edge: int | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """The image, enlarged; what comes out is of the kind that went in.
+
+        Args:
+            image: one of: a NumPy array (height, width[, 1 to 4]) of uint8, uint16, or floats in [0, 1];
+                a torch tensor ([batch,] 1 to 4, height, width) of uint8 or floats in [0, 1]; a Pillow image;
+                a ``Picture``; or the path of a file, which gives a ``Picture`` with the file's metadata. Two or four
+                channels are grey or colour with alpha.
+            scale: enlargement, any positive number; by default the network's own.
+            width: columns of the result instead of a scale; alone it keeps the shape.
+            height: rows of the result, likewise; with ``width`` the picture is stretched to both.
+            long_edge: the longer side of the result instead of a scale.
+            progress: called after every tile with the tiles done and all tiles.
+
+        Raises:
+            ConfigError: the size is not possible, or the image is of a kind or range that is not accepted.
+            ImageError: the file cannot be read.
+            DeviceError: the memory is too small for the result or for the smallest tile.
+        """
+        request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
+        opened = open_image(image)
+        works = [self.plan(picture.height, picture.width, request) for picture in opened.pictures]
+        total, done = sum(work.tile_count for work in works), count(1)
+
+        def on_tile() -> None:
+            if progress is not None:
+                progress(next(done), total)
+
+        pairs = zip(opened.pictures, works, strict=True)
+        return opened.close([self._enlarge(picture, work, on_tile) for picture, work in pairs])
+
+    def plan(self, height: int, width: int, request: SizeRequest) -> Work:
+        """The passes and tiles for a picture of this size; an automatic tile is chosen by the memory that is free now.
+
+        Raises:
+            ConfigError: the size asked for is not possible.
+        """
+        if self.tile == "auto":
+            tile = automatic_tile(free_memory_bytes(self.device), self.header, self.device, self.dtype)
+        else:
+            tile = self.tile
+        tile = min(tile, self._run_tile.largest_side or tile)
+        return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap)
+
+    def stream(
+        self, picture: Picture, work: Work, on_tile: Callable[[], None] = lambda: None
+    ) -> Iterator[FinishedRows]:
+        """The enlarged picture as bands of finished rows, from top to bottom, in the samples of ``picture``.
+
+        Only the last pass streams: with more than one, the pictures between are held whole, in 16 bits or float32.
+
+        Args:
+            picture: what to enlarge.
+            work: what ``plan`` gave for its size.
+            on_tile: called after every tile.
+
+        Raises:
+            DeviceError: memory ran out for the smallest tile.
+        """
+        dtype, channels = picture.pixels.dtype, picture.pixels.shape[2]
+        between = np.dtype(np.float32 if dtype == np.float32 else np.uint16)
+        current = without_needless_channels(picture)
+        if current.alpha is not None:
+            current = replace(current, pixels=bleed_colour_under_alpha(current.pixels, current.alpha))
+        for step, tiling in zip(work.passes[:-1], work.tilings[:-1], strict=True):
+            current = join_rows(
+                enlarge_in_rows(current, step, tiling, self.header, self._run, dtype=between, on_tile=on_tile),
+                step.target_height,
+                step.target_width,
+                current.pixels.shape[2],
+                has_alpha=current.alpha is not None,
+                dtype=between,
+            )
+        last, tiling = work.passes[-1], work.tilings[-1]
+        for rows in enlarge_in_rows(current, last, tiling, self.header, self._run, dtype=dtype, on_tile=on_tile):
+            pixels = np.broadcast_to(rows.pixels, (*rows.pixels.shape[:2], channels))
+            alpha = rows.alpha
+            if picture.alpha is not None and alpha is None:
+                alpha = np.full(pixels.shape[:2], picture.alpha[0, 0], dtype)
+            yield FinishedRows(rows.first_row, pixels, alpha)
+
+    def _enlarge(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> Picture:
+        """The whole result, with the metadata of ``picture``."""
+        notes = check_floats(picture)
+        channels, has_alpha = picture.pixels.shape[2], picture.alpha is not None
+        needed = work.picture_bytes(channels + has_alpha, picture.pixels.dtype.itemsize)
+        if self.device.type == "cpu":
+            needed += work.network_bytes(self.header, self.dtype)
+        free = free_system_memory_bytes()
+        if needed > free:
+            raise DeviceError(
+                f"the memory must hold the result of {work.width}×{work.height} pixels and what leads to it, "
+                f"{needed / 2**30:.1f} GiB: got {free / 2**30:.1f} GiB free; ask for less, or close other programs"
+            )
+        rows = self.stream(picture, work, on_tile)
+        dtype = picture.pixels.dtype
+        result = join_rows(rows, work.height, work.width, channels, has_alpha=has_alpha, dtype=dtype)
+        return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
+
+    def _run(self, tile: Tensor) -> Tensor:
+        with thread_limit(self.threads):
+            return self._run_tile(tile)
