@@ -22,7 +22,7 @@ class Pairs:
 
     low_res: Float[Tensor, "batch 3 height width"]
     """In [0, 1], in steps of 1/255."""
-    high_res: Float[Tensor, "batch 3 scale*height scale*width"]
+    high_res: Float[Tensor, "batch 3 high_height high_width"]
     """In [0, 1]."""
 
 

@@ -16,8 +16,6 @@ What differs from the authors' code: fixed rotations, a stable sort, and picture
 Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash rounds; positions = sorted, padded tokens.
 """
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -93,12 +91,12 @@ class NonLocalAttention(nn.Module):
         self,
         channels: int,
         *,
-        kind: Literal["sparse", "dense"] = "sparse",
+        kind: str = "sparse",
         num_hashes: int = 4,
         chunk_size: int = 144,
         max_buckets: int = 128,
         rotation_seed: int = 0,
-        implementation: Literal["grouped", "reference"] = "grouped",
+        implementation: str = "grouped",
     ) -> None:
         super().__init__()
         self.kind = kind

@@ -22,7 +22,7 @@ class Bicubic(nn.Module):
 
     def forward(
         self, low_res: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 3 scale*height scale*width"]:
+    ) -> Float[Tensor, "batch 3 high_height high_width"]:
         """Enlarge; the result may leave [0, 1] beside edges."""
         height, width = low_res.shape[-2:]
         return resize_bicubic(low_res, height * self.scale, width * self.scale)

@@ -14,7 +14,6 @@ Height and width of the input must be multiples of ``SIZE_MULTIPLE``; padding is
 
 import zlib
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -28,8 +27,8 @@ from nlcunet.models.layers import ChannelAttention, Features, GatedFeedForward, 
 SIZE_MULTIPLE = 4
 STAGES = ("encoder1", "encoder2", "latent", "decoder1", "decoder2", "refinement")
 
-AttentionKind = Literal["sparse", "dense", "none"]
-Upsampler = Literal["stepwise", "direct"]
+ATTENTION_KINDS = ("sparse", "dense", "none")
+UPSAMPLERS = ("stepwise", "direct")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class NLCUnetConfig:
     """Channels of the first stage; a multiple of 4."""
     depths: tuple[int, ...] = (6, 8, 10, 6, 8, 8)
     """Blocks per stage, in the order of ``STAGES``."""
-    attention: tuple[AttentionKind, ...] = ("sparse",) * 6
+    attention: tuple[str, ...] = ("sparse",) * 6
     """Attention of each stage's blocks, in the order of ``STAGES``."""
     num_hashes: int = 4
     """Hash rounds of sparse attention."""
@@ -50,29 +49,24 @@ class NLCUnetConfig:
     """Pixels per chunk of sparse attention; each chunk sees itself and its two neighbours."""
     max_buckets: int = 128
     """Most hash buckets, even."""
-    upsampler: Upsampler = "stepwise"
+    upsampler: str = "stepwise"
     """``"stepwise"``: the paper's; ``"direct"``: one 3×3 convolution to 3 · scale² channels and a pixel shuffle."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
-        object.__setattr__(self, "depths", tuple(self.depths))
-        object.__setattr__(self, "attention", tuple(self.attention))
         checks = {
             f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
             f"width must be a positive multiple of 4: got {self.width}": self.width > 0 and self.width % 4 == 0,
             f"depths must be {len(STAGES)} numbers ≥ 0, one per stage: got {self.depths}": len(self.depths) == len(STAGES)
             and all(depth >= 0 for depth in self.depths),
-            f"attention must name {len(STAGES)} kinds of {get_args(AttentionKind)}: got {self.attention}": len(
-                self.attention
-            )
-            == len(STAGES)
-            and set(self.attention) <= set(get_args(AttentionKind)),
+            f"attention must name {len(STAGES)} kinds of {ATTENTION_KINDS}: got {self.attention}": set(self.attention)
+            <= set(ATTENTION_KINDS)
+            and len(self.attention) == len(STAGES),
             f"num_hashes must be ≥ 1: got {self.num_hashes}": self.num_hashes >= 1,
             f"chunk_size must be ≥ 1: got {self.chunk_size}": self.chunk_size >= 1,
             f"max_buckets must be even and ≥ 2: got {self.max_buckets}": self.max_buckets >= 2
             and self.max_buckets % 2 == 0,
-            f"upsampler must be one of {get_args(Upsampler)}: got {self.upsampler!r}": self.upsampler
-            in get_args(Upsampler),
+            f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -89,7 +83,7 @@ class Block(nn.Module):
         rotation_seed: seed of this block's hash rotations.
     """
 
-    def __init__(self, channels: int, config: NLCUnetConfig, attention: AttentionKind, rotation_seed: int) -> None:
+    def __init__(self, channels: int, config: NLCUnetConfig, attention: str, rotation_seed: int) -> None:
         super().__init__()
         self.norm1 = PixelLayerNorm(channels)
         self.attention = (
@@ -184,7 +178,7 @@ class NLCUnet(nn.Module):
 
     def forward(
         self, low_res: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 3 scale*height scale*width"]:
+    ) -> Float[Tensor, "batch 3 high_height high_width"]:
         """Enlarge RGB pictures in [0, 1]; the result is not clamped."""
         full = self.encoder1(self.head(low_res))
         half = self.encoder2(self.down1(full))

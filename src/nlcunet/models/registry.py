@@ -38,7 +38,8 @@ def size_config(name: str, scale: int = 4) -> NLCUnetConfig:
 
 
 def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
-    return NLCUnet(NLCUnetConfig(**config))
+    # JSON and YAML know lists only.
+    return NLCUnet(NLCUnetConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}))
 
 
 def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:

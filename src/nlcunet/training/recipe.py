@@ -4,6 +4,7 @@ Unknown keys are refused, so that a typing error cannot silently change an exper
 lie in ``nlcunet/recipes``.
 """
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -105,10 +106,9 @@ class Recipe(_Strict):
         Raises:
             ConfigError: the size is unknown or an override does not fit.
         """
-        from dataclasses import replace
-
+        overrides = {key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()}
         try:
-            return replace(size_config(self.network.size, self.scale), **self.network.overrides)
+            return replace(size_config(self.network.size, self.scale), **overrides)
         except TypeError as error:
             raise ConfigError(f"network.overrides must name fields of NLCUnetConfig: {error}") from error
 

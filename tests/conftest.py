@@ -1,0 +1,13 @@
+"""Shapes in signatures are checked in every test; computations are repeatable."""
+
+from jaxtyping import install_import_hook
+
+install_import_hook("nlcunet", "beartype.beartype")  # before anything imports nlcunet
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
