@@ -42,7 +42,7 @@ SMALLEST_AUTOMATIC_TILE = 64
 
 
 def bytes_per_pixel(header: WeightsHeader, dtype: torch.dtype) -> int:
-    """Peak memory of a network per low-resolution pixel of a tile; a network that was not measured counts as width 64."""
+    """Peak memory of a network per low-resolution pixel of a tile; networks not measured count as of width 64."""
     share = 1.0 if dtype == torch.float32 else HALF_PRECISION_SHARE
     if header.architecture == "Bicubic":
         return 3 * 4 * 3 * header.scale**2  # three float32 pictures of the result's size

@@ -5,6 +5,7 @@ Grey pictures pass through the network as three equal channels and stay grey. Al
 of its own, with the colour beside it continued under the transparent parts.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -20,6 +21,7 @@ from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.memory import automatic_tile
+from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, enlarge_in_rows, join_rows
 from nlcunet.inference.planning import Work, plan_work
 from nlcunet.inference.samples import check_floats, without_needless_channels
@@ -37,6 +39,10 @@ from nlcunet.runtime import (
 
 Progress = Callable[[int, int], None]
 """Called after every tile with the number of tiles done and the number of all tiles."""
+
+
+CALIBRATION_TILE = 128
+"""Side of the tile that the speed is measured on."""
 
 
 def load(
@@ -186,7 +192,7 @@ class Upscaler:
                 progress(next(done), total)
 
         pairs = zip(opened.pictures, works, strict=True)
-        return opened.close([self._enlarge(picture, work, on_tile) for picture, work in pairs])
+        return opened.close([self.upscale_picture(picture, work, on_tile) for picture, work in pairs])
 
     def plan(self, height: int, width: int, request: SizeRequest) -> Work:
         """The passes and tiles for a picture of this size; an automatic tile is chosen by the memory that is free now.
@@ -238,8 +244,13 @@ class Upscaler:
                 alpha = np.full(pixels.shape[:2], picture.alpha[0, 0], dtype)
             yield FinishedRows(rows.first_row, pixels, alpha)
 
-    def _enlarge(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> Picture:
-        """The whole result, with the metadata of ``picture``."""
+    def upscale_picture(self, picture: Picture, work: Work, on_tile: Callable[[], None] = lambda: None) -> Picture:
+        """The enlarged picture as a whole, with the metadata of ``picture``; arguments as for ``stream``.
+
+        Raises:
+            ImageError: floating point pixels are not finite.
+            DeviceError: the memory is too small for the result or for the smallest tile.
+        """
         notes = check_floats(picture)
         channels, has_alpha = picture.pixels.shape[2], picture.alpha is not None
         needed = work.picture_bytes(channels + has_alpha, picture.pixels.dtype.itemsize)
@@ -255,6 +266,15 @@ class Upscaler:
         dtype = picture.pixels.dtype
         result = join_rows(rows, work.height, work.width, channels, has_alpha=has_alpha, dtype=dtype)
         return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
+
+    def measure_seconds_per_pixel(self) -> float:
+        """Time of the network per low-resolution pixel on a tile of noise, for estimates; takes about a second."""
+        side = round_up(max(CALIBRATION_TILE, self.header.min_size), self.header.size_multiple)
+        tile = torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
+        self._run(tile)  # the first run also sets things up
+        start = time.perf_counter()
+        self._run(tile)
+        return (time.perf_counter() - start) / side**2
 
     def _run(self, tile: Tensor) -> Tensor:
         with thread_limit(self.threads):

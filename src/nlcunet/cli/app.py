@@ -1,0 +1,143 @@
+"""``nlcunet``: the list of commands, and what every one of them does about errors and interrupts.
+
+A command's module is imported when the command is called or asked for help. ``nlcunet --help`` imports none of them.
+
+Exit codes: 0 done; 1 some items failed; 2 could not start; 130 interrupted (Ctrl-C); 143 terminated.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from nlcunet.errors import NlcunetError
+from nlcunet.version import __version__
+
+EXIT_COULD_NOT_START = 2
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command that is imported on demand.
+
+    Attributes:
+        module: where it lives.
+        name: a function, or a ``typer.Typer`` with commands of its own.
+        summary: its line in ``nlcunet --help``.
+    """
+
+    module: str
+    name: str
+    summary: str
+
+
+COMMANDS: dict[str, LazyCommand] = {
+    "upscale": LazyCommand("nlcunet.cli.upscale", "upscale", "Enlarge pictures."),
+    "models": LazyCommand("nlcunet.cli.models", "models", "List the models, or describe one."),
+    "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
+    "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
+}
+"""All commands, in the order of the help text."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The system asked the program to end (SIGTERM); treated as an interrupt."""
+
+
+def make_command(name: str) -> Any:
+    """Import a command; a ``click`` command that typer has built from its signature."""
+    entry = COMMANDS[name]
+    target = getattr(import_module(entry.module), entry.name)
+    if isinstance(target, typer.Typer):
+        return get_command(target)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name)(target)
+    return get_command(app)
+
+
+class CommandGroup(TyperGroup):
+    """The commands of ``COMMANDS``, imported when called, under one rule for errors and interrupts."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as click calls it
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        """The command of this name, or nothing."""
+        return make_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ARG002
+        """The command list of the help text, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; errors that nlcunet raises on purpose become a line on stderr."""
+        try:
+            with _terminable():
+                return super().invoke(ctx)
+        except NlcunetError as error:
+            typer.echo(f"nlcunet: {error}", err=True)
+            raise typer.Exit(EXIT_COULD_NOT_START) from error
+        except KeyboardInterrupt as error:
+            terminated = isinstance(error, TerminatedError)
+            typer.echo("nlcunet: terminated" if terminated else "nlcunet: interrupted", err=True)
+            raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from error
+        except BrokenPipeError as error:
+            # nobody reads on; without this, Python would complain once more when it flushes at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind the program like Ctrl-C, so that no half file stays."""
+
+    def terminate(_number: int, _frame: object) -> None:
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"nlcunet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nlcunet(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Blind super-resolution of photographs with NLCUnet."""
+
+
+def main() -> None:
+    """Entry point of the ``nlcunet`` program."""
+    app(prog_name="nlcunet")

@@ -1,0 +1,64 @@
+"""``nlcunet models``: what the embedded weights are."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nlcunet.models.weights import WeightsHeader
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Describe this model, or .safetensors file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that the headers say, as JSON.")] = False,
+) -> None:
+    """List the models that come with the package, or describe one in full."""
+    import json
+
+    from nlcunet.models.weights import embedded_models, load_model
+
+    headers = [load_model(known).header for known in ([name] if name is not None else embedded_models())]
+    if as_json:
+        values = [header.model_dump(mode="json") for header in headers]
+        typer.echo(json.dumps(values if name is None else values[0], indent=2, ensure_ascii=False))
+        return
+    if name is not None:
+        typer.echo("\n".join(describe(headers[0])))
+        return
+    for header in headers:
+        typer.echo(summarise(header))
+    typer.echo("bicubic-x2 … bicubic-x8: bicubic enlargement for comparison, no weights")
+
+
+def summarise(header: "WeightsHeader") -> str:
+    """One line on one model."""
+    scores = "; ".join(f"{name} {_score(values)}" for name, values in header.scores.items())
+    facts = [f"×{header.scale}", f"{header.parameters:,} parameters", header.licence, *([scores] if scores else [])]
+    return f"{header.name}: {', '.join(facts)}"
+
+
+def describe(header: "WeightsHeader") -> list[str]:
+    """All that a header says, a line per fact."""
+    facts = {
+        "name": header.name,
+        "architecture": header.architecture,
+        "scale": f"×{header.scale}",
+        "parameters": f"{header.parameters:,}",
+        "licence": header.licence,
+        "undoes": header.degradation,
+        "training": f"{header.steps:,} steps, {header.patches:,} patches, {header.hours:g} hours"
+        if header.steps
+        else "",
+        "date": header.date,
+        "tiles": f"sides in multiples of {header.size_multiple}, overlap {header.tile_overlap}",
+        "config": ", ".join(f"{key}={value}" for key, value in header.config.items()),
+    }
+    lines = [f"{key:<14}{value}" for key, value in facts.items() if value]
+    lines += [f"{'data':<14}{source.name}, {source.pictures:,} pictures, {source.licence}" for source in header.data]
+    return lines + [f"{'score':<14}{name}: {_score(values)}" for name, values in header.scores.items()]
+
+
+def _score(values: dict[str, float]) -> str:
+    return ", ".join(f"{measure} {value:g}" for measure, value in values.items())

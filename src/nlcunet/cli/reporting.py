@@ -1,0 +1,156 @@
+"""What a batch tells: people on standard error, programs by JSON on standard output."""
+
+import json
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from nlcunet.inference.batch import Record
+from nlcunet.inference.jobs import PIPE, Job, JobPlan
+from nlcunet.inference.upscaler import Upscaler
+
+
+STATUSES = ("done", "planned", "skipped", "failed")
+"""In the order of the summary."""
+
+
+class Follower:
+    """The bar of a running batch; one unit is a picture, and tiles move it by fractions.
+
+    Args:
+        bars: where the bar is drawn.
+        task: the bar.
+    """
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+        self._ended = 0
+
+    def start_job(self, job: Job) -> None:
+        """Show the name of the picture that is begun."""
+        name = "standard input" if job.source is None else job.source.name
+        self._bars.update(self._task, description=escape(name))
+
+    def tile_done(self, done: int, total: int) -> None:
+        """Move on within the picture at hand."""
+        self._bars.update(self._task, completed=self._ended + done / total, tiles=f"tile {done}/{total}")
+
+    def end_job(self) -> None:
+        """Move on to the next picture, also where this one was skipped or failed."""
+        self._ended += 1
+        self._bars.update(self._task, completed=self._ended, tiles="")
+
+
+class Reporter:
+    """Tells records as they come, and what failed at the end.
+
+    Args:
+        as_json: write one JSON record per line to standard output.
+        is_verbose: tell settings, and where unforeseen errors arose.
+    """
+
+    def __init__(self, *, as_json: bool, is_verbose: bool) -> None:
+        self.as_json = as_json
+        self.is_verbose = is_verbose
+        self.screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self._failed: list[Record] = []
+        self._counts: Counter[str] = Counter()
+        self._started = time.perf_counter()
+
+    def start(self, upscaler: Upscaler, plan: JobPlan) -> None:
+        """Tell the settings, if asked to, and which inputs are left out."""
+        if self.is_verbose:
+            tile = f"at most {upscaler.tile}" if upscaler.tile != "auto" else "auto"
+            self.screen.print(
+                f"{upscaler.header.name} on {upscaler.device}, {str(upscaler.dtype).removeprefix('torch.')}, "
+                f"tile {tile}, overlap {upscaler.overlap}; {_plural(len(plan.jobs), 'picture')}"
+            )
+        for path in plan.left_out:
+            self.screen.print(f"{path}: left out, it is the result of another input")
+
+    @contextmanager
+    def following(self, num_jobs: int) -> Iterator[Follower]:
+        """A bar on a terminal while a batch runs, and warnings as lines of text."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[tiles]}"),
+            TextColumn(f"of {_plural(num_jobs, 'picture')}"),
+            TimeRemainingColumn(),
+        )
+        is_shown = self.screen.is_terminal
+        with (
+            warnings.catch_warnings(),
+            Progress(*columns, console=self.screen, transient=True, disable=not is_shown) as bars,
+        ):
+            warnings.simplefilter("default")
+            warnings.showwarning = lambda message, *_: self.screen.print(f"warning: {message}")
+            yield Follower(bars, bars.add_task("", total=num_jobs, tiles=""))
+
+    def tell(self, record: Record) -> None:
+        """Tell what became of one picture."""
+        self._counts[record.status] += 1
+        if self.as_json:
+            typer.echo(json.dumps(record.as_json()))
+        self.screen.print(_sentence(record))
+        for note in record.notes:
+            self.screen.print(f"  note: {note}")
+        if record.status == "failed":
+            self._failed.append(record)
+        if record.traceback is not None and self.is_verbose:
+            self.screen.print(record.traceback)
+
+    def finish(self) -> bool:
+        """Sum up, with all failures again, so that they do not scroll away; whether there were none."""
+        if sum(self._counts.values()) > 1:
+            counts = ", ".join(f"{self._counts[status]} {status}" for status in STATUSES if self._counts[status])
+            self.screen.print(f"{counts} in {_duration(time.perf_counter() - self._started)}")
+            for record in self._failed:
+                self.screen.print(f"  {_sentence(record)}")
+        return not self._failed
+
+
+def _sentence(record: Record) -> str:
+    """One line on one picture."""
+    source, target = _name(record.input), _name(record.output)
+    sizes = f"{record.width}×{record.height} → {record.output_width}×{record.output_height}"
+    match record.status:
+        case "failed":
+            return f"{source}: failed: {(record.error or '').removeprefix(f'{source} ').removeprefix(f'{source}: ')}"
+        case "skipped":
+            return f"{source}: skipped, {target} is there (--overwrite makes it again)"
+        case "planned":
+            memory, tiles = (record.memory_bytes or 0) / 2**20, _plural(record.tiles or 0, "tile")
+            about = _duration(record.seconds or 0.0)
+            return f"{source} → {target}: {sizes}, {tiles}, {memory:,.0f} MiB, about {about}"
+        case "done":
+            return f"{source} → {target}: {sizes} in {_duration(record.seconds or 0.0)}"
+
+
+def _name(name: str) -> str:
+    return "the pipe" if name == PIPE else str(Path(name))
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _duration(seconds: float) -> str:
+    """A time for people: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,157 @@
+"""``nlcunet upscale``: enlarge pictures, folders of pictures, or a pipe."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlcunet.cli.reporting import Reporter
+    from nlcunet.inference.batch import BatchSettings
+    from nlcunet.inference.jobs import Job
+    from nlcunet.inference.upscaler import Upscaler
+
+FILES = "What to read and write"
+SIZE = "Size of the result"
+MODEL = "Model and machine"
+
+
+def upscale(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="IN...", help="Pictures, folders, patterns, or - for standard input.")
+    ] = None,
+    *,
+    more_inputs: Annotated[
+        list[str] | None, typer.Option("-i", "--input", metavar="IN", help="The same as an option; may be repeated.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="OUT", help="Folder, file, or -; by default beside the input."),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Search folders in folders; keep the tree.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make results again that are there already.")] = False,
+    suffix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put behind names; beside the input by default as _x4.")
+    ] = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="png, jpeg, webp, tiff, …; by default as the input.")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.")] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and resolution out; the colour profile stays."),
+    ] = False,
+    scale: Annotated[
+        float | None,
+        typer.Option("-s", "--scale", metavar="NUMBER", help="Any number above 0; by default the model's."),
+    ] = None,
+    width: Annotated[int | None, typer.Option(metavar="PX", help="Width of the result, instead of a scale.")] = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="PX", help="Height; with --width the picture is stretched.")
+    ] = None,
+    long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
+    model: Annotated[
+        str, typer.Option("-m", "--model", metavar="NAME", help="See `nlcunet models`, or a .safetensors file.")
+    ] = "4x-NLCUnet-S",
+    tile: Annotated[
+        str, typer.Option("-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.")
+    ] = "auto",
+    overlap: Annotated[int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.")] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Refuse inputs with more pixels; by default 500 million.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell sizes, tiles, memory and time; write nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Tell more: settings, and where errors arose.")
+    ] = False,
+) -> None:
+    """Enlarge pictures.
+
+    Finished results are skipped, so that a batch that was stopped goes on when it is run again. A picture that cannot
+    be read or written is told at the end, and the rest goes on. Exit codes: 0 all done, 1 some failed, 2 could not
+    start.
+    """
+    from nlcunet.cli.reporting import Reporter
+    from nlcunet.errors import ConfigError
+    from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+    from nlcunet.inference.batch import BatchSettings
+    from nlcunet.inference.jobs import plan_jobs, suffix_for
+    from nlcunet.inference.sizes import SizeRequest
+    from nlcunet.inference.upscaler import load
+
+    reporter = Reporter(as_json=as_json, is_verbose=verbose)
+    request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
+    if tile != "auto" and not tile.isdecimal():
+        raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
+    upscaler = load(
+        model,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked there
+        tile="auto" if tile == "auto" else int(tile),
+        overlap=overlap,
+        threads=threads,
+    )
+    plan = plan_jobs(
+        [*(inputs or ()), *(more_inputs or ())],
+        output,
+        recursive=recursive,
+        file_format=file_format,
+        suffix=suffix,
+        size_suffix=suffix_for(request, upscaler.header.scale),
+        overwrite=overwrite,
+    )
+    settings = BatchSettings(
+        request=request,
+        overwrite=overwrite,
+        quality=quality,
+        strip_metadata=strip_metadata,
+        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+    )
+    _check_pipes(plan.jobs, as_json=as_json, dry_run=dry_run)
+    reporter.start(upscaler, plan)
+    ended_well = (_preview if dry_run else _run)(plan.jobs, upscaler, settings, reporter)
+    if not ended_well:
+        raise typer.Exit(1)
+
+
+def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None:
+    """Refuse what would mix a picture with text, or show its bytes on a screen."""
+    import sys
+
+    from nlcunet.errors import ConfigError
+
+    if dry_run or all(job.target is not None for job in jobs):
+        return
+    if as_json:
+        raise ConfigError("standard output takes the picture or the JSON records, not both: name a file with -o")
+    if sys.stdout.isatty():
+        raise ConfigError("standard output is a terminal and takes no picture: name a file with -o, or pipe it on")
+
+
+def _run(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings", reporter: "Reporter") -> bool:
+    """Enlarge; whether nothing failed."""
+    from nlcunet.inference.batch import run_jobs
+
+    with reporter.following(len(jobs)) as follow:
+        for record in run_jobs(jobs, upscaler, settings, on_start=follow.start_job, progress=follow.tile_done):
+            follow.end_job()
+            reporter.tell(record)
+    return reporter.finish()
+
+
+def _preview(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings", reporter: "Reporter") -> bool:
+    """Tell what would be done; whether nothing would fail for sure."""
+    from nlcunet.inference.batch import plan_batch
+
+    for record in plan_batch(jobs, upscaler, settings, upscaler.measure_seconds_per_pixel()):
+        reporter.tell(record)
+    return reporter.finish()

@@ -1,0 +1,262 @@
+"""Many pictures, one after the other: finished ones are skipped, bad ones are told, the rest goes on."""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
+from nlcunet.imaging.files import (
+    DEFAULT_MAX_PIXELS,
+    PictureHeader,
+    encode_picture,
+    read_header,
+    read_picture,
+    writable_formats,
+    write_picture,
+)
+from nlcunet.imaging.formats import FORMATS
+from nlcunet.inference.jobs import PIPE, Job
+from nlcunet.inference.planning import Work
+from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.upscaler import Progress, Upscaler
+
+Status = Literal["done", "skipped", "failed", "planned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """How every picture of a batch is treated.
+
+    Attributes:
+        request: the size of the results.
+        overwrite: replace results that are there, instead of skipping them.
+        quality: 1 to 100 for lossy formats; by default the format's.
+        strip_metadata: leave EXIF, XMP, IPTC and resolution out; the colour profile stays.
+        max_pixels: inputs with more pixels are refused.
+    """
+
+    request: SizeRequest
+    overwrite: bool = False
+    quality: int | None = None
+    strip_metadata: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What became of one picture.
+
+    Attributes:
+        input: name of the input, ``-`` for standard input.
+        output: name of the result, ``-`` for standard output.
+        status: ``done``, ``skipped`` (the result was there), ``failed`` or ``planned`` (a dry run).
+        width: columns of the input; nothing if it was not looked at.
+        height: rows of the input.
+        output_width: columns of the result.
+        output_height: rows of the result.
+        tiles: tiles of all passes.
+        memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.
+        seconds: time taken; for a dry run the estimate.
+        notes: what was changed on the way, a sentence each.
+        error: why it failed.
+        traceback: where, for errors that nobody foresaw.
+    """
+
+    input: str
+    output: str
+    status: Status
+    width: int | None = None
+    height: int | None = None
+    output_width: int | None = None
+    output_height: int | None = None
+    tiles: int | None = None
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    traceback: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain values, without the traceback."""
+        values = asdict(self)
+        del values["traceback"]
+        return values | {"notes": list(self.notes)}
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    upscaler: Upscaler,
+    settings: BatchSettings,
+    *,
+    on_start: Callable[[Job], None] = lambda _job: None,
+    progress: Progress | None = None,
+) -> Iterator[Record]:
+    """Enlarge one picture after the other; a record each, also of those that fail.
+
+    Args:
+        jobs: what to do.
+        upscaler: with what.
+        settings: and how.
+        on_start: called before every job.
+        progress: called after every tile of the picture at hand.
+    """
+    for job in jobs:
+        on_start(job)
+        yield _guarded(job, lambda job: _run(job, upscaler, settings, progress))
+
+
+def plan_batch(
+    jobs: Iterable[Job], upscaler: Upscaler, settings: BatchSettings, seconds_per_pixel: float
+) -> Iterator[Record]:
+    """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written.
+
+    Args:
+        jobs: what to do.
+        upscaler: with what.
+        settings: and how.
+        seconds_per_pixel: time of the network per low-resolution pixel; see ``Upscaler.measure_seconds_per_pixel``.
+    """
+    for job in jobs:
+        yield _guarded(job, lambda job: _preview(job, upscaler, settings, seconds_per_pixel))
+
+
+def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
+    """The record of a job, whatever happens in it; interrupts pass."""
+    start = time.perf_counter()
+    try:
+        return work(job)
+    except NlcunetError as error:
+        return _failed(job, str(error), start)
+    except BrokenPipeError:
+        raise  # nobody reads the output any more: not this picture's fault
+    except Exception as error:  # noqa: BLE001 - one bad file must not end the batch; it is told with its type
+        reason = f"unexpected {type(error).__name__}: {error}; -v shows where, please report it"
+        return replace(_failed(job, reason, start), traceback=traceback.format_exc())
+
+
+def _failed(job: Job, reason: str, start: float) -> Record:
+    return replace(_record(job, "failed"), seconds=time.perf_counter() - start, error=reason)
+
+
+def _record(job: Job, status: Status) -> Record:
+    source, target = (PIPE if path is None else str(path) for path in (job.source, job.target))
+    return Record(input=source, output=target, status=status)
+
+
+def _is_finished(job: Job, settings: BatchSettings) -> bool:
+    """Whether the result is there; since files appear whole or not at all, it is complete then."""
+    return job.target is not None and job.target.exists() and not settings.overwrite
+
+
+def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, progress: Progress | None) -> Record:
+    if _is_finished(job, settings):
+        return _record(job, "skipped")
+    start = time.perf_counter()
+    source = sys.stdin.buffer.read() if job.source is None else job.source
+    header = read_header(source)
+    file_format = _target_format(job, header)
+    _check_pixels(header, settings.max_pixels)
+    work = upscaler.plan(header.height, header.width, settings.request)
+    _check_format_holds(file_format, work)
+    picture = read_picture(source, max_pixels=settings.max_pixels)
+    done = count(1)
+
+    def on_tile() -> None:
+        if progress is not None:
+            progress(next(done), work.tile_count)
+
+    result = upscaler.upscale_picture(picture, work, on_tile)
+    notes = result.notes
+    if job.target is None:
+        data = encode_picture(
+            result, file_format=file_format, quality=settings.quality, strip_metadata=settings.strip_metadata
+        )
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        _make_folder(job.target.parent)
+        notes += write_picture(
+            result,
+            job.target,
+            file_format=file_format,
+            quality=settings.quality,
+            strip_metadata=settings.strip_metadata,
+        )
+    return replace(
+        _described(_record(job, "done"), header, work, upscaler),
+        seconds=time.perf_counter() - start,
+        notes=notes,
+    )
+
+
+def _preview(job: Job, upscaler: Upscaler, settings: BatchSettings, seconds_per_pixel: float) -> Record:
+    if _is_finished(job, settings):
+        return _record(job, "skipped")
+    source = sys.stdin.buffer.read() if job.source is None else job.source
+    header = read_header(source)
+    _check_pixels(header, settings.max_pixels)
+    work = upscaler.plan(header.height, header.width, settings.request)
+    _check_format_holds(_target_format(job, header), work)
+    layers = 2 if header.has_alpha else 1
+    return replace(
+        _described(_record(job, "planned"), header, work, upscaler),
+        seconds=work.network_pixels * layers * seconds_per_pixel,
+    )
+
+
+def _described(record: Record, header: PictureHeader, work: Work, upscaler: Upscaler) -> Record:
+    """A record with sizes, tiles and memory."""
+    memory = work.picture_bytes(header.channels + header.has_alpha, header.bit_depth // 8)
+    if upscaler.device.type == "cpu":
+        memory += work.network_bytes(upscaler.header, upscaler.dtype)
+    return replace(
+        record,
+        width=header.width,
+        height=header.height,
+        output_width=work.width,
+        output_height=work.height,
+        tiles=work.tile_count,
+        memory_bytes=memory,
+    )
+
+
+def _target_format(job: Job, header: PictureHeader) -> str:
+    """The format to write: as asked, as the target's name says, or as the source is."""
+    if job.file_format is not None:
+        return job.file_format
+    writable = writable_formats()
+    if job.target is not None:
+        return next(name for name in writable if job.target.suffix.lower() in FORMATS[name].suffixes)
+    return header.format if header.format in writable else "png"
+
+
+def _check_pixels(header: PictureHeader, max_pixels: int) -> None:
+    if header.width * header.height > max_pixels:
+        raise ImageTooLargeError(
+            f"a picture must have at most {max_pixels:,} pixels: got {header.width}×{header.height}; "
+            "raise the limit with --max-pixels if you trust the file"
+        )
+
+
+def _check_format_holds(file_format: str, work: Work) -> None:
+    """Refuse before the work what could not be written after it."""
+    longest = FORMATS[file_format].max_side_px
+    if max(work.height, work.width) > longest:
+        raise ImageWriteError(
+            f"a side of a {file_format} picture must be at most {longest} pixels: the result would be "
+            f"{work.width}×{work.height}; ask for less, or for --format png or tiff"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageWriteError(
+            f"the output folder must be one that can be made: got {folder}: {error.strerror}; choose another"
+        ) from error

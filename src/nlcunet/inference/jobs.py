@@ -1,0 +1,241 @@
+"""Which files become which: inputs of all kinds to jobs, before anything is computed.
+
+Rules: a result never replaces an input; two results never have one name; the tree of a folder is kept.
+"""
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nlcunet.errors import ConfigError
+from nlcunet.imaging.formats import FORMATS, writable_formats
+from nlcunet.inference.sizes import SizeRequest
+
+PIPE = "-"
+"""Stands for standard input among the inputs, and for standard output as the output."""
+
+PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One picture to enlarge.
+
+    Attributes:
+        source: file to read; nothing for standard input.
+        target: file to write; nothing for standard output.
+        file_format: format to write; nothing for that of the source, or PNG if that cannot be written.
+    """
+
+    source: Path | None
+    target: Path | None
+    file_format: str | None = None
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What there is to do.
+
+    Attributes:
+        jobs: in order.
+        left_out: inputs that are results of other inputs.
+    """
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An input file, and its place below the folder that was named (just its name if the file itself was)."""
+
+    path: Path
+    relative: Path
+    was_named: bool
+
+
+def plan_jobs(
+    inputs: Iterable[str],
+    output: str | None,
+    *,
+    recursive: bool = False,
+    file_format: str | None = None,
+    suffix: str | None = None,
+    size_suffix: str = "",
+    overwrite: bool = False,
+) -> JobPlan:
+    """The jobs for these inputs, in a stable order.
+
+    Args:
+        inputs: files, folders, patterns that the shell did not expand, or ``-`` for standard input.
+        output: a folder, a file (for one input), or ``-`` for standard output; beside the inputs if missing.
+        recursive: search folders within folders, and keep their tree below ``output``.
+        file_format: format of the results, by name or ending; by default that of each input.
+        suffix: put behind the name of every result, before its ending.
+        size_suffix: the suffix where none is given and the result lies beside its input.
+        overwrite: whether results will replace files that are there.
+
+    Raises:
+        ConfigError: there is nothing to do, results would replace inputs or each other, or the output does not fit.
+    """
+    names = list(inputs)
+    if not names:
+        raise ConfigError("there must be an input: name pictures, folders or - for a pipe")
+    chosen = None if file_format is None else _format_name(file_format)
+    if PIPE in names:
+        return JobPlan((_pipe_job(names, output, chosen),))
+    found = [file for name in names for file in find_pictures(name, recursive=recursive)]
+    found = list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
+    if not found:
+        raise ConfigError(
+            f"the inputs must hold pictures ({', '.join(sorted(PICTURE_SUFFIXES))}): found none in {', '.join(names)}"
+            + ("" if recursive else "; add -r to search folders within folders")
+        )
+    if output == PIPE:
+        if len(found) > 1:
+            raise ConfigError(f"standard output takes one picture: got {len(found)} inputs; name a folder instead")
+        return JobPlan((Job(source=found[0].path, target=None, file_format=chosen),))
+    if output is not None and _is_file_target(output, names, found, chosen):
+        jobs = [Job(source=found[0].path, target=Path(output), file_format=chosen)]
+    else:
+        folder = None if output is None else Path(output)
+        jobs = [_job_for(file, folder, chosen, suffix, size_suffix) for file in found]
+        jobs = _tell_apart(jobs)
+    return _without_results(jobs, found, overwrite=overwrite)
+
+
+def find_pictures(name: str, *, recursive: bool) -> Iterator[_Found]:
+    """The pictures behind one input; a file that is not there is kept, to be told later with its reason."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        files = sorted(path.rglob("*") if recursive else path.iterdir())
+        for file in files:
+            relative = file.relative_to(path)
+            is_hidden = any(part.startswith(".") for part in relative.parts)
+            if file.suffix.lower() in PICTURE_SUFFIXES and not is_hidden and file.is_file():
+                yield _Found(file, relative, was_named=False)
+    elif not path.exists() and glob.has_magic(name):
+        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
+            if Path(match).is_file():
+                yield _Found(Path(match), Path(Path(match).name), was_named=True)
+    else:
+        yield _Found(path, Path(path.name), was_named=True)
+
+
+def suffix_for(request: SizeRequest, network_scale: int) -> str:
+    """What marks an enlarged file: ``_x4``, ``_x2.5``, ``_1920w``, ``_1080h``, ``_1920x1080``, ``_4000long``."""
+    if request.width is not None and request.height is not None:
+        return f"_{request.width}x{request.height}"
+    if request.width is not None:
+        return f"_{request.width}w"
+    if request.height is not None:
+        return f"_{request.height}h"
+    if request.long_edge is not None:
+        return f"_{request.long_edge}long"
+    return f"_x{network_scale if request.scale is None else request.scale:g}"
+
+
+def _format_name(name: str) -> str:
+    lowered = name.lower().removeprefix(".")
+    for file_format in FORMATS.values():
+        if (lowered == file_format.name or f".{lowered}" in file_format.suffixes) and (
+            file_format.name in writable_formats()
+        ):
+            return file_format.name
+    raise ConfigError(f"format must be one of {', '.join(writable_formats())}: got {name!r}")
+
+
+def _format_of_suffix(suffix: str) -> str | None:
+    """The format that can be written under this ending, if there is one."""
+    lowered = suffix.lower()
+    return next((name for name in writable_formats() if lowered in FORMATS[name].suffixes), None)
+
+
+def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> Job:
+    if len(names) > 1:
+        raise ConfigError(f"- (standard input) must be the only input: got {len(names)} inputs")
+    if output is None or output == PIPE:
+        return Job(source=None, target=None, file_format=file_format)
+    target = Path(output)
+    if target.is_dir():
+        raise ConfigError(f"a picture from standard input has no name: got the folder {output}; name a file with -o")
+    _check_target_format(target, file_format)
+    return Job(source=None, target=target, file_format=file_format)
+
+
+def _is_file_target(output: str, names: list[str], found: list[_Found], file_format: str | None) -> bool:
+    """Whether ``-o`` names the file to write, and not a folder."""
+    target = Path(output)
+    if output.endswith(("/", "\\")) or target.is_dir() or not target.suffix:
+        return False
+    if len(found) > 1 or Path(names[0]).is_dir():
+        if target.suffix.lower() in PICTURE_SUFFIXES or target.is_file():
+            raise ConfigError(f"the output of several pictures must be a folder: got the file name {output}")
+        return False
+    _check_target_format(target, file_format)
+    return True
+
+
+def _check_target_format(target: Path, file_format: str | None) -> None:
+    by_name = _format_of_suffix(target.suffix)
+    if by_name is None and file_format is None:
+        endings = ", ".join(FORMATS[name].suffixes[0] for name in writable_formats())
+        raise ConfigError(f"the output must end in one of {endings}: got {target.name}; or name a folder or a --format")
+    if by_name is not None and file_format not in {None, by_name}:
+        raise ConfigError(f"--format and the name of the output must agree: got {file_format} and {target.name}")
+
+
+def _job_for(file: _Found, folder: Path | None, file_format: str | None, suffix: str | None, size_suffix: str) -> Job:
+    """Where one result goes: below ``folder`` in the tree it came from, or beside its input."""
+    target = file.path if folder is None else folder / file.relative
+    is_beside = target.parent.resolve() == file.path.parent.resolve()
+    mark = suffix if suffix is not None else size_suffix if is_beside else ""
+    if file_format is not None:
+        ending = FORMATS[file_format].suffixes[0]
+        # an ending that already says so is kept: photo.JPEG stays photo.JPEG
+        ending = target.suffix if _format_of_suffix(target.suffix) == file_format else ending
+    else:
+        ending = target.suffix if _format_of_suffix(target.suffix) else ".png"
+    return Job(source=file.path, target=target.with_name(f"{target.stem}{mark}{ending}"), file_format=file_format)
+
+
+def _key(path: Path) -> str:
+    """The same for two paths that some disk takes for one (macOS and Windows ignore case)."""
+    return str(path.resolve()).casefold()
+
+
+def _tell_apart(jobs: list[Job]) -> list[Job]:
+    """Results that would share a name keep the ending of their input in it: ``a.png.webp`` and ``a.jpg.webp``."""
+    uses = Counter(_key(job.target) for job in jobs if job.target is not None)
+    apart = []
+    for job in jobs:
+        if job.target is not None and job.source is not None and uses[_key(job.target)] > 1:
+            marked = job.target.stem.removeprefix(job.source.stem)
+            job = replace(job, target=job.target.with_name(f"{job.source.name}{marked}{job.target.suffix}"))  # noqa: PLW2901
+        apart.append(job)
+    uses = Counter(_key(job.target) for job in apart if job.target is not None)
+    for job in apart:
+        if job.target is not None and uses[_key(job.target)] > 1:
+            same = [str(other.source) for other in apart if other.target and _key(other.target) == _key(job.target)]
+            raise ConfigError(
+                f"every result needs a name of its own: {' and '.join(same)} would all become {job.target}; "
+                "give them folders of their own, or name their common folder with -r"
+            )
+    return apart
+
+
+def _without_results(jobs: list[Job], found: list[_Found], *, overwrite: bool) -> JobPlan:
+    """Leave out inputs that are results of other inputs, as an earlier run leaves them; refuse to replace an input."""
+    sources = {_key(file.path): file for file in found}
+    makers = {_key(job.target): job for job in jobs if job.target is not None}
+    for key, job in makers.items():
+        if job.source is not None and key == _key(job.source):
+            raise ConfigError(f"a result must not replace its input: got {job.source} for both; change -o or --suffix")
+        if overwrite and key in sources and sources[key].was_named:
+            raise ConfigError(
+                f"a result must not replace an input: {job.source} would become {job.target}; leave one of them out"
+            )
+    kept = tuple(job for job in jobs if job.source is None or _key(job.source) not in makers)
+    return JobPlan(kept, tuple(sources[key].path for key in makers if key in sources))
