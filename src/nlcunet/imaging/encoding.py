@@ -118,13 +118,14 @@ def flatten_over_white(
     return rounded.astype(pixels.dtype)
 
 
-def _grey_to_rgb(samples: Samples, metadata: Metadata) -> tuple[Samples, Metadata]:
+def _grey_to_rgb(
+    samples: Samples, metadata: Metadata
+) -> tuple[Shaped[np.ndarray, "height width more_bands"], Metadata]:
     """Grey as RGB. A grey profile cannot describe RGB pixels, so its tone curve is turned into that of sRGB."""
     grey, alpha = samples[:, :, :1], samples[:, :, 1:]
     if metadata.icc_profile is not None:
-        depth = 8 * samples.itemsize
         image = _to_vips(np.ascontiguousarray(grey), metadata.icc_profile)
-        grey = image.icc_transform("srgb", embedded=True, depth=depth, intent="relative").numpy()
+        grey = image.icc_transform("srgb", embedded=True, depth=8 * samples.itemsize, intent="relative").numpy()
         metadata = replace(metadata, icc_profile=None)
     rgb = grey if grey.shape[2] == 3 else np.repeat(grey, 3, axis=2)
     return np.concatenate([rgb, alpha], axis=2), metadata

@@ -23,11 +23,12 @@ _PIXEL_TAGS = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291}
     | {292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 337, 338, 339, 340, 341}
     | {342, 343, 344, 345, 346, 347, 351, *range(512, 522), 529, 530, 531, 532, 32995, 32996, 32997, 32998}
-    | {tags.ORIENTATION, tags.XMP_PACKET, tags.IPTC_RECORDS, tags.ICC_PROFILE, 34377, 37724}
+    | {tags.XMP_PACKET, tags.IPTC_RECORDS, tags.ICC_PROFILE, 34377, 37724}
 )
 """Tags of a TIFF directory that describe how its pixels are stored, or that are metadata of another kind than EXIF."""
 
-_RESOLUTION_TAGS = frozenset({tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT})
+_PLAIN_TAGS = frozenset({tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT, tags.ORIENTATION})
+"""Tags that any TIFF may have, and that make no EXIF block by themselves."""
 
 
 def without_prefix(block: bytes) -> bytes:
@@ -77,7 +78,8 @@ def _main_slots(exif: bytes) -> tuple[Layout, Slots, int]:
     layout = tags.read_layout(exif)
     if layout.big:
         raise ValueError("an EXIF block must have 32 bit offsets")
-    return layout, *tags.read_slots(exif, layout, tags.read_offset(exif, layout, layout.first_offset_at))
+    at = tags.read_offset(exif, layout, layout.first_offset_at)
+    return layout, *tags.read_slots(exif, layout, at, strict=False)
 
 
 def _patch_exif(exif: bytes, numbers: dict[int, int]) -> bytes:
@@ -91,7 +93,7 @@ def _patch_exif(exif: bytes, numbers: dict[int, int]) -> bytes:
     found = [slots]
     exif_at = tags.number_in(exif, layout, slots, tags.EXIF_POINTER)
     if exif_at:
-        found.append(tags.read_slots(exif, layout, exif_at)[0])
+        found.append(tags.read_slots(exif, layout, exif_at, strict=False)[0])
     for directory in found:
         for tag in directory.keys() & numbers.keys():
             slot = directory[tag]
@@ -119,7 +121,7 @@ def _without_thumbnail(exif: bytes) -> bytes:
     patched = bytearray(exif)
     struct.pack_into(layout.offset, patched, link_at, 0)
     try:
-        slots, _ = tags.read_slots(exif, layout, thumbnail_directory)
+        slots, _ = tags.read_slots(exif, layout, thumbnail_directory, strict=False)
     except ValueError:  # a thumbnail that cannot be found cannot be outdated
         return bytes(patched)
     start = tags.number_in(exif, layout, slots, _THUMBNAIL_AT)
@@ -192,7 +194,7 @@ def exif_to_directory(exif: bytes) -> Directory:
 def tiff_to_exif(directory: Directory) -> bytes | None:
     """The EXIF block that a TIFF file holds spread over its directories, ``None`` if there is none."""
     photograph = _about_the_photograph(directory)
-    if not photograph.children and not photograph.values.keys() - _RESOLUTION_TAGS:
+    if not photograph.children and not photograph.values.keys() - _PLAIN_TAGS:
         return None
     return directory_to_exif(photograph)
 

@@ -59,7 +59,7 @@ FORMATS: dict[str, FileFormat] = {
         saver="jpegsave",
         alpha=False,
         iptc=True,
-        max_side_px=65_535,
+        max_side_px=65_500,  # the format allows 65,535, libjpeg does not
         default_quality=95,
     ),
     "webp": FileFormat(

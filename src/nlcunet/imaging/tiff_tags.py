@@ -101,11 +101,17 @@ def read_offset(data: FileBytes, layout: Layout, at: int) -> int:
     return int(_unpack(layout.offset, data, at))
 
 
-def read_slots(data: FileBytes, layout: Layout, at: int) -> tuple[Slots, int]:
+def read_slots(data: FileBytes, layout: Layout, at: int, *, strict: bool = True) -> tuple[Slots, int]:
     """Where the tags of the directory at ``at`` lie, and where the link to the next directory is.
 
+    Args:
+        data: A TIFF file or EXIF block.
+        layout: Byte order and offset size.
+        at: Offset of the directory.
+        strict: Whether a tag whose value lies outside of the data is an error; otherwise it is passed over.
+
     Raises:
-        ValueError: The directory lies outside of the data.
+        ValueError: The directory, or by ``strict`` a value, lies outside of the data.
     """
     num_entries = int(_unpack(layout.count, data, at))
     if num_entries > _MAX_ENTRIES:
@@ -120,7 +126,10 @@ def read_slots(data: FileBytes, layout: Layout, at: int) -> tuple[Slots, int]:
         tag, kind, count = struct.unpack_from(layout.entry, data, position)
         num_bytes = _TYPE_BYTES.get(kind, 0) * count
         value_at = position + head if num_bytes <= room else read_offset(data, layout, position + head)
-        if num_bytes and value_at + num_bytes <= len(data):
+        is_inside = value_at + num_bytes <= len(data)
+        if strict and not is_inside:
+            raise ValueError(f"tag {tag} ends behind the end")
+        if num_bytes and is_inside:
             slots.setdefault(tag, Slot(tag, kind, count, position, value_at, num_bytes))
         position += head + room
     return slots, position
@@ -134,6 +143,8 @@ def directories(data: FileBytes) -> Iterator[Slots]:
     """
     layout = read_layout(data)
     at = read_offset(data, layout, layout.first_offset_at)
+    if not at:
+        raise ValueError("there is no directory of tags")
     seen = set()
     while at and at not in seen:
         seen.add(at)
@@ -222,5 +233,5 @@ def _unpack(layout_format: str, data: FileBytes, at: int) -> int:
     """
     try:
         return int(struct.unpack_from(layout_format, data, at)[0])
-    except struct.error as error:
+    except (struct.error, OverflowError, IndexError) as error:
         raise ValueError("a directory of tags points outside of its file") from error
