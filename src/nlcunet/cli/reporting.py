@@ -17,7 +17,6 @@ from nlcunet.inference.batch import Record
 from nlcunet.inference.jobs import PIPE, Job, JobPlan
 from nlcunet.inference.upscaler import Upscaler
 
-
 STATUSES = ("done", "planned", "skipped", "failed")
 """In the order of the summary."""
 

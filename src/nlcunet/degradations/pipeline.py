@@ -17,6 +17,7 @@ from nlcunet.degradations.noise import add_gaussian_noise, add_poisson_noise
 from nlcunet.degradations.presets import DegradationPreset, draw_record
 from nlcunet.degradations.record import DegradationRecord, pixel_noise_generator, record_kernel
 from nlcunet.errors import ConfigError
+from nlcunet.imaging.correlation import correlate_separable
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.tensors import round_to_8bit
 
@@ -74,16 +75,13 @@ def blur(
         )
     if separable is None:
         separable = is_separable(kernels)
-    weights = kernels.expand(batch, size, size).repeat_interleave(channels, dim=0)[:, None].to(images)
-    planes = F.pad(images, (size // 2,) * 4, mode="reflect").reshape(1, batch * channels, height + size - 1, -1)
+    padded = F.pad(images, (size // 2,) * 4, mode="reflect").reshape(batch * channels, height + size - 1, -1)
+    weights = kernels.expand(batch, size, size).repeat_interleave(channels, dim=0).to(images)
+    if separable:
+        return correlate_separable(padded, weights.sum(-1), weights.sum(-2)).reshape(images.shape)
     # One group per plane: PyTorch's own depth-wise kernels, which never use TF32. Autocast would use 16 bits.
     with torch.autocast(images.device.type, enabled=False):
-        if separable:
-            column, row = weights.sum(-1, keepdim=True), weights.sum(-2, keepdim=True)
-            planes = F.conv2d(F.conv2d(planes, column, groups=len(weights)), row, groups=len(weights))
-        else:
-            planes = F.conv2d(planes, weights, groups=len(weights))
-    return planes.reshape(images.shape)
+        return F.conv2d(padded[None], weights[:, None], groups=len(weights)).reshape(images.shape)
 
 
 def stack_kernels(kernels: Sequence[Float[Tensor, "_ _"]]) -> Float[Tensor, "batch size size"]:

@@ -8,9 +8,9 @@ variances, only windows that lie wholly inside the picture, no downsampling befo
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
+from nlcunet.imaging.correlation import correlate_separable
 from nlcunet.metrics.planes import PEAK, check_same_shape, rgb_planes, y_planes
 
 WINDOW_PX = 11
@@ -87,6 +87,6 @@ def windowed_mean(
     offsets = torch.arange(WINDOW_PX, dtype=planes.dtype, device=planes.device) - WINDOW_PX // 2
     window = torch.exp(-0.5 * (offsets / WINDOW_SIGMA_PX) ** 2)
     window /= window.sum()
-    flat = planes.reshape(-1, 1, *planes.shape[-2:])
-    inner = F.conv2d(F.conv2d(flat, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
+    flat = planes.reshape(-1, *planes.shape[-2:])
+    inner = correlate_separable(flat, window[None], window[None])
     return inner.reshape(*planes.shape[:-2], *inner.shape[-2:])

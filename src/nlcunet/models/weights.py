@@ -92,7 +92,7 @@ def describe(network: NLCUnet, name: str, **facts: Any) -> WeightsHeader:
     return WeightsHeader(
         name=name,
         architecture="NLCUnet",
-        config=asdict(network.config),
+        config=json.loads(json.dumps(asdict(network.config))),  # as it will be read back: lists, not tuples
         scale=network.config.scale,
         size_multiple=SIZE_MULTIPLE,
         min_size=SIZE_MULTIPLE,
