@@ -125,6 +125,17 @@ def test_tiles_are_not_seen_whole():
     assert len(model.network.batches) > 1
 
 
+def test_large_originals_are_measured_pair_by_pair_with_the_same_results(make_original, monkeypatch):
+    files = [make_original()]
+    at_once = run_benchmark({"bicubic": bicubic}, files, GAUSSIAN8).results
+    monkeypatch.setattr(benchmark, "PAIR_PIXELS", 3 * 48 * 44)
+    batches = []
+    in_parts = run_benchmark({"bicubic": lambda x: batches.append(len(x)) or bicubic(x)}, files, GAUSSIAN8).results
+    assert batches == [3, 3, 2]
+    assert [r.low_res_sha256 for r in in_parts] == [r.low_res_sha256 for r in at_once]
+    assert [r.psnr_y for r in in_parts] == pytest.approx([r.psnr_y for r in at_once])
+
+
 def test_large_batches_are_split(monkeypatch):
     monkeypatch.setattr(benchmark, "BATCH_PIXELS", 3 * 16 * 16)
     model = picky_model()

@@ -155,7 +155,7 @@ def resize_bicubic(
     exact = torch.float64 if image.dtype == torch.float64 else torch.float32
     planes = image.reshape(-1, in_height, in_width).to(exact)
     sides = [(height / in_height, 1, height), (width / in_width, 2, width)]
-    with torch.autocast(image.device.type, enabled=False):
+    with torch.autocast("cpu", enabled=False):  # the products; multiply-adds are not touched by autocast
         for factor, axis, length in sorted(sides):
             if factor != 1:
                 planes = resize_axis(planes, axis, length, antialias)
