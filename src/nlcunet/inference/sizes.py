@@ -10,6 +10,7 @@ network's own detail, the second pass sees a crisp picture, and it costs a quart
 import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from numbers import Real
 
 from nlcunet.errors import ConfigError
 
@@ -35,7 +36,7 @@ class SizeRequest:
         ConfigError: a value is not possible, or two of them contradict each other.
     """
 
-    scale: float | None = None
+    scale: float | int | None = None
     width: int | None = None
     height: int | None = None
     long_edge: int | None = None
@@ -84,7 +85,7 @@ class SizeRequest:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)  # NumPy's numbers are Real, too
 
 
 def _round_half_up(length: Decimal) -> int:
