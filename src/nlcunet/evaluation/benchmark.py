@@ -167,7 +167,7 @@ def run_benchmark(
             at_once = max(1, PAIR_PIXELS // original[0, 0].numel())
             for first in range(0, len(pairs), at_once):
                 chunk = pairs[first : first + at_once]
-                results += measure_pairs(models, path.name, original, protocol, chunk, seconds)
+                results += measure_pairs(models, path.name, original, chunk, protocol=protocol, seconds=seconds)
         except (ImageError, DataError) as error:
             skipped.append(f"{path.name}: {error}")
         on_file_done(path)
@@ -182,8 +182,9 @@ def measure_pairs(
     models: Mapping[str, Enlarge],
     image: str,
     original: Float[Tensor, "1 3 height width"],
-    protocol: Protocol,
     numbered: Sequence[tuple[int, DegradationRecord]],
+    *,
+    protocol: Protocol,
     seconds: dict[str, float],
 ) -> list[PairResult]:
     """Some pairs of one original, through all models; what each took is added to `seconds`.
