@@ -114,7 +114,7 @@ class Upscaler:
     def upscale(
         self,
         image: np.ndarray,
-        scale: float | None = ...,
+        scale: float | int | None = ...,
         *,
         width: int | None = ...,
         height: int | None = ...,
@@ -125,7 +125,7 @@ class Upscaler:
     def upscale(
         self,
         image: Tensor,
-        scale: float | None = ...,
+        scale: float | int | None = ...,
         *,
         width: int | None = ...,
         height: int | None = ...,
@@ -136,7 +136,7 @@ class Upscaler:
     def upscale(
         self,
         image: str | Path | Picture,
-        scale: float | None = ...,
+        scale: float | int | None = ...,
         *,
         width: int | None = ...,
         height: int | None = ...,
@@ -147,7 +147,7 @@ class Upscaler:
     def upscale(
         self,
         image: Any,
-        scale: float | None = ...,
+        scale: float | int | None = ...,
         *,
         width: int | None = ...,
         height: int | None = ...,
@@ -157,7 +157,7 @@ class Upscaler:
     def upscale(
         self,
         image: Any,
-        scale: float | None = None,
+        scale: float | int | None = None,
         *,
         width: int | None = None,
         height: int | None = None,

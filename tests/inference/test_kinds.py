@@ -1,0 +1,126 @@
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nlcunet.errors import ConfigError
+from nlcunet.inference.kinds import open_image
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.models.weights import LoadedModel
+
+
+@pytest.fixture
+def upscaler(make_repeat: Callable[..., LoadedModel]) -> Upscaler:
+    return Upscaler(make_repeat(2))
+
+
+def doubled(array: np.ndarray) -> np.ndarray:
+    return array.repeat(2, 0).repeat(2, 1)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32, np.float64])
+def test_an_array_comes_back_in_its_shape_and_type(upscaler: Upscaler, shape: tuple[int, ...], dtype: type) -> None:
+    values = np.random.default_rng(0).random(shape)
+    array = values.astype(dtype) if np.dtype(dtype).kind == "f" else (values * np.iinfo(dtype).max).astype(dtype)
+    result = upscaler.upscale(array)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result.astype(float), doubled(array).astype(float), rtol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_the_last_of_two_or_four_channels_is_alpha(upscaler: Upscaler, channels: int) -> None:
+    array = np.random.default_rng(0).integers(40, 256, (5, 7, channels), dtype=np.uint8)
+    assert np.array_equal(upscaler.upscale(array), doubled(array))
+
+
+def test_an_array_is_neither_changed_nor_needs_to_be_writable(upscaler: Upscaler) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    before = array.copy()
+    array.flags.writeable = False
+    upscaler.upscale(array[::-1, ::-1])
+    assert np.array_equal(array, before)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 5, 7), (4, 5, 7), (2, 3, 5, 7)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64, torch.float16])
+def test_a_tensor_comes_back_in_its_shape_and_type(
+    upscaler: Upscaler, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    values = torch.rand(shape) * 0.5 + 0.5
+    tensor = values.to(dtype) if dtype.is_floating_point else (values * 255).to(dtype)
+    result = upscaler.upscale(tensor)
+    assert result.dtype == dtype
+    expected = tensor.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_tensor_that_needs_gradients_is_taken_without(upscaler: Upscaler) -> None:
+    assert not upscaler.upscale(torch.rand(3, 4, 4, requires_grad=True)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("L", "L"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("LA", "LA"),
+        ("1", "L"),
+        ("P", "RGB"),
+        ("CMYK", "RGB"),
+        ("I;16", "I;16"),
+    ],
+)
+def test_a_pillow_image_comes_back_as_one(upscaler: Upscaler, mode: str, expected: str) -> None:
+    colour = Image.fromarray(np.random.default_rng(0).integers(60, 256, (5, 7, 4), dtype=np.uint8))
+    image = Image.fromarray(np.full((5, 7), 40_000, np.uint16)) if mode == "I;16" else colour.convert(mode)
+    image.info["icc_profile"] = b"profile"
+    result = upscaler.upscale(image)
+    assert isinstance(result, Image.Image)
+    assert (result.mode, result.size) == (expected, (14, 10))
+    assert result.info.get("icc_profile") == (None if mode == "CMYK" else b"profile")
+    assert np.array_equal(
+        np.asarray(result), doubled(np.asarray(image if mode == expected else image.convert(expected)))
+    )
+
+
+def test_a_pillow_palette_with_transparency_keeps_it(upscaler: Upscaler) -> None:
+    image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), mode=None).convert("P")
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    image.info["transparency"] = 0
+    result = upscaler.upscale(image)
+    assert result.mode == "RGBA"
+    assert sorted(set(np.asarray(result)[:, :, 3].ravel())) == [0, 255]
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((5, 7, 5), np.uint8), r"an array must be \(height, width\)"),
+        (np.zeros((0, 7, 3), np.uint8), "not empty"),
+        (np.zeros((5, 7, 3), np.int64), "got int64"),
+        (np.full((5, 7, 3), 255.0), "divide by their full scale"),
+        (np.full((5, 7, 3), np.nan), r"must lie in \[0, 1\]"),
+        (torch.zeros(5, 7), "a tensor must be"),
+        (torch.zeros(5, 7, 3), "channels come before height"),
+        (torch.zeros(3, 5, 7, dtype=torch.int64), "got torch.int64"),
+        (Image.new("F", (4, 4)), "got mode F"),
+        ([[1, 2]], "got list"),
+    ],
+)
+def test_an_image_that_cannot_be_is_refused(image: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_image(image)
+
+
+def test_pillow_is_not_imported_for_arrays() -> None:
+    code = (
+        "import sys, numpy, nlcunet; nlcunet.load('bicubic-x2').upscale(numpy.zeros((4, 4, 3), 'uint8'));"
+        "sys.exit('PIL' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
