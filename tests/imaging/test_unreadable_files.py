@@ -20,9 +20,14 @@ from nlcunet.errors import (
     UnreadableImageError,
 )
 from nlcunet.imaging.files import encode_picture, read_header, read_picture, writable_formats
+from nlcunet.imaging.formats import reason_of
 
 FILES = {name: encode_picture(photograph(alpha=True), file_format=name) for name in writable_formats()}
-FRAMES = [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 90, 180)]
+
+
+def frames():
+    """Three small pictures, made anew: Pillow leaves settings of one format behind in them."""
+    return [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 90, 180)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_folders_and_missing_files_are_refused(tmp_path):
 def test_several_frames_are_refused_with_their_number(file_format):
     if file_format == "AVIF" and "avif" not in writable_formats():
         pytest.skip("this libvips has no AV1 coder")
-    data = pillow_bytes(FRAMES[0], file_format, save_all=True, append_images=FRAMES[1:])
+    data = pillow_bytes(frames()[0], file_format, save_all=True, append_images=frames()[1:])
     for read in (read_picture, read_header):
         with pytest.raises(AnimatedImageError, match="must hold one picture: got 3 frames"):
             read(data)
@@ -83,11 +88,11 @@ def test_several_frames_are_refused_with_their_number(file_format):
 
 def test_a_still_gif_is_refused_with_advice():
     with pytest.raises(UnreadableImageError, match=r"got a GIF.*convert it to PNG"):
-        read_picture(pillow_bytes(FRAMES[0], "GIF"))
+        read_picture(pillow_bytes(frames()[0], "GIF"))
 
 
 def test_a_multi_picture_jpeg_gives_its_first_picture():
-    data = pillow_bytes(FRAMES[1], "MPO", save_all=True, append_images=FRAMES[2:])
+    data = pillow_bytes(frames()[1], "MPO", save_all=True, append_images=frames()[2:])
     assert np.abs(read_picture(data).pixels[:, :, 0].astype(int) - 90).max() <= 2
 
 
@@ -101,14 +106,6 @@ def test_a_tiff_with_reduced_copies_of_its_picture_is_one_picture(with_sub_direc
     large = pyvips.Image.new_from_array(gradient(np.uint8, 3, 300, 400))
     data = large.tiffsave_buffer(tile=True, tile_width=128, tile_height=128, pyramid=True, subifd=with_sub_directories)
     assert read_picture(data).pixels.shape == (300, 400, 3)
-
-
-def tiff_with(tag, kind, value):
-    """A TIFF whose first tag is replaced by another."""
-    data = bytearray(pyvips.Image.black(8, 8).cast("uchar").tiffsave_buffer(keep="none"))
-    (at,) = struct.unpack_from("<I", data, 4)
-    struct.pack_into("<HHII", data, at + 2, tag, kind, 1, value)
-    return bytes(data)
 
 
 def test_camera_raw_is_refused_instead_of_showing_its_thumbnail():
@@ -184,3 +181,8 @@ def test_nothing_is_printed_about_damaged_files(capfd):
             read_picture(whole[: len(whole) * 2 // 3])
         assert file_format in FILES
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_message_of_libvips_that_is_no_text_still_gives_a_reason():
+    broken = UnicodeDecodeError("utf-8", b"meta\xfe", 4, 5, "invalid start byte")
+    assert reason_of(broken) == "libvips cannot decode it"

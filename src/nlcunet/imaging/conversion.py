@@ -54,7 +54,7 @@ def _to_bits(band: Any, bits: int) -> Any:
 def _cmyk_to_srgb(image: Any, colour: Any) -> tuple[Any, tuple[str, ...]]:
     """Ink to light, by the file's own profile or by a usual one for coated paper."""
     depth = 8 if colour.format == "uchar" else 16
-    profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else b""
+    profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
     has_own = profile[16:20] == b"CMYK"
     converted = colour.icc_transform(
         "srgb", embedded=has_own, input_profile="cmyk", depth=depth, intent="relative", black_point_compensation=True

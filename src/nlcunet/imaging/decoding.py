@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pyvips
 from jaxtyping import Shaped
 
 from nlcunet.errors import UnreadableImageError
@@ -11,6 +10,7 @@ from nlcunet.imaging.containers import has_wide_signalled_colour
 from nlcunet.imaging.conversion import as_grey_or_rgb
 from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
+from nlcunet.imaging.formats import LIBVIPS_ERRORS
 from nlcunet.imaging.opening import OpenFile, unreadable
 from nlcunet.imaging.picture import Metadata, Picture
 
@@ -34,7 +34,7 @@ def decode(file: OpenFile) -> Picture:
     try:
         colour, alpha, converted = as_grey_or_rgb(file.image, file.num_colours, is_foreign=file.is_foreign_colour)
         samples = np.ascontiguousarray(colour.numpy() if alpha is None else colour.bandjoin(alpha).numpy())
-    except pyvips.Error as error:
+    except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
     samples = _fill_low_bits(samples.reshape(*samples.shape[:2], -1), file)
     samples = upright(samples, file.orientation)
@@ -78,7 +78,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     resolution = None
     if file.format.name == "png":
         resolution = png_resolution(data)
-    elif file.format.name == "jpeg" and "resolution-unit" in image.get_fields():
+    elif file.format.name == "jpeg" and image.get_typeof("resolution-unit"):
         resolution = (round(image.xres * _MM_PER_INCH, 4), round(image.yres * _MM_PER_INCH, 4))
     metadata = Metadata(
         icc_profile=profile,
@@ -121,6 +121,6 @@ def _extra_notes(file: OpenFile, samples: Shaped[np.ndarray, "height width chann
         notes.append("Floating point samples are kept as they are, without clipping.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")
-    if "gainmap-data" in file.image.get_fields():
+    if file.image.get_typeof("gainmap-data"):
         notes.append("The HDR gain map was left out.")
     return tuple(notes)

@@ -10,7 +10,7 @@ from jaxtyping import Shaped, UInt8
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
-from nlcunet.imaging.formats import FORMATS, FileFormat, coder_arguments, writable_formats
+from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.tiff_tags import Directory
 
@@ -37,11 +37,10 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
         more = (*more, f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.")
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
-    except pyvips.Error as error:
-        reason = "; ".join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
+    except LIBVIPS_ERRORS as error:
         raise ImageWriteError(
             f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: "
-            f"libvips failed ({reason}); choose another format"
+            f"libvips failed ({reason_of(error)}); choose another format"
         ) from error
     return data, (*notes, *damaged, *more, *lost)
 

@@ -194,6 +194,19 @@ def coder_arguments(file_format: FileFormat) -> dict[str, Any]:
     return {} if file_format.compression is None else {"compression": file_format.compression}
 
 
+LIBVIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)
+"""What a call of libvips may raise: pyvips stumbles where a message quotes bytes of the file that are no UTF-8."""
+
+
+def reason_of(error: Exception) -> str:
+    """The message of libvips in one line, without its notes on where it looked."""
+    if isinstance(error, UnicodeDecodeError):
+        pyvips.vips_lib.vips_error_clear()  # pyvips does so only after reading the message
+        return "libvips cannot decode it"
+    lines = dict.fromkeys(line.strip() for line in str(error).splitlines()[1:])
+    return "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
+
+
 @functools.cache
 def _works(name: str) -> tuple[bool, bool]:
     """Whether a format can be written and read here, found out by doing it with a 16×16 picture."""
@@ -206,7 +219,7 @@ def _works(name: str) -> tuple[bool, bool]:
     try:
         encoded = getattr(grey_square, f"{file_format.saver}_buffer")(**coder_arguments(file_format))
         getattr(pyvips.Image, f"{file_format.loader}_buffer")(encoded).avg()
-    except pyvips.Error:
+    except LIBVIPS_ERRORS:
         return False, False  # a HEIF container without the coder for it
     return True, True
 

@@ -10,7 +10,15 @@ from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, T
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.containers import count_gif_frames, count_heif_frames, count_png_frames, is_monochrome_heif
 from nlcunet.imaging.conversion import signed_lab
-from nlcunet.imaging.formats import FORMATS, FileBytes, FileFormat, has_operation, sniff_format
+from nlcunet.imaging.formats import (
+    FORMATS,
+    LIBVIPS_ERRORS,
+    FileBytes,
+    FileFormat,
+    has_operation,
+    reason_of,
+    sniff_format,
+)
 from nlcunet.imaging.picture import PictureHeader
 
 _UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented", "out of range")
@@ -50,7 +58,7 @@ class OpenFile:
 
     def field(self, name: str, default: Any) -> Any:
         """A field of libvips' header, or a default where the file has none."""
-        return self.image.get(name) if name in self.image.get_fields() else default
+        return self.image.get(name) if self.image.get_typeof(name) else default
 
 
 def open_file(data: FileBytes, name: str) -> OpenFile:
@@ -73,14 +81,14 @@ def open_file(data: FileBytes, name: str) -> OpenFile:
         _check_pages(data, name)
     try:
         image = _load_tiff(data) if file_format.name == "tiff" else _load(data, file_format)
-    except pyvips.Error as error:
+    except LIBVIPS_ERRORS as error:
         raise unreadable(name, data, file_format, error) from error
     frames = _count_frames(data, file_format, image)
     if frames > 1:
         raise _animated(name, frames)
     if file_format.compression:  # libvips has turned it upright, and made it RGB
         return OpenFile(name, data, file_format, _grey_again(image) if is_monochrome_heif(data) else image, 1)
-    orientation = image.get("orientation") if "orientation" in image.get_fields() else 1
+    orientation = image.get("orientation") if image.get_typeof("orientation") else 1
     return OpenFile(name, data, file_format, image, orientation if orientation in range(1, 9) else 1)
 
 
@@ -135,7 +143,7 @@ def _count_frames(data: FileBytes, file_format: FileFormat, image: Any) -> int:
         return 1
     if file_format.name == "png":
         return count_png_frames(data)
-    in_header = int(image.get("n-pages")) if "n-pages" in image.get_fields() else 1
+    in_header = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
     return max(in_header, count_heif_frames(data)) if file_format.compression else in_header
 
 
@@ -182,8 +190,7 @@ def _animated(name: str, frames: int) -> AnimatedImageError:
 
 def unreadable(name: str, data: FileBytes, file_format: FileFormat, error: Exception) -> ImageError:
     """A file of a known kind that cannot be decoded: either of a variant that is not supported, or damaged."""
-    lines = dict.fromkeys(line.strip() for line in str(error).splitlines()[1:])
-    reason = "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
+    reason = reason_of(error)
     if any(word in reason for word in _UNSUPPORTED):
         return UnreadableImageError(
             f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); convert it to PNG"
