@@ -68,20 +68,20 @@ def make_command(name: str) -> Any:
 class CommandGroup(TyperGroup):
     """The commands of ``COMMANDS``, imported when called, under one rule for errors and interrupts."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as click calls it
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as click calls it
         """Names in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """The command of this name, or nothing."""
         return make_command(cmd_name) if cmd_name in COMMANDS else None
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """The command list of the help text, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; errors that nlcunet raises on purpose become a line on stderr."""
         try:
             with _terminable():
@@ -123,10 +123,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(value: bool) -> None:
+def _show_version(value: bool) -> bool:
     if value:
         typer.echo(f"nlcunet {__version__}")
         raise typer.Exit
+    return value
 
 
 @app.callback()

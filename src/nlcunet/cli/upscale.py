@@ -95,7 +95,7 @@ def upscale(
     upscaler = load(
         model,
         device=device,
-        precision=precision,  # type: ignore[arg-type]  # checked there
+        precision=precision,
         tile="auto" if tile == "auto" else int(tile),
         overlap=overlap,
         threads=threads,

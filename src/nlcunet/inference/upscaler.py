@@ -29,7 +29,6 @@ from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
 from nlcunet.models.weights import DEFAULT_MODEL, LoadedModel, WeightsHeader, load_model
 from nlcunet.runtime import (
-    Precision,
     choose_device,
     choose_dtype,
     free_memory_bytes,
@@ -49,7 +48,7 @@ def load(
     name_or_path: str | Path = DEFAULT_MODEL,
     *,
     device: str | torch.device = "auto",
-    precision: Precision = "auto",
+    precision: str = "auto",
     tile: int | Literal["auto"] = "auto",
     overlap: int | None = None,
     threads: int | None = None,
@@ -90,7 +89,7 @@ class Upscaler:
         model: LoadedModel,
         *,
         device: str | torch.device = "auto",
-        precision: Precision = "auto",
+        precision: str = "auto",
         tile: int | Literal["auto"] = "auto",
         overlap: int | None = None,
         threads: int | None = None,
