@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
@@ -63,6 +63,7 @@ def test_the_second_pass_starts_at_a_quarter_of_the_goal() -> None:
     assert plan_passes((30, 40), (240, 320), 4) == (Pass(30, 40, 60, 80), Pass(60, 80, 240, 320))
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(1, 500), st.integers(1, 500)),
     target=st.tuples(st.integers(1, 30_000), st.integers(1, 30_000)),

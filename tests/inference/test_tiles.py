@@ -26,6 +26,7 @@ def sum_of_weights(axis: AxisPlan, scale: int) -> torch.Tensor:
     return total
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS)
 def test_cores_cover_every_pixel_once(lengths: tuple[int, int, int, int, int]) -> None:
     axis = make_axis(lengths)
@@ -35,6 +36,7 @@ def test_cores_cover_every_pixel_once(lengths: tuple[int, int, int, int, int]) -
     assert all(before < after for before, after in pairwise(edges))
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS, scale=st.integers(1, 4))
 def test_weights_sum_to_exactly_one(lengths: tuple[int, int, int, int, int], scale: int) -> None:
     axis = make_axis(lengths)
@@ -58,6 +60,7 @@ def test_weights_sum_to_one_for_every_small_length() -> None:
         assert torch.equal(sum_of_weights(axis, 1), torch.ones(length)), length
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS)
 def test_every_span_holds_what_it_shows(lengths: tuple[int, int, int, int, int]) -> None:
     axis = make_axis(lengths)
@@ -66,6 +69,7 @@ def test_every_span_holds_what_it_shows(lengths: tuple[int, int, int, int, int])
         assert span.start <= start < stop <= span.stop
 
 
+@settings(deadline=None)
 @given(
     length=st.integers(1, 2000), tile=st.integers(8, 300), overlap=st.integers(0, 64), multiple=st.sampled_from([1, 4])
 )
@@ -93,7 +97,7 @@ def test_a_picture_below_the_tile_is_one_tile() -> None:
     assert (plan.count, plan.pixels) == (1, 16)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(height=st.integers(1, 20_000), width=st.integers(1, 20_000))
 def test_overlap_costs_less_than_half_of_the_work_at_a_usual_tile(height: int, width: int) -> None:
     plan = plan_tiles(height, width, tile=256, overlap=16, multiple=4)
