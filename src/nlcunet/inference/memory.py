@@ -32,8 +32,8 @@ USABLE_SHARE = 0.5
 
 LARGEST_TILE_CPU = 256
 """On a CPU larger tiles do not pay: they save overlap, but their feature maps fall out of the cache.
-NLCUnet-S, one thread, µs of processor time per pixel that is kept with an overlap of 16: 58 with tiles of 64, 27 at 128,
-23 at 192, 24 at 256, 25 at 384."""
+NLCUnet-S, one thread, µs of processor time per pixel that is kept with an overlap of 16: 58 with tiles of 64,
+27 at 128, 23 at 192, 24 at 256, 25 at 384."""
 
 LARGEST_TILE_ACCELERATOR = 1024
 """Beyond this an accelerator is busy anyway, and bands of the result grow for nothing."""
