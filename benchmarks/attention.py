@@ -1,9 +1,9 @@
 """Sparse attention, reference against grouped: time, peak memory, share of the machine's matrix rate.
 
-Run: ``python benchmarks/attention.py [--threads N]``. Times are medians of 7 with the two forms taking turns; the layer is
-measured whole (projections, hashing, sorting, attention). FLOPs are those of the two matrix products of attention, which
-are the floor: hashing, sorting, gathering and exponentials are overhead. Backward recomputes the scores and has five
-matrix products to the forward's two, so that forward with backward counts 3.5 times the forward.
+Run: ``python benchmarks/attention.py [--threads N]``. Times are medians of 7 with the two forms taking turns; the
+layer is measured whole (projections, hashing, sorting, attention). FLOPs are those of the two matrix products of
+attention, which are the floor: hashing, sorting, gathering and exponentials are overhead. Backward recomputes the
+scores and has five matrix products to the forward's two, so that forward with backward counts 3.5 times the forward.
 """
 
 import argparse
@@ -66,8 +66,9 @@ def measure(side: int, channels: int, rate_gflops: float, threads: int) -> None:
         for form in FORMS:
             share = factor * flops / seconds[form] / 1e9 / rate_gflops
             print(
-                f"| {side}×{side} | {channels} | {task} | {form} | {1e3 * seconds[form]:.1f} | {peak[form] / 2**20:.0f} "
-                f"| {share:.0%} | {seconds['reference'] / seconds[form]:.2f}× | {peak[form] / peak['reference']:.2f} |",
+                f"| {side}×{side} | {channels} | {task} | {form} | {1e3 * seconds[form]:.1f} "
+                f"| {peak[form] / 2**20:.0f} | {share:.0%} "
+                f"| {seconds['reference'] / seconds[form]:.2f}× | {peak[form] / peak['reference']:.2f} |",
                 flush=True,
             )
 

@@ -7,6 +7,8 @@ install_import_hook("nlcunet", "beartype.beartype")  # before anything imports n
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+torch.set_num_threads(1)  # workers share the cores; threads that wait for each other would only slow them down
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:

@@ -31,7 +31,12 @@ def test_manifest_chooses_the_split_and_counts_licences(tmp_path):
     manifest = tmp_path / "tiles.csv"
     with manifest.open("w", newline="") as file:
         csv.writer(file).writerows(
-            [("file", "split", "licence"), ("a.png", "train", "CC0"), ("b.png", "valid", "CC0"), ("c.png", "train", "BSD")]
+            [
+                ("file", "split", "licence"),
+                ("a.png", "train", "CC0"),
+                ("b.png", "valid", "CC0"),
+                ("c.png", "train", "BSD"),
+            ]
         )
     paths, licence = list_photographs(tmp_path, manifest, "train")
     assert [p.name for p in paths] == ["a.png", "c.png"]

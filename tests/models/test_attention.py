@@ -18,7 +18,8 @@ def both_ways(tokens, rounds, chunk_size, *, batch=1, channels=8, scores_per_gro
     """Results and gradients of the layer's attention, by the reference and by the grouped form."""
     generator = torch.Generator().manual_seed(tokens)
     queries = torch.randn(batch, tokens, channels // 4, generator=generator)
-    # Lengths 0.5 to 4: normalising a shorter query multiplies rounding errors of its gradient by 1 / length, in any form.
+    # Lengths 0.5 to 4: normalising a shorter query multiplies rounding errors of its gradient by 1 / length, in any
+    # form.
     lengths = 0.5 + 3.5 * torch.rand(batch, tokens, 1, generator=generator)
     queries = lengths * queries / queries.norm(dim=-1, keepdim=True)
     values = torch.randn(batch, tokens, channels, generator=generator)

@@ -141,7 +141,7 @@ def test_a_run_folder_is_never_overwritten(tmp_path, recipe):
 
 def test_non_finite_loss_stops_before_weights_are_touched(tmp_path, photographs, monkeypatch):
     recipe = read_recipe(recipe_file(tmp_path, photographs))
-    monkeypatch.setattr(NLCUnet, "forward", lambda self, x: x.repeat(1, 1, 2, 2) * math.nan)
+    monkeypatch.setattr(NLCUnet, "forward", lambda _, x: x.repeat(1, 1, 2, 2) * math.nan)
     with pytest.raises(TrainingError, match="loss must be finite"):
         train(recipe, tmp_path / "run", device=CPU)
     assert not (tmp_path / "run" / STATE_FILE).exists()
@@ -206,7 +206,7 @@ def test_values_can_be_replaced_by_dotted_key(tmp_path, photographs):
 
 
 def test_missing_and_broken_recipes_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="found no nothing.yaml"):
+    with pytest.raises(ConfigError, match=r"found no nothing\.yaml"):
         read_recipe("nothing.yaml")
     for content, message in (("a: [", "must be a YAML file"), ("- 1", "must hold keys")):
         (tmp_path / "bad.yaml").write_text(content)

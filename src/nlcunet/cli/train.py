@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 
-def train(
+def train(  # noqa: PLR0917 - typer reads the command line from the signature
     recipe: Annotated[str, typer.Argument(help="YAML file, or the name of an embedded recipe.")],
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.")] = None,
     photographs: Annotated[Path | None, typer.Option(help="Folder of photographs, instead of the recipe's.")] = None,
-    manifest: Annotated[Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all, instead of the recipe's.")] = None,
     init: Annotated[str | None, typer.Option(help="Start from these weights (name or file).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in the run folder.")] = False,
@@ -33,11 +35,12 @@ def train(
         torch.set_num_threads(threads)
     replaced = {"data.photographs": photographs, "data.manifest": manifest, "optim.steps": steps}
     checked = read_recipe(recipe, {key: value for key, value in replaced.items() if value is not None})
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def tell(report: Report) -> None:
         console.print(
-            f"step {report.step:,} of {checked.optim.steps:,}  patches {report.patches:,}  {report.seconds / 60:.1f} min  "
+            f"step {report.step:,} of {checked.optim.steps:,}  patches {report.patches:,}  "
+            f"{report.seconds / 60:.1f} min  "
             f"rate {report.learning_rate:.1e}  L1 {report.loss:.5f}  validation {report.psnr_y:.3f} dB"
         )
 

@@ -1,7 +1,7 @@
 """Random pairs of patches: crop, flip and rotate a photograph, then degrade the patch.
 
-Every batch is a function of (seed, step) alone: nothing has to be stored to resume at the same place, and two runs of one
-recipe see the same patches in the same order.
+Every batch is a function of (seed, step) alone: nothing has to be stored to resume at the same place, and two runs of
+one recipe see the same patches in the same order.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
 """Folders of sharp photographs, decoded once into memory as 8-bit RGB.
 
-A manifest (CSV with the columns ``file`` and, if known, ``split`` and ``licence``) says which files belong to training and
-which to validation, and under which terms they stand; without one, every picture in the folder is taken.
+A manifest (CSV with the columns ``file`` and, if known, ``split`` and ``licence``) says which files belong to training
+and which to validation, and under which terms they stand; without one, every picture in the folder is taken.
 
-Where crops come from the central square of each photograph (as in the paper), only that square is kept: 3450 photographs
-of DF2K then need 2.7 GB.
+Where crops come from the central square of each photograph (as in the paper), only that square is kept: 3450
+photographs of DF2K then need 2.7 GB.
 """
 
 import csv
@@ -94,7 +94,13 @@ def read_photograph(path: Path, central_px: int | None) -> UInt8[Tensor, "height
 
 
 def load_photographs(
-    folder: Path, *, manifest: Path | None = None, split: str = "train", min_px: int, central_px: int | None, threads: int = 2
+    folder: Path,
+    *,
+    manifest: Path | None = None,
+    split: str = "train",
+    min_px: int,
+    central_px: int | None,
+    threads: int = 2,
 ) -> Photographs:
     """Decode a folder into memory; what cannot be used is skipped with its reason.
 

@@ -3,9 +3,9 @@
 Paper: Mei et al., "Image Super-Resolution with Non-Local Sparse Attention" (NLSA), CVPR 2021, as used in the blocks of
 NLCUnet (https://arxiv.org/abs/2307.12014).
 
-Every pixel is a token. Queries and keys share one 3×3 convolution; keys are L2-normalised, queries are not. In each hash
-round the tokens are sorted by bucket and cut into chunks; a chunk attends to itself and its two neighbours (circular).
-Rounds are summed with weights softmax(logsumexp of each round's scores).
+Every pixel is a token. Queries and keys share one 3×3 convolution; keys are L2-normalised, queries are not. In each
+hash round the tokens are sorted by bucket and cut into chunks; a chunk attends to itself and its two neighbours
+(circular). Rounds are summed with weights softmax(logsumexp of each round's scores).
 
 Two implementations give the same numbers: ``attend_reference`` reads like the paper and holds all scores at once;
 ``attend_grouped`` (in ``grouped_attention``) works in groups of chunks that stay in cache.
@@ -13,7 +13,8 @@ Two implementations give the same numbers: ``attend_reference`` reads like the p
 What differs from the authors' code: fixed rotations, a stable sort, and pictures that fit into one chunk attend densely
 (there the authors' code has no buckets and fails).
 
-Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash rounds; positions = sorted, padded tokens.
+Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash rounds; positions = sorted, padded
+tokens.
 """
 
 import torch
@@ -108,15 +109,14 @@ class NonLocalAttention(nn.Module):
         if kind == "sparse":
             self.register_buffer("rotations", make_rotations(channels // 4, num_hashes, max_buckets, rotation_seed))
 
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """Attend over all pixels of ``x`` and add ``x``."""
         height, width = x.shape[-2:]
         queries = self.query(x).flatten(2).transpose(1, 2)
         values = self.value(x).flatten(2).transpose(1, 2)
         attended = self.attend(queries, values)
-        return attended.transpose(1, 2).unflatten(2, (height, width)) + x
+        attended = attended.transpose(1, 2)
+        return attended.reshape(*attended.shape[:2], height, width) + x
 
     def attend(self, queries: Float[Tensor, "batch tokens embedding"], values: Tokens) -> Tokens:
         """Attention of the configured kind over a list of tokens."""

@@ -2,12 +2,12 @@
 
 Three observations make it short:
 
-1. *The rowwise maximum is known.* Keys are unit vectors and every query meets its own key, so its largest score is its own
-   length |q|. The softmax can be shifted by |q| without looking for the maximum; a column of −|q| in the queries against a
-   column of ones in the keys does it inside the matrix product.
-2. *The rounds simply add up.* A round's weight is exp(logsumexp of its scores) = exp(|q|) · (sum of shifted exponentials),
-   and exp(|q|) is the same in every round. So the combination over rounds is (sum of numerators) / (sum of denominators):
-   no softmax over rounds, no per-round result.
+1. *The rowwise maximum is known.* Keys are unit vectors and every query meets its own key, so its largest score is its
+   own length |q|. The softmax can be shifted by |q| without looking for the maximum; a column of −|q| in the queries
+   against a column of ones in the keys does it inside the matrix product.
+2. *The rounds simply add up.* A round's weight is exp(logsumexp of its scores) = exp(|q|) · (sum of shifted
+   exponentials), and exp(|q|) is the same in every round. So the combination over rounds is (sum of numerators) / (sum
+   of denominators): no softmax over rounds, no per-round result.
 3. *Scores need not be kept.* Forward and backward recompute them for a group of chunks that fits into the cache.
 
 The exponential is taken to base 2 (log2 e is folded into the queries): on CPUs it is about three times as fast.
@@ -86,7 +86,7 @@ class _GroupedAttention(torch.autograd.Function):
     """numerator/denominator attention over groups of chunks; see the module's docstring."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917 - autograd passes arguments by position
         ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, order: Tensor, chunk_size: int, limit: int
     ) -> Tensor:
         batch, tokens, channels = values.shape
@@ -100,7 +100,9 @@ class _GroupedAttention(torch.autograd.Function):
             part = torch.bmm(weights, _windows(v, group.keys, chunk_size)).view(*group.queries.shape, -1)
             real = group.queries[:, : group.real].reshape(-1)
             total.index_add_(0, real, part[:, : group.real].reshape(-1, channels))
-            denominator.index_add_(0, real, weights.sum(dim=2).view(group.queries.shape)[:, : group.real].reshape(-1, 1))
+            denominator.index_add_(
+                0, real, weights.sum(dim=2).view(group.queries.shape)[:, : group.real].reshape(-1, 1)
+            )
         output = total.div_(denominator).view(batch, tokens, channels)
         ctx.save_for_backward(q, k, v, denominator, output, order)
         ctx.chunk_size, ctx.limit = chunk_size, limit
@@ -128,8 +130,8 @@ class _GroupedAttention(torch.autograd.Function):
             grad_scores = torch.bmm(grad_part, _windows(v, group.keys, chunk_size).transpose(1, 2)).mul_(weights)
             grad_q.index_add_(0, index, torch.bmm(grad_scores, near_keys).view(-1, q.shape[1]))
             _add_windows(grad_k, torch.bmm(grad_scores.transpose(1, 2), chosen), group.keys, chunk_size)
-        # The shift cancels in the quotient, so its column passes no gradient. `grad_scores` is that of the natural scores;
-        # only the queries in `chosen` still carry the factor log2 e.
+        # The shift cancels in the quotient, so its column passes no gradient. `grad_scores` is that of the natural
+        # scores; only the queries in `chosen` still carry the factor log2 e.
         return (
             grad_q[:, :-1].view(batch, tokens, -1),
             grad_k[:, :-1].div_(LOG2_E).view(batch, tokens, -1),
@@ -165,5 +167,7 @@ def attend_grouped(
     queries = queries.float()
     with torch.autocast(queries.device.type, enabled=False):
         keys = normalise_keys(queries)
-        result: Tensor = _GroupedAttention.apply(queries, keys, values.float(), order, chunk_size, scores_per_group)
+        result: Tensor = _GroupedAttention.apply(  # type: ignore[no-untyped-call]
+            queries, keys, values.float(), order, chunk_size, scores_per_group
+        )
     return result.to(dtype)

@@ -1,10 +1,11 @@
 """Spherical locality-sensitive hashing: which pixels attend to which.
 
 Source: Mei et al., "Image Super-Resolution with Non-Local Sparse Attention", CVPR 2021, section 3.3.
-Unlike the authors' code, the rotations are fixed and the sort is stable, so the same picture gives the same groups twice.
+Unlike the authors' code, the rotations are fixed and the sort is stable, so the same picture gives the same groups
+twice.
 
-Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash rounds; positions = tokens, sorted and padded
-to whole chunks.
+Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash rounds; positions = tokens, sorted and
+padded to whole chunks.
 """
 
 import torch
@@ -19,7 +20,9 @@ def count_buckets(tokens: int, chunk_size: int, max_buckets: int) -> int:
     return min(whole_chunks + whole_chunks % 2, max_buckets)
 
 
-def make_rotations(embedding: int, num_hashes: int, max_buckets: int, seed: int) -> Float[Tensor, "embedding rounds half"]:
+def make_rotations(
+    embedding: int, num_hashes: int, max_buckets: int, seed: int
+) -> Float[Tensor, "embedding rounds half"]:
     """Random projections of one attention layer, drawn once from ``seed`` and stored with the weights.
 
     Rounded to half precision, so that weights stored in half precision hash exactly as in training.
@@ -30,7 +33,9 @@ def make_rotations(embedding: int, num_hashes: int, max_buckets: int, seed: int)
 
 
 def hash_tokens(
-    queries: Float[Tensor, "batch tokens embedding"], rotations: Float[Tensor, "embedding rounds half"], num_buckets: int
+    queries: Float[Tensor, "batch tokens embedding"],
+    rotations: Float[Tensor, "embedding rounds half"],
+    num_buckets: int,
 ) -> Int[Tensor, "batch rounds tokens"]:
     """Bucket of every token in every round: argmax over [p, −p] of its projection p, in 0 … ``num_buckets`` − 1."""
     half = num_buckets // 2

@@ -33,7 +33,8 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Features) -> Features:
         """Scale the channels of ``x``."""
         mean = x.mean(dim=(2, 3), keepdim=True)
-        return x * self.excite(F.gelu(self.squeeze(mean))).sigmoid()
+        factor: Tensor = self.excite(F.gelu(self.squeeze(mean))).sigmoid()
+        return x * factor
 
 
 class GatedFeedForward(nn.Module):
@@ -49,4 +50,5 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Features) -> Features:
         """Transform ``x``; the caller adds the residual."""
         gate, content = self.depthwise(self.expand(x)).chunk(2, dim=1)
-        return self.contract(F.gelu(gate) * content)
+        contracted: Tensor = self.contract(F.gelu(gate) * content)
+        return contracted

@@ -1,15 +1,15 @@
 """NLCUnet: a U-Net of non-local attention beside depth-wise convolutions with channel attention.
 
 Paper: "NLCUnet: Single-Image Super-Resolution Network with Hairline Details", https://arxiv.org/abs/2307.12014.
-Blind super-resolution without estimating the blur kernel: the low-resolution picture goes in, and what comes out is added
-to its bicubic enlargement.
+Blind super-resolution without estimating the blur kernel: the low-resolution picture goes in, and what comes out is
+added to its bicubic enlargement.
 
-What differs from the authors' code: ×2 and ×3 work (their skip is fixed to ×4); hash rotations are fixed and the sort is
-stable; attention is a choice per stage; a one-step upsampler for small networks. With ``NLCUnetConfig()`` the network is
-theirs, weight for weight (``nlcunet.models.convert`` reads their names).
+What differs from the authors' code: ×2 and ×3 work (their skip is fixed to ×4); hash rotations are fixed and the sort
+is stable; attention is a choice per stage; a one-step upsampler for small networks. With ``NLCUnetConfig()`` the
+network is theirs, weight for weight (``nlcunet.models.convert`` reads their names).
 
-Shape legend: channels = width at stages encoder1; 2 · width at encoder2, decoder1, decoder2, refinement; 4 · width at latent.
-Height and width of the input must be multiples of ``SIZE_MULTIPLE``; padding is the caller's work.
+Shape legend: channels = width at stages encoder1; 2 · width at encoder2, decoder1, decoder2, refinement; 4 · width at
+latent. Height and width of the input must be multiples of ``SIZE_MULTIPLE``; padding is the caller's work.
 """
 
 import zlib
@@ -57,7 +57,8 @@ class NLCUnetConfig:
         checks = {
             f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
             f"width must be a positive multiple of 4: got {self.width}": self.width > 0 and self.width % 4 == 0,
-            f"depths must be {len(STAGES)} numbers ≥ 0, one per stage: got {self.depths}": len(self.depths) == len(STAGES)
+            f"depths must be {len(STAGES)} numbers ≥ 0, one per stage: got {self.depths}": len(self.depths)
+            == len(STAGES)
             and all(depth >= 0 for depth in self.depths),
             f"attention must name {len(STAGES)} kinds of {ATTENTION_KINDS}: got {self.attention}": set(self.attention)
             <= set(ATTENTION_KINDS)
@@ -115,7 +116,8 @@ class Block(nn.Module):
         if self.attention is not None:
             branches = torch.cat([self.attention(normed), branches], dim=1)
         x = x + self.channel_attention(self.merge(branches))
-        return x + self.feed_forward(self.norm2(x))
+        refined: Tensor = x + self.feed_forward(self.norm2(x))
+        return refined
 
 
 def make_stage(channels: int, config: NLCUnetConfig, name: str) -> nn.Sequential:
@@ -187,4 +189,5 @@ class NLCUnet(nn.Module):
         full = self.refinement(self.decoder2(torch.cat([full, self.up2(half)], dim=1)))
         detail = self.upsampler(self.fusion(full))
         skip = F.interpolate(low_res, scale_factor=self.config.scale, mode="bicubic").clamp(0.0, 1.0)
-        return detail + skip
+        result: Tensor = detail + skip
+        return result

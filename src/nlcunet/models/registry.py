@@ -13,7 +13,10 @@ from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 SIZES: dict[str, NLCUnetConfig] = {
     "NLCUnet": NLCUnetConfig(),
     "NLCUnet-M": NLCUnetConfig(
-        width=48, depths=(2, 4, 5, 3, 3, 2), attention=("none", "sparse", "sparse", "sparse", "none", "none"), num_hashes=2
+        width=48,
+        depths=(2, 4, 5, 3, 3, 2),
+        attention=("none", "sparse", "sparse", "sparse", "none", "none"),
+        num_hashes=2,
     ),
     "NLCUnet-S": NLCUnetConfig(
         width=32,
@@ -39,7 +42,8 @@ def size_config(name: str, scale: int = 4) -> NLCUnetConfig:
 
 def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
     # JSON and YAML know lists only.
-    return NLCUnet(NLCUnetConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}))
+    arguments: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
+    return NLCUnet(NLCUnetConfig(**arguments))
 
 
 def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:

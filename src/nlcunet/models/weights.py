@@ -1,4 +1,4 @@
-"""Weights files: safetensors with a JSON header that says what the network is, what it learned from, and how well it does.
+"""Weights files: safetensors with a JSON header that says what the network is, and how well it does.
 
 A loaded model describes itself as data: scale, size rules and tiling advice stand in its header, not in code around it.
 """
@@ -119,7 +119,9 @@ def save_weights(path: Path, network: nn.Module, header: WeightsHeader, *, half:
         save_file(tensors, temporary, metadata={HEADER_KEY: header.model_dump_json()})
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"the weights could not be written to {path}: {error}; is there space and permission?") from error
+        raise WeightsError(
+            f"the weights could not be written to {path}: {error}; is there space and permission?"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -149,7 +151,9 @@ def read_header(path: Path) -> WeightsHeader:
 def embedded_models() -> tuple[str, ...]:
     """Names of the weights inside the package."""
     folder = resources.files("nlcunet") / "weights"
-    return tuple(sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith(".safetensors")))
+    return tuple(
+        sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith(".safetensors"))
+    )
 
 
 def find_weights(name_or_path: str | Path) -> Path:
@@ -193,7 +197,9 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
         network.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
     except (SafetensorError, OSError, RuntimeError, ConfigError) as error:
         first_line = str(error).strip().splitlines()[0]
-        raise WeightsError(f"the tensors of {path} do not fit its header ({first_line}); fetch or copy it again") from error
+        raise WeightsError(
+            f"the tensors of {path} do not fit its header ({first_line}); fetch or copy it again"
+        ) from error
     return LoadedModel(network.to(device).eval(), header)
 
 

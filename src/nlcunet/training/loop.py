@@ -1,7 +1,7 @@
 """The first training stage: L1 between the restored and the original patch, Adam, a running average of the weights.
 
-Paper: NLCUnet, https://arxiv.org/abs/2307.12014, section on training. On the CPU a resumed run equals an uninterrupted one
-bit for bit: batches and learning rate are functions of the step, and everything else is in the state.
+Paper: NLCUnet, https://arxiv.org/abs/2307.12014, section on training. On the CPU a resumed run equals an uninterrupted
+one bit for bit: batches and learning rate are functions of the step, and everything else is in the state.
 """
 
 import copy
@@ -107,7 +107,7 @@ class Trainer:
         """Move the running average towards the weights; early steps weigh more, so that it forgets the start."""
         step = self.progress.step
         decay = min(self.recipe.optim.ema_decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay)  # noqa: SLF001
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay)
 
 
 def make_trainer(recipe: Recipe, device: torch.device, initial_weights: str | Path | None = None) -> Trainer:
@@ -127,11 +127,16 @@ def make_trainer(recipe: Recipe, device: torch.device, initial_weights: str | Pa
     if initial_weights is not None:
         loaded = load_model(initial_weights)
         if not isinstance(loaded.network, NLCUnet) or loaded.network.config != config:
-            raise ConfigError(f"the initial weights must be of the recipe's network {config}: got {loaded.header.config}")
+            raise ConfigError(
+                f"the initial weights must be of the recipe's network {config}: got {loaded.header.config}"
+            )
         network.load_state_dict(loaded.network.state_dict())
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(
-        network.parameters(), lr=recipe.optim.learning_rate, betas=recipe.optim.betas, fused=device.type in {"cpu", "cuda"}
+        network.parameters(),
+        lr=recipe.optim.learning_rate,
+        betas=recipe.optim.betas,
+        fused=device.type in {"cpu", "cuda"},
     )
     average = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
     return Trainer(recipe, network, average, optimizer, Progress(), device)
@@ -165,8 +170,7 @@ def train(
     resume: bool = False,
     initial_weights: str | Path | None = None,
     max_seconds: float = math.inf,
-    on_report: Callable[[Report], None] = lambda report: None,
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    on_report: Callable[[Report], None] | None = None,
 ) -> Path:
     """Run a recipe to its last step, or until time is up.
 
@@ -178,7 +182,6 @@ def train(
         initial_weights: start from these weights (ignored when resuming).
         max_seconds: stop cleanly and save after so long.
         on_report: called at every validation.
-        on_step: called after every step with its number and loss.
 
     Returns:
         Path of the weights (the running average, with their header).
@@ -209,15 +212,17 @@ def train(
     while not is_over:
         if trainer.progress.step < recipe.optim.steps:
             losses.append(float(trainer.step(training, forward)))
-            on_step(trainer.progress.step, losses[-1])
         trainer.progress.seconds = seconds_before + time.monotonic() - started
         is_over = trainer.progress.step >= recipe.optim.steps or time.monotonic() - started >= max_seconds
         if is_over or trainer.progress.step % recipe.validation.every_steps == 0:
-            report = _report(trainer, losses, validate(trainer.average, pairs, recipe.scale, device) if pairs else math.nan)
+            report = _report(
+                trainer, losses, validate(trainer.average, pairs, recipe.scale, device) if pairs else math.nan
+            )
             save_state(state_path, trainer.network, trainer.average, trainer.optimizer, trainer.progress)
             _save_average(weights_path, trainer, training, report)
             _log(run_folder / LOG_FILE, report)
-            on_report(report)
+            if on_report is not None:
+                on_report(report)
             losses.clear()
     return weights_path
 

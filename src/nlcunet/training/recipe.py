@@ -1,7 +1,7 @@
 """Recipes: everything that defines a training run, in one YAML file, strictly checked.
 
-Unknown keys are refused, so that a typing error cannot silently change an experiment. The recipes of our published weights
-lie in ``nlcunet/recipes``.
+Unknown keys are refused, so that a typing error cannot silently change an experiment. The recipes of our published
+weights lie in ``nlcunet/recipes``.
 """
 
 from dataclasses import replace
@@ -106,7 +106,9 @@ class Recipe(_Strict):
         Raises:
             ConfigError: the size is unknown or an override does not fit.
         """
-        overrides = {key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()}
+        overrides: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()
+        }
         try:
             return replace(size_config(self.network.size, self.scale), **overrides)
         except TypeError as error:
@@ -139,7 +141,8 @@ def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None)
 
     Args:
         name_or_path: embedded name or YAML file.
-        changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe are
+        changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe
+        are
             taken from the working directory.
 
     Raises:
