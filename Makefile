@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo test test-slow check install clean
 
 demo: $(STAMP)
-	$(BIN)/nlcunet demo --output demo-output
+	$(BIN)/python examples/demo.py --output demo-output
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto
