@@ -2,11 +2,13 @@
 
 ::
 
+    from pathlib import Path
+
     import nlcunet
 
     upscaler = nlcunet.load()                      # the embedded model, on the best device at hand
     picture = upscaler.upscale("photo.jpg")        # four times as wide and high, metadata kept
-    nlcunet.write_picture(picture, "large.png")
+    nlcunet.write_picture(picture, Path("large.png"))
 
 Names are imported when they are first used: ``import nlcunet`` alone loads neither torch nor libvips.
 """
