@@ -17,9 +17,9 @@ def models(
     """List the models that come with the package, or describe one in full."""
     import json
 
-    from nlcunet.models.weights import embedded_models, load_model
+    from nlcunet.models.weights import embedded_models, find_header
 
-    headers = [load_model(known).header for known in ([name] if name is not None else embedded_models())]
+    headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
     if as_json:
         values = [header.model_dump(mode="json") for header in headers]
         typer.echo(json.dumps(values if name is None else values[0], indent=2, ensure_ascii=False))
@@ -34,8 +34,9 @@ def models(
 
 def summarise(header: "WeightsHeader") -> str:
     """One line on one model."""
-    scores = "; ".join(f"{name} {_score(values)}" for name, values in header.scores.items())
-    facts = [f"×{header.scale}", f"{header.parameters:,} parameters", header.licence, *([scores] if scores else [])]
+    scores = [f"{name} {values['psnr_y']:.2f} dB" for name, values in header.scores.items() if "psnr_y" in values]
+    training = [f"trained on {header.degradation} blur"] if header.degradation else []
+    facts = [f"×{header.scale}", f"{header.parameters:,} parameters", header.licence, *training, *scores]
     return f"{header.name}: {', '.join(facts)}"
 
 

@@ -41,7 +41,7 @@ DEFAULT_MAX_PIXELS = 500_000_000
 """Larger pictures are refused unless asked for: 1.5 GB at 8 bits, more than any camera makes."""
 
 
-def read_header(source: Path | bytes) -> PictureHeader:
+def read_header(source: Path | str | bytes) -> PictureHeader:
     """Size and kind of a picture without decoding it.
 
     Args:
@@ -55,7 +55,7 @@ def read_header(source: Path | bytes) -> PictureHeader:
     return header_of(open_file(_bytes_of(source, mapped=True), _name_of(source)))
 
 
-def read_picture(source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+def read_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """Decode a picture, turned the right way up.
 
     RGB and grey pixels stay in the encoding of the file, with its profile beside them; CMYK and Lab become sRGB.
@@ -77,7 +77,7 @@ def read_picture(source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) 
 
 def write_picture(
     picture: Picture,
-    target: Path,
+    target: Path | str,
     *,
     file_format: str | None = None,
     quality: int | None = None,
@@ -98,6 +98,7 @@ def write_picture(
     Raises:
         ImageWriteError: The format cannot be written, or the file cannot; nothing is left behind.
     """
+    target = Path(target)
     chosen = _format_named(file_format) if file_format is not None else format_for_suffix(target.suffix)
     data, notes = _encode(picture, chosen, quality, strip_metadata=strip_metadata)
     write_file_atomically(target, data)
@@ -136,19 +137,20 @@ def _format_named(name: str) -> FileFormat:
     raise ImageWriteError(f"the format must be one of {', '.join(writable_formats())}: got '{name}'; choose one")
 
 
-def _name_of(source: Path | bytes) -> str:
+def _name_of(source: Path | str | bytes) -> str:
     """What to call a source in messages."""
-    return str(source) if isinstance(source, Path) else "the picture"
+    return "the picture" if isinstance(source, bytes) else str(source)
 
 
-def _bytes_of(source: Path | bytes, *, mapped: bool) -> FileBytes:
+def _bytes_of(source: Path | str | bytes, *, mapped: bool) -> FileBytes:
     """All bytes of a source; for a look at the header only those that are touched.
 
     Raises:
         UnreadableImageError: There is no such file, or it cannot be read.
     """
-    if not isinstance(source, Path):
+    if isinstance(source, bytes):
         return source
+    source = Path(source)
     try:
         if not mapped or not source.stat().st_size:
             return source.read_bytes()

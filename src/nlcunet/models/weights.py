@@ -172,6 +172,20 @@ def find_weights(name_or_path: str | Path) -> Path:
     return path
 
 
+def find_header(name_or_path: str | Path) -> WeightsHeader:
+    """What a model says of itself, by the same names as ``load_model``, without loading its tensors.
+
+    Raises:
+        WeightsError: there is no such model, or its file is damaged.
+    """
+    if match := _BICUBIC.fullmatch(str(name_or_path)):
+        scale = int(match[1])
+        return WeightsHeader(
+            name=str(name_or_path), architecture="Bicubic", config={"scale": scale}, scale=scale, tile_overlap=4
+        )
+    return read_header(find_weights(name_or_path))
+
+
 def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device | str = "cpu") -> LoadedModel:
     """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, or path of a weights file.
 
@@ -182,14 +196,10 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
     Raises:
         WeightsError: there is no such model, or its file is damaged.
     """
-    if match := _BICUBIC.fullmatch(str(name_or_path)):
-        scale = int(match[1])
-        header = WeightsHeader(
-            name=str(name_or_path), architecture="Bicubic", config={"scale": scale}, scale=scale, tile_overlap=4
-        )
+    header = find_header(name_or_path)
+    if header.architecture == "Bicubic":
         return LoadedModel(make_network("Bicubic", header.config).eval(), header)
     path = find_weights(name_or_path)
-    header = read_header(path)
     try:
         network = make_network(header.architecture, header.config)
         with safe_open(path, framework="pt", device=str(device)) as file:
