@@ -1,6 +1,6 @@
 # make demo   environment, install, upscale a real photograph, before/after picture
 # make test   environment, install, tests
-# make check  formatting, lint, types, layers
+# make check  formatting, lint, types, layers, dependencies, dead code
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -22,6 +22,8 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/vulture
 
 install: $(STAMP)
 

@@ -13,9 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ImageBatch: TypeAlias = Float[Tensor, "batch 3 height width"]
-"""RGB pictures of one size, float, [0, 1]."""
-
 FeatureMap: TypeAlias = Float[Tensor, "batch channels height width"]
 """Any stack of channels, also grey pictures (one channel)."""
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from nlcunet.models.grouped_attention import attend_grouped
 from nlcunet.models.hashing import count_buckets, hash_tokens, make_rotations, normalise_keys, sort_into_chunks
+from nlcunet.tensors import FeatureMap
 
 Tokens = Float[Tensor, "batch tokens channels"]
 
@@ -109,7 +110,7 @@ class NonLocalAttention(nn.Module):
         if kind == "sparse":
             self.register_buffer("rotations", make_rotations(channels // 4, num_hashes, max_buckets, rotation_seed))
 
-    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
+    def forward(self, x: FeatureMap) -> FeatureMap:
         """Attend over all pixels of ``x`` and add ``x``."""
         height, width = x.shape[-2:]
         queries = self.query(x).flatten(2).transpose(1, 2)

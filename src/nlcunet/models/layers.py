@@ -3,11 +3,10 @@
 Shape legend: channels of a feature map; hidden = int(2.66 · channels) of the feed-forward.
 """
 
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Features = Float[Tensor, "batch channels height width"]
+from nlcunet.tensors import FeatureMap
 
 
 class PixelLayerNorm(nn.LayerNorm):
@@ -16,7 +15,7 @@ class PixelLayerNorm(nn.LayerNorm):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-6)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: FeatureMap) -> FeatureMap:
         """Normalise every pixel's channels to mean 0 and variance 1, then scale and shift."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
@@ -30,7 +29,7 @@ class ChannelAttention(nn.Module):
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
         self.excite = nn.Conv2d(squeezed, channels, 1)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: FeatureMap) -> FeatureMap:
         """Scale the channels of ``x``."""
         mean = x.mean(dim=(2, 3), keepdim=True)
         factor: Tensor = self.excite(F.gelu(self.squeeze(mean))).sigmoid()
@@ -47,7 +46,7 @@ class GatedFeedForward(nn.Module):
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: FeatureMap) -> FeatureMap:
         """Transform ``x``; the caller adds the residual."""
         gate, content = self.depthwise(self.expand(x)).chunk(2, dim=1)
         contracted: Tensor = self.contract(F.gelu(gate) * content)

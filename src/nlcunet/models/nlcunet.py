@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.attention import NonLocalAttention
-from nlcunet.models.layers import ChannelAttention, Features, GatedFeedForward, PixelLayerNorm
+from nlcunet.models.layers import ChannelAttention, GatedFeedForward, PixelLayerNorm
+from nlcunet.tensors import FeatureMap
 
 SIZE_MULTIPLE = 4
 STAGES = ("encoder1", "encoder2", "latent", "decoder1", "decoder2", "refinement")
@@ -109,7 +110,7 @@ class Block(nn.Module):
         self.norm2 = PixelLayerNorm(channels)
         self.feed_forward = GatedFeedForward(channels)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: FeatureMap) -> FeatureMap:
         """Refine ``x``; same shape out."""
         normed = self.norm1(x)
         branches = self.local(normed)
