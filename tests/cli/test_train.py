@@ -1,0 +1,83 @@
+"""``nlcunet train`` on a few generated pictures."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nlcunet.cli.app import app
+from nlcunet.imaging.files import Picture, write_picture
+from nlcunet.models.weights import read_header
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for index in range(3):
+        pixels = random.integers(0, 256, (80, 80, 3), dtype=np.uint8)
+        write_picture(Picture(pixels=pixels), tmp_path / "photos" / f"{index}.png")
+    content = {
+        "name": "4x-Noise",
+        "network": {"overrides": {"width": 8, "depths": [0, 0, 1, 0, 0, 0]}},
+        "data": {"photographs": str(tmp_path / "photos"), "patch_px": 8},
+        "optim": {"steps": 4, "batch": 2},
+        "validation": {"every_steps": 2},
+    }
+    path = tmp_path / "noise.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def nlcunet(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_recipe_is_run_and_gone_on_with(tmp_path, recipe):
+    run = tmp_path / "run"
+    done = nlcunet("train", recipe, "--run", run, "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    assert "step 4 of 4" in done.stderr
+    assert read_header(run / "4x-Noise.safetensors").steps == 4
+    assert json.loads((run / "recipe.json").read_text())["optim"]["steps"] == 4
+
+    again = nlcunet("train", recipe, "--run", run, "--device", "cpu")
+    assert again.exit_code == 2
+    assert "add --resume" in again.stderr
+
+    longer = nlcunet("train", recipe, "--run", run, "--resume", "--steps", 6, "--device", "cpu")
+    assert longer.exit_code == 0, longer.stderr
+    header = read_header(run / "4x-Noise.safetensors")
+    assert (header.steps, header.patches) == (6, 12)
+
+
+def test_time_limit_stops_cleanly_with_a_state(tmp_path, recipe):
+    run = tmp_path / "run"
+    stopped = nlcunet("train", recipe, "--run", run, "--max-minutes", 0, "--device", "cpu")
+    assert stopped.exit_code == 0, stopped.stderr
+    assert (run / "state.pt").exists()
+    assert read_header(run / "4x-Noise.safetensors").steps == 1
+
+
+def test_training_goes_on_from_weights_given_by_name_or_file(tmp_path, recipe):
+    nlcunet("train", recipe, "--run", tmp_path / "first", "--device", "cpu")
+    weights = tmp_path / "first" / "4x-Noise.safetensors"
+    done = nlcunet("train", recipe, "--run", tmp_path / "second", "--init", weights, "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    wrong = nlcunet("train", recipe, "--run", tmp_path / "third", "--init", "4x-NLCUnet-S", "--device", "cpu")
+    assert wrong.exit_code == 2
+    assert "must be of the recipe's network" in wrong.stderr
+
+
+def test_mistakes_are_told_in_a_line(tmp_path, recipe):
+    for arguments, message in (
+        (("nothing.yaml",), "the recipe must be a YAML file or one of"),
+        ((recipe, "--photographs", tmp_path / "none"), "photographs must be a folder"),
+        ((recipe, "--device", "quantum"), "device must be auto, cpu, cuda"),
+    ):
+        refused = nlcunet("train", *arguments, "--run", tmp_path / "refused")
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr
