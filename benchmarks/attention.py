@@ -1,9 +1,11 @@
 """Sparse attention, reference against grouped: time, peak memory, share of the machine's matrix rate.
 
 Run: ``python benchmarks/attention.py [--threads N]``. Times are medians of 7 with the two forms taking turns; the
-layer is measured whole (projections, hashing, sorting, attention). FLOPs are those of the two matrix products of
-attention, which are the floor: hashing, sorting, gathering and exponentials are overhead. Backward recomputes the
-scores and has five matrix products to the forward's two, so that forward with backward counts 3.5 times the forward.
+layer is measured whole (projections, hashing, sorting, attention), each row in a fresh process: how fast the reference
+is depends on whether the memory allocator of a long-lived process keeps its large blocks. FLOPs are those of the two
+matrix products of attention, which are the floor: hashing, sorting, gathering and exponentials are overhead. Backward
+recomputes the scores and has five matrix products to the forward's two, so that forward with backward counts 3.5 times
+the forward.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from machine import (
     interleaved_seconds,
     matrix_rate_gflops,
     peak_bytes,
-    peak_bytes_in_fresh_process,
+    printed_numbers,
 )
 from nlcunet.models.attention import NonLocalAttention
 
@@ -51,16 +53,21 @@ def print_peak(form: str, side: int, channels: int, task: str) -> None:
     print(peak_bytes(make_runs(form, side, channels)[task]))
 
 
+def print_seconds(side: int, channels: int, task: str) -> None:
+    """Median times of both forms, which take turns in this process."""
+    seconds = interleaved_seconds({form: make_runs(form, side, channels)[task] for form in FORMS})
+    print(*(seconds[form] for form in FORMS))
+
+
 def measure(side: int, channels: int, rate_gflops: float, threads: int) -> None:
     """Print the rows of one size."""
-    runs = {form: make_runs(form, side, channels) for form in FORMS}
     flops = attention_flops(side * side, channels, NonLocalAttention(channels))
+    size = ("--threads", str(threads), "--side", str(side), "--channels", str(channels))
     for task, factor in (("forward", 1.0), ("forward + backward", 3.5)):
-        seconds = interleaved_seconds({form: runs[form][task] for form in FORMS})
+        times = printed_numbers(__file__, *size, "--task", task)
+        seconds = dict(zip(FORMS, times, strict=True))
         peak = {
-            form: peak_bytes_in_fresh_process(
-                __file__, "--threads", str(threads), "--peak", form, str(side), str(channels), task
-            )
+            form: printed_numbers(__file__, *size, "--task", task, "--peak-of", form, trim_memory=True)[0]
             for form in FORMS
         }
         for form in FORMS:
@@ -77,12 +84,17 @@ def main() -> None:
     """Read the options and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--peak", nargs=4, metavar=("FORM", "SIDE", "CHANNELS", "TASK"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", type=int, help=argparse.SUPPRESS)  # the rest is for the processes that it starts
+    parser.add_argument("--channels", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if options.peak:
-        form, side, channels, task = options.peak
-        print_peak(form, int(side), int(channels), task)
+    if options.peak_of:
+        print_peak(options.peak_of, options.side, options.channels, options.task)
+        return
+    if options.task:
+        print_seconds(options.side, options.channels, options.task)
         return
     print(describe_machine(), "\n")
     print("| LR size | channels | task | form | ms | peak MiB | share of matrix rate | speed | memory |")

@@ -50,13 +50,12 @@ def copy_bandwidth_gbytes(mebibytes: int = 256) -> float:
     return 2 * source.nbytes / median_seconds(lambda: target.copy_(source)) / 1e9
 
 
-def peak_bytes_in_fresh_process(script: str, *arguments: str) -> int:
-    """What ``script`` prints with ``arguments`` in a process whose freed memory goes back to the system at once."""
-    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_TRIM_THRESHOLD_": "0"}
-    done = subprocess.run(
-        [sys.executable, script, *arguments], check=True, capture_output=True, text=True, env=environment
-    )
-    return int(done.stdout.split()[-1])
+def printed_numbers(script: str, *arguments: str, trim_memory: bool = False) -> list[float]:
+    """The numbers that ``script`` prints last, in a fresh process; on request one that gives memory back at once."""
+    trimming = {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_TRIM_THRESHOLD_": "0"} if trim_memory else {}
+    command = [sys.executable, script, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **trimming})
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
 def peak_bytes(run: Callable[[], object]) -> int:

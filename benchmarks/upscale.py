@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import nlcunet
-from machine import describe_machine, matrix_rate_gflops, median_seconds, peak_bytes, peak_bytes_in_fresh_process
+from machine import describe_machine, matrix_rate_gflops, median_seconds, peak_bytes, printed_numbers
 
 
 def picture(side: int) -> np.ndarray:
@@ -44,7 +44,7 @@ def main() -> None:
         rate = matrix_rate_gflops()
         seconds = median_seconds(lambda low_res=low_res: upscaler.upscale(low_res), repeats=5)
         arguments = ("--model", options.model, "--threads", str(options.threads), "--peak", str(side))
-        peak = peak_bytes_in_fresh_process(__file__, *arguments)
+        peak = printed_numbers(__file__, *arguments, trim_memory=True)[0]
         print(
             f"| {side}×{side} → {side * upscaler.header.scale}×{side * upscaler.header.scale} | {seconds:.2f} "
             f"| {side * side / 1e6 / seconds:.3f} | {peak / 2**20:.0f} | {gflop:.0f} | {gflop / seconds / rate:.0%} |",

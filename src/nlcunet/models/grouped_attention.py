@@ -25,8 +25,8 @@ from torch import Tensor
 from nlcunet.models.hashing import normalise_keys
 
 LOG2_E = math.log2(math.e)
-SCORES_PER_GROUP = 4 * 144 * 432
-"""Scores held at once on a CPU: 1 MiB in float32, one core's level-2 cache on current servers."""
+SCORES_PER_THREAD = 4 * 144 * 432
+"""Scores held at once on a CPU, per thread: 1 MiB in float32, a core's level-2 cache on current servers."""
 SCORES_PER_GROUP_ACCELERATOR = 512 * 144 * 432
 """On a GPU large groups fill the chip; 128 MiB in float32."""
 
@@ -94,9 +94,13 @@ class _GroupedAttention(torch.autograd.Function):
         q = torch.cat([q, -q.norm(dim=1, keepdim=True)], dim=1) * LOG2_E
         k = torch.cat([k, torch.ones_like(k[:, :1])], dim=1)
         total, denominator = torch.zeros_like(v), torch.zeros_like(v[:, :1])
-        for group in _groups(order, tokens, chunk_size, limit):
+        groups = _groups(order, tokens, chunk_size, limit)
+        largest_first = groups[0].queries.numel() // chunk_size
+        scores = q.new_empty(largest_first, chunk_size, 3 * chunk_size)  # one buffer for all groups
+        for group in groups:
             chosen = q.index_select(0, group.queries.reshape(-1)).view(-1, chunk_size, q.shape[1])
-            weights = torch.bmm(chosen, _windows(k, group.keys, chunk_size).transpose(1, 2)).exp2_()
+            near_keys = _windows(k, group.keys, chunk_size).transpose(1, 2)
+            weights = torch.bmm(chosen, near_keys, out=scores[: len(chosen)]).exp2_()
             part = torch.bmm(weights, _windows(v, group.keys, chunk_size)).view(*group.queries.shape, -1)
             real = group.queries[:, : group.real].reshape(-1)
             total.index_add_(0, real, part[:, : group.real].reshape(-1, channels))
@@ -162,7 +166,8 @@ def attend_grouped(
         The attended values, without the residual.
     """
     if scores_per_group is None:
-        scores_per_group = SCORES_PER_GROUP if queries.device.type == "cpu" else SCORES_PER_GROUP_ACCELERATOR
+        is_cpu = queries.device.type == "cpu"
+        scores_per_group = SCORES_PER_THREAD * torch.get_num_threads() if is_cpu else SCORES_PER_GROUP_ACCELERATOR
     dtype = values.dtype
     queries = queries.float()
     with torch.autocast(queries.device.type, enabled=False):
