@@ -19,7 +19,6 @@ from nlcunet.training.recipe import Recipe
 from nlcunet.training.validation import make_validation_pairs, validate
 
 SMALL = SIZES["NLCUnet-S"]
-LATENT = ("none", "none", "sparse", "none", "none", "none")
 VARIANTS = {
     "2-2-4-2-1-0, attention latent (NLCUnet-S)": SMALL,
     "2-2-4-2-1-0, no attention": dataclasses.replace(SMALL, attention=("none",) * 6),
