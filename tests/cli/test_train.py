@@ -71,6 +71,15 @@ def test_training_goes_on_from_weights_given_by_name_or_file(tmp_path, recipe):
     assert "must be of the recipe's network" in wrong.stderr
 
 
+def test_photographs_of_ones_own_need_no_manifest(tmp_path, recipe):
+    content = yaml.safe_load(recipe.read_text())
+    content["data"] |= {"photographs": str(tmp_path / "elsewhere"), "manifest": str(tmp_path / "elsewhere.csv")}
+    recipe.write_text(yaml.safe_dump(content))
+    done = nlcunet("train", recipe, "--photographs", tmp_path / "photos", "--run", tmp_path / "run", "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["data"]["manifest"] is None
+
+
 def test_mistakes_are_told_in_a_line(tmp_path, recipe):
     for arguments, message in (
         (("nothing.yaml",), "the recipe must be a YAML file or one of"),

@@ -9,7 +9,9 @@ import typer
 def train(  # noqa: PLR0917 - typer reads the command line from the signature
     recipe: Annotated[str, typer.Argument(help="YAML file, or the name of an embedded recipe.")],
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.")] = None,
-    photographs: Annotated[Path | None, typer.Option(help="Folder of photographs, instead of the recipe's.")] = None,
+    photographs: Annotated[
+        Path | None, typer.Option(help="Folder of photographs, instead of the recipe's and its manifest.")
+    ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")
     ] = None,
@@ -34,7 +36,10 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if threads is not None:
         torch.set_num_threads(threads)
     replaced = {"data.photographs": photographs, "data.manifest": manifest, "optim.steps": steps}
-    checked = read_recipe(recipe, {key: value for key, value in replaced.items() if value is not None})
+    changes: dict[str, object] = {key: value for key, value in replaced.items() if value is not None}
+    if photographs is not None and manifest is None:
+        changes["data.manifest"] = None  # the recipe's manifest lists other files
+    checked = read_recipe(recipe, changes)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def tell(report: Report) -> None:
