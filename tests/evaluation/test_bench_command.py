@@ -24,6 +24,16 @@ def test_table_has_protocol_bicubic_model_and_gain(make_original, tmp_path):
     assert len(re.findall(r"^ +(all|\d\.\d\d) .*\+0\.00", result.stdout, re.MULTILINE)) == 9
 
 
+@pytest.mark.parametrize(("scale", "models"), [(4, {"bicubic", "4x-NLCUnet-S"}), (3, {"bicubic"})])
+def test_without_a_model_the_embedded_ones_of_the_scale_are_measured(make_original, tmp_path, scale, models):
+    make_original()
+    target = tmp_path / "results.json"
+    arguments = ("--protocol", "gaussian8", "--scale", scale, "--sigmas", "1.8" if scale == 4 else "2.4")
+    result = bench("--images", tmp_path, *arguments, "--json", target)
+    assert result.exit_code == 0, result.output
+    assert {pair["model"] for pair in json.loads(target.read_text(encoding="utf-8"))["pairs"]} == models
+
+
 def test_tiles_are_named_in_the_table(make_original, tmp_path):
     make_original(height=200, width=160)
     result = bench("--images", tmp_path, "--protocol", "bicubic", "--model", "bicubic-x4", "--tile", 32)

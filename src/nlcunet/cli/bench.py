@@ -24,7 +24,10 @@ def run(
     images: Annotated[Path, typer.Option("--images", help="Folder of sharp originals.")],
     protocol: Annotated[str, typer.Option(help="gaussian8, bicubic or anisotropic-standin.")] = "gaussian8",
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
-    model: Annotated[list[str] | None, typer.Option("-m", "--model", help="Name or file; may be repeated.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="Name or file; may be repeated. By default the embedded ones."),
+    ] = None,
     sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
     tile: Annotated[int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; whole by default.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
@@ -42,13 +45,15 @@ def run(
     from nlcunet.evaluation.protocols import find_protocol
     from nlcunet.evaluation.table import make_caption, make_json, make_markdown, make_screen_table
     from nlcunet.imaging.atomic import write_file_atomically
+    from nlcunet.models.weights import embedded_models, find_header
     from nlcunet.runtime import choose_device, thread_limit
 
     chosen = find_protocol(protocol, scale, read_sigmas(sigmas))
     files = find_originals(images)[:limit]
     title = images.resolve().name if limit is None else f"{images.resolve().name}, the first {len(files)}"
     notes, console = Console(stderr=True, highlight=False), Console(highlight=False)
-    enlargers = load_enlargers(model or [], scale, choose_device(device), tile)
+    chosen_models = model if model is not None else [n for n in embedded_models() if find_header(n).scale == scale]
+    enlargers = load_enlargers(chosen_models, scale, choose_device(device), tile)
     with thread_limit(threads), Progress(console=notes, transient=True) as progress:
         bar = progress.add_task(title, total=len(files))
         done = run_benchmark(enlargers, files, chosen, on_file_done=lambda _: progress.advance(bar))
