@@ -1,0 +1,1 @@
+"""Picture sets from their publishers to a folder: catalogue, downloads, checksums, archives, Debian's photographs."""
