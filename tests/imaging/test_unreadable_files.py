@@ -3,6 +3,7 @@
 import contextlib
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -186,3 +187,23 @@ def test_nothing_is_printed_about_damaged_files(capfd):
 def test_a_message_of_libvips_that_is_no_text_still_gives_a_reason():
     broken = UnicodeDecodeError("utf-8", b"meta\xfe", 4, 5, "invalid start byte")
     assert reason_of(broken) == "libvips cannot decode it"
+
+
+def test_files_that_fail_side_by_side_are_told_their_own_reasons(tmp_path):
+    """libvips has one error text for all threads."""
+    paths = []
+    for number in range(24):
+        name = ("png", "jpeg", "webp")[number % 3]
+        whole = FILES[name]
+        paths.append(tmp_path / f"{number}.{name}")
+        paths[-1].write_bytes(whole[: len(whole) // 2 + number])
+
+    def reason(path):
+        with pytest.raises(ImageError) as caught:
+            read_picture(path)
+        return str(caught.value)
+
+    alone = [reason(path) for path in paths]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(4):
+            assert list(pool.map(reason, paths)) == alone

@@ -21,6 +21,7 @@ from nlcunet.imaging.formats import (
     writable_formats,
 )
 from nlcunet.imaging.opening import check_size, header_of, open_file
+from nlcunet.imaging.own_errors import with_own_errors
 from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
 
 __all__ = [
@@ -52,7 +53,8 @@ def read_header(source: Path | str | bytes) -> PictureHeader:
         AnimatedImageError: It holds several frames or pages.
         TruncatedImageError: Its header is damaged.
     """
-    return header_of(open_file(_bytes_of(source, mapped=True), _name_of(source)))
+    data, name = _bytes_of(source, mapped=True), _name_of(source)
+    return with_own_errors(lambda: header_of(open_file(data, name)))
 
 
 def read_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -70,9 +72,14 @@ def read_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PI
         ImageTooLargeError: It has more than ``max_pixels``.
         TruncatedImageError: It ends early or is damaged.
     """
-    file = open_file(_bytes_of(source, mapped=False), _name_of(source))
-    check_size(file, max_pixels)
-    return decode(file)
+    data, name = _bytes_of(source, mapped=False), _name_of(source)
+
+    def read() -> Picture:
+        file = open_file(data, name)
+        check_size(file, max_pixels)
+        return decode(file)
+
+    return with_own_errors(read)
 
 
 def write_picture(
