@@ -1,19 +1,23 @@
-"""Random pairs of patches: crop, flip and rotate a photograph, then degrade the patch.
+"""What one training sample is: which photograph, where in it, how it is turned and how it is degraded.
 
-Every batch is a function of (seed, step) alone: nothing has to be stored to resume at the same place, and two runs of
-one recipe see the same patches in the same order.
+Every sample is a function of the run's seed and of its own number, counted over all processes: nothing has to be stored
+to resume at the same place, two runs of one recipe see the same patches in the same order, and several processes
+together see what one alone would see.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nlcunet.data.photographs import Photographs
-from nlcunet.degradations.pipeline import degrade
-from nlcunet.degradations.presets import DegradationPreset
+from nlcunet.data.crops import CropChoice, CropSettings
+from nlcunet.degradations.batched import degrade_batch
+from nlcunet.degradations.presets import DegradationPreset, draw_record
+from nlcunet.degradations.record import DegradationRecord
+from nlcunet.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -21,69 +25,80 @@ class Pairs:
     """A batch of training pairs."""
 
     low_res: Float[Tensor, "batch 3 height width"]
-    """In [0, 1], in steps of 1/255."""
+    """In [0, 1], in steps of 1/255; channels-last."""
     high_res: Float[Tensor, "batch 3 high_height high_width"]
-    """In [0, 1]."""
+    """In [0, 1]; channels-last."""
 
 
-def seed_of(seed: int, step: int) -> int:
-    """An independent 63-bit seed for every step of a run."""
-    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
+@dataclass(frozen=True, kw_only=True)
+class PairSettings:
+    """How pairs are made from photographs."""
+
+    preset: DegradationPreset
+    """How patches are degraded, and the scale."""
+    seed: int
+    """Seed of the run."""
+    patch_px: int
+    """Side of the low-resolution patch."""
+    crops: CropSettings
+    """Where patches are cut from photographs."""
+    drawn_ratio: float | int = 0.0
+    """Share of samples that are cut from drawn pictures."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ConfigError: A field lies outside its range.
+        """
+        if self.patch_px < 1:
+            raise ConfigError(f"patch_px must be at least 1: got {self.patch_px}")
+        if not 0 <= self.drawn_ratio <= 1:
+            raise ConfigError(f"drawn_ratio must lie in 0 to 1: got {self.drawn_ratio}")
+
+    @property
+    def size_px(self) -> int:
+        """Side of the high-resolution patch."""
+        return self.patch_px * self.preset.scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """All that is random in one pair."""
+
+    is_drawn: bool
+    """Whether it is cut from a drawn picture."""
+    picture: float
+    """Number in [0, 1) that chooses among the pictures."""
+    crop: CropChoice
+    """Where the patch lies and how it is turned."""
+    record: DegradationRecord
+    """What is done to it."""
+
+
+def seed_of(seed: int, number: int) -> int:
+    """An independent 63-bit seed for every sample of a run."""
+    digest = hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def _below(limit: int, generator: torch.Generator) -> int:
-    return int(torch.randint(limit, (), generator=generator).item())
+def draw_sample(settings: PairSettings, number: int) -> Sample:
+    """The sample of a number, counted from the start of the run over all processes."""
+    generator = torch.Generator().manual_seed(seed_of(settings.seed, number))
+    pool, picture, cell, row, column, turns = torch.rand(6, dtype=torch.float64, generator=generator).tolist()
+    return Sample(
+        is_drawn=pool < settings.drawn_ratio,
+        picture=picture,
+        crop=CropChoice(cell=cell, row=row, column=column, orientation=int(8 * turns)),
+        record=draw_record(settings.preset, generator),
+    )
 
 
-def random_crop(
-    picture: UInt8[Tensor, "height width 3"], size_px: int, central_px: int | None, generator: torch.Generator
-) -> UInt8[Tensor, "size_px size_px 3"]:
-    """A square of side ``size_px`` at a random place, inside the central square if one is given.
-
-    The paper crops 256×256 (at ×4) from the central 512×512 of each photograph, where its subject tends to be.
-    """
-    corner = []
-    for side in picture.shape[:2]:
-        room = side if central_px is None else min(side, max(central_px, size_px))
-        corner.append((side - room) // 2 + _below(room - size_px + 1, generator))
-    top, left = corner
-    return picture[top : top + size_px, left : left + size_px]
-
-
-def random_flip(patch: UInt8[Tensor, "size size 3"], generator: torch.Generator) -> UInt8[Tensor, "size size 3"]:
-    """One of the eight flips and quarter turns."""
-    choice = _below(8, generator)
-    patch = patch.rot90(choice % 4, (0, 1))
-    return patch.flip(1) if choice >= 4 else patch
-
-
-def draw_pairs(
-    photographs: Photographs,
-    preset: DegradationPreset,
-    *,
-    step: int,
-    seed: int,
-    batch: int,
-    patch_px: int,
-    central_px: int | None,
-) -> Pairs:
-    """The training batch of one step.
-
-    Args:
-        photographs: where patches are cut from, each at least ``patch_px · scale`` wide and high.
-        preset: how patches are degraded.
-        step: number of the optimiser step.
-        seed: seed of the run.
-        batch: pairs per batch.
-        patch_px: side of the low-resolution patch.
-        central_px: side of the central square that crops stay in, in high-resolution pixels; None for anywhere.
-    """
-    generator = torch.Generator().manual_seed(seed_of(seed, step))
-    size_px = patch_px * preset.scale
-    patches = []
-    for _ in range(batch):
-        picture = photographs.pictures[_below(len(photographs), generator)]
-        patches.append(random_flip(random_crop(picture, size_px, central_px, generator), generator))
-    high_res = torch.stack(patches).permute(0, 3, 1, 2).float() / 255.0
-    return Pairs(degrade(high_res, preset, generator).low_res, high_res.contiguous())
+def steps_to_pairs(patches: Sequence[UInt8[Tensor, "size size 3"]], records: Sequence[DegradationRecord]) -> Pairs:
+    """Patches of 8 bits in main memory and their degraded copies, as pairs in main memory."""
+    size = len(patches[0])
+    steps = torch.empty(len(patches), size, size, 3)
+    for position, patch in zip(steps, patches, strict=True):
+        position.copy_(patch)
+    high_res = steps.div_(255.0).permute(0, 3, 1, 2)
+    return Pairs(degrade_batch(high_res, records), high_res)

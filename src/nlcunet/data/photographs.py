@@ -1,35 +1,44 @@
 """Folders of sharp photographs, decoded once into memory as 8-bit RGB.
 
-A manifest (CSV with the columns ``file`` and, if known, ``split`` and ``licence``) says which files belong to training
-and which to validation, and under which terms they stand; without one, every picture in the folder is taken.
+A folder holds picture files, or the shards that `nlcunet data pack` makes; both are listed and read by the same
+functions, a tile by its path through the shard. A manifest (CSV with the columns ``file`` and, if known, ``split`` and
+``licence``) says which files belong to training and which to validation, and under which terms they stand; without one,
+every picture in the folder is taken. Shards carry splits and licences in themselves.
 
 Where crops come from the central square of each photograph (as in the paper), only that square is kept: 3450
 photographs of DF2K then need 2.7 GB.
 """
 
 import csv
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from nlcunet.data.shards import PICTURE_SUFFIXES, is_packed, is_tile_path, list_tiles, read_tile
+from nlcunet.data.tiling import count_licences
 from nlcunet.errors import DataError, ImageError
 from nlcunet.imaging.files import read_picture
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"})
+SUFFIXES = PICTURE_SUFFIXES
+"""File name endings of pictures, in lower case."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Photographs:
     """Photographs in memory."""
 
-    pictures: tuple[UInt8[Tensor, "height width 3"], ...]
+    pictures: tuple[UInt8[Tensor, "_ _ 3"], ...]
     """RGB, 8 bit, any sizes."""
     names: tuple[str, ...]
     """File name of each."""
@@ -43,30 +52,77 @@ class Photographs:
         return len(self.pictures)
 
 
+def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Results in the order of the items, computed by threads that run ahead by no more than a few items."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Picture files of a folder and the folders in it, by their endings, in a fixed order; hidden ones left out.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"photographs must be a folder: found none at {folder}")
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def read_manifest(manifest: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file that has a column ``file``.
+
+    Raises:
+        DataError: it is missing, no CSV file, or without that column.
+    """
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"the manifest {manifest} must be a CSV file with a column 'file': {error}") from error
+    if any(not row.get("file") for row in rows):
+        raise DataError(f"the manifest {manifest} must be a CSV file with a column 'file', filled in every row")
+    return rows
+
+
 def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[list[Path], str]:
     """Files of one split in a fixed order, and their licences.
 
     Args:
-        folder: where the pictures lie.
-        manifest: CSV with the columns ``file``, ``split`` (optional) and ``licence`` (optional); None takes all files.
-        split: which rows of the manifest to take.
+        folder: where the pictures or shards lie.
+        manifest: CSV with the columns ``file``, ``split`` (optional) and ``licence`` (optional); None takes all files,
+            or what the shards say.
+        split: which rows of the manifest, or which tiles, to take.
+
+    Returns:
+        Paths for :func:`read_photograph` (through a shard as ``train-0000.tar/KEY.webp``), and licences with counts.
 
     Raises:
-        DataError: the folder or manifest is missing, or nothing is left.
+        DataError: the folder, manifest or a shard is missing or damaged, or nothing is left.
     """
     if not folder.is_dir():
         raise DataError(f"photographs must be a folder: found none at {folder}")
-    if manifest is None:
-        paths, licence = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES), ""
+    licence = ""
+    if manifest is not None:
+        rows = [row for row in read_manifest(manifest) if row.get("split", split) == split]
+        paths = [folder / row["file"] for row in rows]
+        licence = count_licences(row.get("licence") or "" for row in rows)
+    elif is_packed(folder):
+        paths, records = list_tiles(folder, split)
+        if any(record is not None and record.licence for record in records):
+            licence = count_licences("" if record is None else record.licence for record in records)
     else:
-        try:
-            with manifest.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if row.get("split", split) == split]
-            paths = [folder / row["file"] for row in rows]
-        except (OSError, KeyError, csv.Error) as error:
-            raise DataError(f"the manifest {manifest} must be a CSV file with a column 'file': {error}") from error
-        counts = Counter(row.get("licence") or "unknown" for row in rows)
-        licence = ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+        paths = find_pictures(folder)
     if not paths:
         raise DataError(f"{folder} must hold pictures ({', '.join(sorted(SUFFIXES))}): found none of split {split!r}")
     return paths, licence
@@ -76,13 +132,14 @@ def read_photograph(path: Path, central_px: int | None) -> UInt8[Tensor, "height
     """One photograph as 8-bit RGB; grey becomes RGB, 16 bit is rounded, alpha is ignored.
 
     Args:
-        path: picture file.
+        path: picture file, or a path through a shard.
         central_px: keep only the central square of this side (or what there is of it); None keeps all.
 
     Raises:
         ImageError: the file cannot be read.
+        DataError: the shard is damaged.
     """
-    pixels = read_picture(path).pixels
+    pixels = read_picture(read_tile(path) if is_tile_path(path) else path).pixels
     if central_px is not None:
         top, left = (max(0, (side - central_px) // 2) for side in pixels.shape[:2])
         pixels = pixels[top : top + central_px, left : left + central_px]
@@ -105,15 +162,15 @@ def load_photographs(
     """Decode a folder into memory; what cannot be used is skipped with its reason.
 
     Args:
-        folder: where the pictures lie, searched recursively without a manifest.
+        folder: where the pictures lie, searched recursively without a manifest; or shards.
         manifest: see ``list_photographs``.
-        split: rows of the manifest to take.
+        split: rows of the manifest, or tiles of the shards, to take.
         min_px: photographs with a shorter side are skipped.
         central_px: keep only the central square of this side; None keeps whole photographs.
         threads: decoders at work.
 
     Raises:
-        DataError: nothing usable was found.
+        DataError: nothing usable was found, or a shard is damaged.
     """
     paths, licence = list_photographs(folder, manifest, split)
 
@@ -126,8 +183,7 @@ def load_photographs(
             return f"{path.name}: {picture.shape[1]}×{picture.shape[0]} pixels, smaller than {min_px}"
         return picture
 
-    with ThreadPoolExecutor(threads) as pool:
-        results: Sequence[Tensor | str] = list(pool.map(read, paths))
+    results: Sequence[Tensor | str] = list(map_in_order(read, paths, threads))
     kept = [(path.name, result) for path, result in zip(paths, results, strict=True) if isinstance(result, Tensor)]
     skipped = tuple(result for result in results if isinstance(result, str))
     if not kept:
