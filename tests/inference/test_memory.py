@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from nlcunet.runtime import (
     is_out_of_memory,
     seed_everything,
     thread_limit,
+    usable_cores,
 )
 
 SMALL = WeightsHeader(
@@ -160,10 +162,14 @@ def test_a_seed_repeats_torch_numpy_and_python() -> None:
     draws = []
     for _ in range(2):
         seed_everything(7)
-        draws.append((random.random(), float(np.random.rand()), float(torch.rand(1))))  # noqa: NPY002, S311
+        draws.append((random.random(), float(np.random.rand()), float(torch.rand(1))))  # noqa: NPY002
     assert draws[0] == draws[1]
 
 
 def test_a_seed_out_of_range_is_refused() -> None:
     with pytest.raises(ConfigError, match="a seed must lie in"):
         seed_everything(-1)
+
+
+def test_a_process_may_run_on_at_least_one_core_and_no_more_than_there_are() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)

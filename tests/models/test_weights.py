@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 
 import pytest
@@ -127,3 +128,14 @@ def test_weights_that_cannot_be_written_leave_nothing_behind(saved, tmp_path):
     with pytest.raises(WeightsError, match="could not be written"):
         save_weights(tmp_path / "no-such-folder" / "x.safetensors", network, header)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a matter of POSIX")
+def test_weights_are_readable_by_others_if_the_umask_says_so(tmp_path):
+    network = NLCUnet(NLCUnetConfig(width=4, depths=(0,) * 6))
+    before = os.umask(0o022)
+    try:
+        save_weights(tmp_path / "w.safetensors", network, describe(network, "4x-Tiny"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644

@@ -59,6 +59,7 @@ class Record:
         height: rows of the input.
         output_width: columns of the result.
         output_height: rows of the result.
+        model: name of the weights, with the strength where two are mixed: ``4x-NLCUnet-S-GAN@0.40``.
         tiles: tiles of all passes.
         memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.
         seconds: time taken; for a dry run the estimate.
@@ -74,6 +75,7 @@ class Record:
     height: int | None = None
     output_width: int | None = None
     output_height: int | None = None
+    model: str | None = None
     tiles: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
@@ -222,6 +224,7 @@ def _described(record: Record, header: PictureHeader, work: Work, upscaler: Upsc
         output_height=work.height,
         tiles=work.tile_count,
         memory_bytes=memory,
+        model=upscaler.header.name,
     )
 
 

@@ -27,6 +27,7 @@ from nlcunet.inference.planning import Work, plan_work
 from nlcunet.inference.samples import check_floats, without_needless_channels
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.models.blending import load_blend
 from nlcunet.models.weights import DEFAULT_MODEL, LoadedModel, WeightsHeader, load_model
 from nlcunet.runtime import (
     choose_device,
@@ -52,17 +53,26 @@ def load(
     tile: int | Literal["auto"] = "auto",
     overlap: int | None = None,
     threads: int | None = None,
+    strength: float | int | None = None,
 ) -> "Upscaler":
-    """An upscaler with the model of this name or path; the arguments are those of ``Upscaler``.
+    """An upscaler with the model of this name or path; the other arguments are those of ``Upscaler``.
+
+    Args:
+        name_or_path: name of an embedded model, or a weights file.
+        device: see ``Upscaler``, as for the following.
+        precision: how numbers are kept.
+        tile: longest side of a tile.
+        overlap: of tiles.
+        threads: on the CPU.
+        strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
 
     Raises:
-        WeightsError: there is no such model.
+        WeightsError: there is no such model, or none to mix it with.
         DeviceError: there is no such device.
         ConfigError: another argument is not possible.
     """
-    return Upscaler(
-        load_model(name_or_path), device=device, precision=precision, tile=tile, overlap=overlap, threads=threads
-    )
+    model = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    return Upscaler(model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads)
 
 
 class Upscaler:

