@@ -153,6 +153,13 @@ def _read_statistic(path: Path, name: str) -> int:
     return next((int(line.split()[1]) for line in _read_lines(path) if line.startswith(f"{name} ")), 0)
 
 
+def usable_cores() -> int:
+    """How many cores this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def thread_limit(threads: int | None) -> Iterator[None]:
     """Let torch use ``threads`` CPU threads inside, and as many as before afterwards; ``None`` changes nothing.

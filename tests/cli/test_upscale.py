@@ -328,6 +328,7 @@ def test_a_json_record_tells_everything(nlcunet: Run, save: Save, tmp_path: Path
         "output_width": 120,
         "output_height": 80,
         "tiles": 1,
+        "model": "bicubic-x4",
         "error": None,
     }
 

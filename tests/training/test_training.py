@@ -2,116 +2,126 @@
 
 import json
 import math
-from pathlib import Path
+import os
+import signal
+import subprocess
+import sys
+import time
 
-import numpy as np
 import pytest
 import torch
-import yaml
+from safetensors.torch import load_file
 
+from nlcunet.data.photographs import load_photographs
 from nlcunet.errors import ConfigError, TrainingError
-from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import load_model
-from nlcunet.training.loop import LOG_FILE, STATE_FILE, make_trainer, train
-from nlcunet.training.recipe import OptimRecipe, embedded_recipes, read_recipe
-from nlcunet.training.schedule import learning_rate
-from nlcunet.training.state import Progress, load_state, save_state
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    """Six pictures of stripes in random directions: easy to learn, hard for bicubic."""
-    folder = tmp_path_factory.mktemp("photographs")
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[:128, :128]
-    for index in range(6):
-        angle, period = random.uniform(0, math.pi), random.uniform(6, 12)
-        wave = np.sin(2 * math.pi * (np.cos(angle) * rows + np.sin(angle) * columns) / period) > 0
-        pixels = (wave[..., None] * random.integers(100, 255, 3) + 20).clip(0, 255).astype(np.uint8)
-        write_picture(Picture(pixels=pixels), folder / f"{index}.png")
-    return folder
-
-
-def recipe_file(folder, photographs, **changes):
-    content = {
-        "name": "2x-Stripes",
-        "scale": 2,
-        "seed": 3,
-        "network": {
-            "size": "NLCUnet-S",
-            "overrides": {"width": 8, "depths": [1, 0, 1, 0, 1, 0], "chunk_size": 16},
-        },
-        "data": {
-            "photographs": str(photographs),
-            "validation": str(photographs),
-            "patch_px": 16,
-            "central_px": 96,
-        },
-        "optim": {"steps": 8, "batch": 2, "learning_rate": 2e-3, "warmup_steps": 2, "clip_norm": 1.0},
-        "validation": {"every_steps": 4, "pictures": 3, "crop_px": 64},
-    }
-    for key, value in changes.items():
-        section, name = key.split("__")
-        content[section][name] = value
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-@pytest.fixture
-def recipe(tmp_path, photographs):
-    return read_recipe(recipe_file(tmp_path, photographs))
+from nlcunet.training.loop import Listener, train
+from nlcunet.training.run_folder import LOG_FILE
+from nlcunet.training.sources import hold_out
+from nlcunet.training.state import has_state, load_state
+from nlcunet.training.trainer import make_trainer
 
 
 def weights_of(path):
     return load_model(path).network.state_dict()
 
 
-def test_training_learns_and_says_so_in_the_header(tmp_path, photographs):
-    recipe = read_recipe(recipe_file(tmp_path, photographs, optim__steps=60, optim__batch=4))
+def assert_same_state(first, second):
+    one, other = load_state(first), load_state(second)
+    for key in ("network", "average", "discriminator"):
+        for name, value in one.get(key, {}).items():
+            assert torch.equal(value, other[key][name]), name
+    for index, moments in one["optimizer"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, other["optimizer"]["state"][index][name])
+
+
+def log_of(run):
+    return [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]
+
+
+def test_training_learns_and_says_so_in_the_header(tmp_path, make_recipe, processes):
     reports = []
-    path = train(recipe, tmp_path / "run", device=CPU, on_report=reports.append)
-    assert reports[-1].step == 60
-    assert reports[-1].psnr_y > reports[0].psnr_y + 0.3
+    recipe = make_recipe({"optim.steps": 60, "optim.batch": 4})
+    path = train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_report=reports.append))
+    assert (reports[0].step, reports[-1].step) == (0, 60)
+    assert reports[-1].psnr_y > reports[1].psnr_y + 0.3
+    assert reports[-1].loss < reports[1].loss
     header = load_model(path).header
     assert (header.name, header.scale, header.steps, header.patches) == ("2x-Stripes", 2, 60, 240)
     assert header.degradation == "isotropic x2"
     assert header.data[0].pictures == 6
     assert header.scores["validation"]["psnr_y"] == pytest.approx(reports[-1].psnr_y, abs=1e-3)
-    lines = [json.loads(line) for line in (tmp_path / "run" / LOG_FILE).read_text().splitlines()]
-    assert [line["step"] for line in lines] == [report.step for report in reports]
+    assert [line["step"] for line in log_of(tmp_path / "run")] == [report.step for report in reports]
 
 
-def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path, recipe):
-    straight = train(recipe, tmp_path / "straight", device=CPU)
-    train(recipe, tmp_path / "broken", device=CPU, max_seconds=0.0)  # stops after its first step
-    resumed = train(recipe, tmp_path / "broken", device=CPU, resume=True)
-    states = [torch.load(tmp_path / run / STATE_FILE, weights_only=True) for run in ("straight", "broken")]
-    for name, value in states[0]["network"].items():
-        assert torch.equal(value, states[1]["network"][name]), name
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path, make_recipe, processes):
+    recipe = make_recipe()
+    straight = train(recipe, tmp_path / "straight", processes=processes)
+    train(recipe, tmp_path / "broken", processes=processes, max_seconds=0.0)  # stops after its first step
+    assert load_state(tmp_path / "broken")["progress"]["step"] == 1
+    resumed = train(recipe, tmp_path / "broken", processes=processes, resume=True, piece_bytes=20_000)
+    assert_same_state(tmp_path / "straight", tmp_path / "broken")
     for name, value in weights_of(straight).items():
         assert torch.equal(value, weights_of(resumed)[name]), name
 
 
-def test_runs_of_one_seed_agree_and_of_two_seeds_differ(tmp_path, recipe):
-    paths = [train(r, tmp_path / f"run{i}", device=CPU) for i, r in enumerate((recipe, recipe))]
-    other = train(recipe.model_copy(update={"seed": 4}), tmp_path / "other", device=CPU)
+def test_a_run_killed_again_and_again_equals_an_uninterrupted_one(tmp_path, make_recipe, recipe_file, processes):
+    changes = {"optim.steps": 120, "validation.every_steps": 5}
+    train(make_recipe(changes), tmp_path / "straight", processes=processes)
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "nlcunet", "train", str(recipe_file), "--run", str(run), "--threads", "1"]
+    command += ["--device", "cpu", "--steps", "120", "--set", "validation.every_steps=5"]
+    kills = 0
+    for wait in (0.05, 0.23):
+        resume = ["--resume"] if has_state(run) else []
+        before = (run / "state.json").read_text() if resume else ""
+        with subprocess.Popen([*command, *resume], stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not (has_state(run) and (run / "state.json").read_text() != before):
+                time.sleep(0.005)
+            time.sleep(wait)
+            kills += process.poll() is None
+            os.kill(process.pid, signal.SIGKILL)
+    assert kills >= 1
+    subprocess.run([*command, "--resume"], check=True, stderr=subprocess.DEVNULL)
+    assert_same_state(tmp_path / "straight", run)
+
+
+def test_interrupt_saves_and_says_so(tmp_path, recipe_file):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "nlcunet", "train", str(recipe_file), "--run", str(run), "--steps", "100000"]
+    command += ["--set", "validation.every_steps=100000", "--device", "cpu", "--threads", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not has_state(run):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert f"all is saved: nlcunet train --run {run} --resume" in told.replace("\n", "")
+    assert "Traceback" not in told
+    step = load_state(run)["progress"]["step"]
+    assert step > 0
+    assert log_of(run)[-1]["step"] == step
+    assert "stopped at step" in log_of(run)[-1]["note"]
+
+
+def test_runs_of_one_seed_agree_and_of_two_seeds_differ(tmp_path, make_recipe, processes):
+    paths = [train(make_recipe(), tmp_path / f"run{i}", processes=processes) for i in range(2)]
+    other = train(make_recipe({"seed": 4}), tmp_path / "other", processes=processes)
     assert paths[0].read_bytes()[-1000:] == paths[1].read_bytes()[-1000:]
     assert paths[0].read_bytes()[-1000:] != other.read_bytes()[-1000:]
 
 
-def test_bfloat16_trains_weights_in_float32(tmp_path, recipe):
-    fast = recipe.model_copy(update={"precision": "bfloat16"})
-    train(fast, tmp_path / "run", device=CPU)
-    state = torch.load(tmp_path / "run" / STATE_FILE, weights_only=True)
-    assert {v.dtype for v in state["network"].values()} == {torch.float32}
+def test_bfloat16_trains_weights_in_float32(tmp_path, make_recipe, processes):
+    train(make_recipe({"precision": "bfloat16"}), tmp_path / "run", processes=processes)
+    assert {v.dtype for v in load_state(tmp_path / "run")["network"].values()} == {torch.float32}
 
 
-def test_average_forgets_the_random_start(recipe):
-    trainer = make_trainer(recipe, CPU)
+def test_average_forgets_the_random_start(make_recipe, processes):
+    trainer = make_trainer(make_recipe(), processes)
     with torch.no_grad():
         for parameter in trainer.network.parameters():
             parameter.fill_(1.0)
@@ -121,94 +131,204 @@ def test_average_forgets_the_random_start(recipe):
     assert all((parameter - 1.0).abs().max() < 1e-3 for parameter in trainer.average.parameters())
 
 
-def test_training_goes_on_from_given_weights(tmp_path, recipe):
-    first = train(recipe, tmp_path / "first", device=CPU)
-    trainer = make_trainer(recipe, CPU, initial_weights=first)
+def test_training_goes_on_from_given_weights(tmp_path, make_recipe, processes):
+    first = train(make_recipe(), tmp_path / "first", processes=processes)
+    trainer = make_trainer(make_recipe({"network.init": str(first)}), processes)
     for name, value in weights_of(first).items():
         assert torch.equal(value, trainer.network.state_dict()[name])
-    wider = recipe.model_copy(update={"scale": 3})
+    second = train(make_recipe({"network.init": str(first)}), tmp_path / "second", processes=processes)
+    assert (load_model(second).header.steps, load_model(second).header.patches) == (16, 32)  # both runs together
     with pytest.raises(ConfigError, match="must be of the recipe's network"):
-        make_trainer(wider, CPU, initial_weights=first)
+        make_trainer(make_recipe({"scale": 3, "network.init": str(first)}), processes)
 
 
-def test_a_run_folder_is_never_overwritten(tmp_path, recipe):
-    train(recipe, tmp_path / "run", device=CPU)
+def test_a_run_folder_is_never_overwritten(tmp_path, make_recipe, processes):
+    train(make_recipe(), tmp_path / "run", processes=processes)
     with pytest.raises(ConfigError, match="already holds a run"):
-        train(recipe, tmp_path / "run", device=CPU)
+        train(make_recipe(), tmp_path / "run", processes=processes)
     with pytest.raises(ConfigError, match="to resume: found none"):
-        train(recipe, tmp_path / "empty", device=CPU, resume=True)
+        train(make_recipe(), tmp_path / "empty", processes=processes, resume=True)
 
 
-def test_non_finite_loss_stops_before_weights_are_touched(tmp_path, photographs, monkeypatch):
-    recipe = read_recipe(recipe_file(tmp_path, photographs))
-    monkeypatch.setattr(NLCUnet, "forward", lambda _, x: x.repeat(1, 1, 2, 2) * math.nan)
-    with pytest.raises(TrainingError, match="loss must be finite"):
-        train(recipe, tmp_path / "run", device=CPU)
-    assert not (tmp_path / "run" / STATE_FILE).exists()
+def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path, make_recipe, processes, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="the run folder must be writable"):
+        train(make_recipe(), tmp_path / "file" / "run", processes=processes)
+    import nlcunet.training.loop as module
 
-
-def test_a_damaged_state_is_refused_and_a_failed_save_keeps_the_last_one(tmp_path, recipe, monkeypatch):
-    trainer = make_trainer(recipe, CPU)
-    parts = trainer.network, trainer.average, trainer.optimizer
-    path = tmp_path / "state.pt"
-    save_state(path, *parts, Progress(step=7))
-    good = path.read_bytes()
-
-    def fail(state, target):
-        Path(target).write_bytes(b"half")
+    def fail(*_arguments, **_keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(TrainingError, match="No space left on device"):
-        save_state(path, *parts, Progress(step=8))
-    assert path.read_bytes() == good
-    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
-    assert load_state(path, *parts).step == 7
-    path.write_bytes(good[: len(good) // 2])
-    with pytest.raises(TrainingError, match="cannot be resumed"):
-        load_state(path, *parts)
+    monkeypatch.setattr(module, "save_state", fail)
+    with pytest.raises(TrainingError, match=r"could not be written.*No space left on device"):
+        train(make_recipe(), tmp_path / "run", processes=processes)
 
 
-def test_rate_rises_halves_and_falls():
-    optim = OptimRecipe(steps=100, learning_rate=1.0, warmup_steps=4, milestones=(20, 40), decay_steps=9)
-    rates = [learning_rate(optim, step) for step in range(100)]
-    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert (rates[19], rates[20], rates[40]) == (1.0, 0.5, 0.25)
-    assert rates[-1] == pytest.approx(0.025)
-    assert min(rates) > 0
+def test_a_state_of_another_network_is_refused(tmp_path, make_recipe, processes):
+    train(make_recipe(), tmp_path / "run", processes=processes)
+    wider = make_recipe({"network.overrides.width": 16})
+    with pytest.raises(TrainingError, match="does not fit the recipe"):
+        train(wider, tmp_path / "run", processes=processes, resume=True)
 
 
-def test_embedded_recipes_are_valid():
-    assert embedded_recipes()
-    for name in embedded_recipes():
-        recipe = read_recipe(name)
-        assert recipe.network_config().scale == recipe.scale
+def test_the_run_folder_keeps_recipe_environment_and_pictures(tmp_path, make_recipe, processes):
+    run = tmp_path / "run"
+    train(make_recipe(), run, processes=processes)
+    train(make_recipe({"optim.steps": 10}), run, processes=processes, resume=True)
+    assert {"recipe.yaml", "recipe-until-00000008.yaml", "environment.json", "tensorboard"} <= {
+        p.name for p in run.iterdir()
+    }
+    sittings = json.loads((run / "environment.json").read_text())
+    assert [s["from_step"] for s in sittings] == [0, 8]
+    assert sittings[0]["packages"]["torch"] in torch.__version__
+    assert "optim.steps 8 → 10" in next(line["note"] for line in log_of(run) if "note" in line)
+    sheets = sorted((run / "pictures").iterdir())
+    assert [s.name for s in sheets] == [f"step-{step:08d}.webp" for step in (0, 4, 8, 10)]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"optim__learning_rat": 1e-4}, "optim.learning_rat"),
-        ({"optim__steps": 0}, "optim.steps"),
-        ({"data__patch_px": 15}, "data.patch_px"),
-        ({"network__overrides": {"depth": 3}}, "overrides must name fields"),
-        ({"network__size": "NLCUnet-XL"}, "size must be one of"),
-    ],
-)
-def test_impossible_recipes_are_refused(tmp_path, photographs, change, message):
-    with pytest.raises(ConfigError, match=message):
-        read_recipe(recipe_file(tmp_path, photographs, **change)).network_config()
+def test_curves_are_written_for_tensorboard(tmp_path, make_recipe, processes):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    train(make_recipe(), run, processes=processes)
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert {"psnr/loss", "psnr/psnr_y", "psnr/learning_rate", "psnr/grad_norm"} <= set(events.Tags()["scalars"])
+    assert [e.step for e in events.Scalars("psnr/loss")] == [4, 8]
+    assert len(events.Images("bicubic, result, original")) == 3
 
 
-def test_values_can_be_replaced_by_dotted_key(tmp_path, photographs):
-    recipe = read_recipe(recipe_file(tmp_path, photographs), {"optim.steps": 123, "data.name": "stripes"})
-    assert (recipe.optim.steps, recipe.data.name) == (123, "stripes")
+def test_contact_sheets_show_bicubic_result_and_original_side_by_side(tmp_path, make_recipe, photographs, processes):
+    train(make_recipe(), tmp_path / "run", processes=processes)
+    sheet = load_photographs(tmp_path / "run" / "pictures", min_px=1, central_px=None).pictures[0]
+    assert sheet.shape == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4, 3)
+    assert (sheet[64:68].float() - 255).abs().mean() < 8  # white between rows
+    rows = sheet[:64].float()
+    assert (rows[:, :64] - rows[:, 68:132]).abs().mean() < (rows[:, :64] - rows[:, 136:]).abs().mean()
 
 
-def test_missing_and_broken_recipes_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"found no nothing\.yaml"):
-        read_recipe("nothing.yaml")
-    for content, message in (("a: [", "must be a YAML file"), ("- 1", "must hold keys")):
-        (tmp_path / "bad.yaml").write_text(content)
-        with pytest.raises(ConfigError, match=message):
-            read_recipe(tmp_path / "bad.yaml")
+def test_some_photographs_are_held_out_where_none_are_given_to_validate(photographs):
+    loaded = load_photographs(photographs, min_px=1, central_px=None)
+    assert hold_out(loaded, 24) == (loaded, None)  # fewer than ten
+    many = type(loaded)(loaded.pictures * 5, tuple(f"{i}.png" for i in range(30)), "")
+    training, validation = hold_out(many, 24)
+    assert (len(training), len(validation)) == (27, 3)
+    assert set(training.names) | set(validation.names) == set(many.names)
+    assert set(training.names).isdisjoint(validation.names)
+
+
+class Faulty:
+    """Makes the network answer with something that is not finite at one step, so many times."""
+
+    def __init__(self, monkeypatch, step, times, value=math.nan):
+        self.calls, self.left, self.step, self.value = 0, times, step, value
+        forward = NLCUnet.forward
+
+        def faulty(network, low_res):
+            result = forward(network, low_res)
+            if network.training:
+                self.calls += 1
+                if self.calls > self.step and self.left:
+                    self.left -= 1
+                    return result * self.value
+            return result
+
+        monkeypatch.setattr(NLCUnet, "forward", faulty)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_non_finite_loss_rolls_back_and_lowers_the_rate(tmp_path, make_recipe, processes, monkeypatch, value):
+    Faulty(monkeypatch, step=5, times=1, value=value)
+    notes, reports, run = [], [], tmp_path / "run"
+    listener = Listener(on_note=notes.append, on_report=reports.append)
+    train(make_recipe(), run, processes=processes, listener=listener)
+    assert [report.step for report in reports] == [0, 4, 8]
+    assert len(notes) == 1
+    assert "not finite at step 5" in notes[0]
+    assert "back to step 4" in notes[0]
+    assert "0.5 of the recipe's" in notes[0]
+    state = load_state(run)
+    assert (state["progress"]["rollbacks"], state["progress"]["lr_factor"]) == (1, 0.5)
+    assert all(value.isfinite().all() for value in state["network"].values())
+    batch = load_file(run / "failed-step-00000005-process-0.safetensors")
+    assert batch["low_res"].shape == (2, 3, 16, 16)
+    assert batch["high_res"].shape == (2, 3, 32, 32)
+
+
+def test_a_failed_step_changes_neither_weights_nor_moments(make_recipe, processes, monkeypatch):
+    from nlcunet.training.sources import load_training_data, make_stage_source
+
+    trainer = make_trainer(make_recipe(), processes)
+    source = make_stage_source(trainer, load_training_data(trainer.recipe))
+    trainer.step(source.pairs(0))
+    before = [value.clone() for value in trainer.network.parameters()]
+    moments = [value["exp_avg_sq"].clone() for value in trainer.optimizer.state.values()]
+    Faulty(monkeypatch, step=0, times=1)
+    trainer.step(source.pairs(1))
+    assert trainer.check() == 1
+    assert trainer.check() is None
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.network.parameters(), strict=True))
+    after = [value["exp_avg_sq"] for value in trainer.optimizer.state.values()]
+    assert all(torch.equal(a, b) for a, b in zip(moments, after, strict=True))
+
+
+def test_gradients_are_clipped_to_the_norm(make_recipe, processes):
+    """A step with plain clipping and Adam, against the trainer's, which clips inside the fused optimiser."""
+    from nlcunet.training.losses import l1_loss
+    from nlcunet.training.sources import load_training_data, make_stage_source
+
+    recipe = make_recipe({"optim.clip_norm": 1e-3, "optim.betas": [0.0, 0.9], "optim.warmup_steps": 0})
+    trainer, other = make_trainer(recipe, processes), make_trainer(recipe, processes)
+    source = make_stage_source(trainer, load_training_data(recipe))
+    plain = torch.optim.Adam(other.network.parameters(), lr=recipe.optim.lr, betas=recipe.optim.betas)
+    for step in range(3):
+        pairs = source.pairs(step)
+        told = trainer.step(pairs)
+        l1_loss(other.network(pairs.low_res), pairs.high_res).backward()
+        norm = torch.nn.utils.clip_grad_norm_(other.network.parameters(), recipe.optim.clip_norm)
+        plain.step()
+        plain.zero_grad()
+        assert float(told["grad_norm"]) == pytest.approx(float(norm), rel=1e-3)
+        assert norm > recipe.optim.clip_norm
+    for mine, theirs in zip(trainer.network.parameters(), other.network.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=2e-5)
+    moments = [value["exp_avg_sq"] for value in trainer.optimizer.state.values()]
+    assert sum(float(value.sum()) for value in moments) < 2 * recipe.optim.clip_norm**2
+
+
+def test_a_loss_that_stays_non_finite_ends_the_run_with_its_last_state(tmp_path, make_recipe, processes, monkeypatch):
+    Faulty(monkeypatch, step=5, times=100)
+    with pytest.raises(TrainingError, match="rollback number 3"):
+        train(make_recipe({"recovery.max_rollbacks": 2}), tmp_path / "run", processes=processes)
+    state = load_state(tmp_path / "run")
+    assert state["progress"]["step"] == 4
+    assert all(value.isfinite().all() for value in state["network"].values())
+
+
+def test_a_failed_save_is_told_and_training_goes_on(tmp_path, make_recipe, processes, monkeypatch):
+    import nlcunet.training.loop as module
+
+    real, calls, notes = module.save_state, [], []
+
+    def fail_once(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 2:
+            raise TrainingError("the state could not be written: No space left on device")
+        real(*arguments, **keywords)
+
+    monkeypatch.setattr(module, "save_state", fail_once)
+    train(make_recipe(), tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+    assert len(notes) == 1
+    assert "tries again" in notes[0]
+    assert load_state(tmp_path / "run")["progress"]["step"] == 8
+
+
+def test_time_is_kept_for_the_last_save(tmp_path, make_recipe, processes):
+    """A run that is given two seconds more than it needs to start ends in time, with its last step saved."""
+    recipe = make_recipe({"optim.steps": 100_000, "validation.every_steps": 100_000})
+    started = time.monotonic()
+    train(recipe, tmp_path / "run", processes=processes, max_seconds=3.0)
+    assert time.monotonic() - started < 30  # generous: it must end by itself, long before its last step
+    state = load_state(tmp_path / "run")
+    assert 0 < state["progress"]["step"] < 100_000
+    assert log_of(tmp_path / "run")[-1]["step"] == state["progress"]["step"]

@@ -46,6 +46,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "models": LazyCommand("nlcunet.cli.models", "models", "List the models, or describe one."),
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
+    "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),
 }
 """All commands, in the order of the help text."""
 

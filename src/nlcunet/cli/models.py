@@ -36,7 +36,8 @@ def summarise(header: "WeightsHeader") -> str:
     """One line on one model."""
     scores = [f"{name} {values['psnr_y']:.2f} dB" for name, values in header.scores.items() if "psnr_y" in values]
     training = [f"trained on {header.degradation} blur"] if header.degradation else []
-    facts = [f"×{header.scale}", f"{header.parameters:,} parameters", header.licence, *training, *scores]
+    partner = [f"GAN weights, --strength mixes with {header.fidelity_weights}"] if header.fidelity_weights else []
+    facts = [f"×{header.scale}", f"{header.parameters:,} parameters", header.licence, *training, *partner, *scores]
     return f"{header.name}: {', '.join(facts)}"
 
 
@@ -49,6 +50,7 @@ def describe(header: "WeightsHeader") -> list[str]:
         "parameters": f"{header.parameters:,}",
         "licence": header.licence,
         "undoes": header.degradation,
+        "mixes with": f"{header.fidelity_weights} (--strength 0 is that one)" if header.fidelity_weights else "",
         "training": f"{header.steps:,} steps, {header.patches:,} patches, {header.hours:g} hours"
         if header.steps
         else "",

@@ -1,61 +1,127 @@
 """``nlcunet train``: run a recipe."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def train(  # noqa: PLR0917 - typer reads the command line from the signature
-    recipe: Annotated[str, typer.Argument(help="YAML file, or the name of an embedded recipe.")],
+    recipe: Annotated[str | None, typer.Argument(help="YAML file, or the name of an embedded recipe.")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.")] = None,
     photographs: Annotated[
-        Path | None, typer.Option(help="Folder of photographs, instead of the recipe's and its manifest.")
+        Path | None, typer.Option(help="Folder of photographs or shards, instead of the recipe's and its manifest.")
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all, instead of the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the first stage; short for --set optim.steps=N.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: any value of the recipe, as optim.lr=1e-4.")
+    ] = None,
     init: Annotated[str | None, typer.Option(help="Start from these weights (name or file).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in the run folder.")] = False,
-    max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop cleanly and save after so long.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Stop cleanly and save, all within this time: 45s, 9m, 1h30m.")
+    ] = None,
+    split_state: Annotated[
+        str | None, typer.Option(help="Write the state in pieces of at most this size: 15MiB.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell parameters, memory, speed and time; write nothing.")
+    ] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the embedded recipes.")] = False,
 ) -> None:
-    """Train a network from a recipe; the run folder gets the log, the state and the weights."""
+    """Train a network from a recipe; the run folder gets the log, the state and the weights.
+
+    With --resume alone, the recipe is taken from the run folder. Several GPUs: accelerate launch -m nlcunet train …
+    """
+    from nlcunet.training.recipe_file import embedded_recipes, read_recipe, recipe_schema
+
+    if schema:
+        typer.echo(recipe_schema())
+        return
+    if list_recipes:
+        typer.echo("\n".join(embedded_recipes()))
+        return
+    changes = _changes(photographs, manifest, steps, init, settings or [])
+    checked = read_recipe(_named(recipe, run if resume else None), changes)
+    folder = run if run is not None else Path("runs") / checked.name
+
     import math
 
     import torch
-    from rich.console import Console
 
-    from nlcunet.runtime import choose_device
-    from nlcunet.training.loop import Report
-    from nlcunet.training.loop import train as run_training
-    from nlcunet.training.recipe import read_recipe
+    from nlcunet.cli.training_screen import TrainingScreen
+    from nlcunet.training.processes import start_processes
+    from nlcunet.training.state import parse_bytes
+    from nlcunet.training.stopping import parse_duration
 
+    max_seconds = math.inf if max_time is None else parse_duration(max_time)
+    piece_bytes = None if split_state is None else parse_bytes(split_state)
     if threads is not None:
         torch.set_num_threads(threads)
-    replaced = {"data.photographs": photographs, "data.manifest": manifest, "optim.steps": steps}
-    changes: dict[str, object] = {key: value for key, value in replaced.items() if value is not None}
-    if photographs is not None and manifest is None:
-        changes["data.manifest"] = None  # the recipe's manifest lists other files
-    checked = read_recipe(recipe, changes)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    processes = start_processes(device)
+    screen = TrainingScreen(checked, is_first=processes.is_first)
+    try:
+        if dry_run:
+            from nlcunet.training.dry_run import dry_run as plan
 
-    def tell(report: Report) -> None:
-        console.print(
-            f"step {report.step:,} of {checked.optim.steps:,}  patches {report.patches:,}  "
-            f"{report.seconds / 60:.1f} min  "
-            f"rate {report.learning_rate:.1e}  L1 {report.loss:.5f}  validation {report.psnr_y:.3f} dB"
+            screen.show_plan(plan(checked, processes))
+            return
+        from nlcunet.training.loop import train as run_training
+
+        with screen:
+            weights = run_training(
+                checked,
+                folder,
+                processes=processes,
+                resume=resume,
+                max_seconds=max_seconds,
+                piece_bytes=piece_bytes,
+                listener=screen.listener(),
+            )
+        screen.finish(weights)
+    finally:
+        processes.end()
+
+
+def _changes(
+    photographs: Path | None, manifest: Path | None, steps: int | None, init: str | None, settings: list[str]
+) -> dict[str, Any]:
+    """What the command line puts in place of the recipe's values, by dotted key; --set wins."""
+    from nlcunet.training.recipe_file import parse_setting
+
+    replaced = {
+        "data.photographs": photographs,
+        "data.manifest": manifest,
+        "optim.steps": steps,
+        "network.init": init,
+    }
+    changes: dict[str, Any] = {key: value for key, value in replaced.items() if value is not None}
+    if photographs is not None:
+        changes["data.name"] = photographs.name
+        if manifest is None:
+            changes["data.manifest"] = None  # the recipe's manifest lists other files
+    return changes | dict(parse_setting(text) for text in settings)
+
+
+def _named(recipe: str | None, resumed: Path | None) -> str | Path:
+    """The recipe that was named, or that of the run to go on with."""
+    if recipe is not None:
+        return recipe
+    from nlcunet.errors import ConfigError
+    from nlcunet.training.recipe_file import embedded_recipes
+    from nlcunet.training.run_folder import RECIPE_FILE
+
+    if resumed is None:
+        raise ConfigError(
+            "a recipe must be named: a YAML file, one of "
+            f"{', '.join(embedded_recipes())}, or --run FOLDER --resume to go on with a run"
         )
-
-    weights = run_training(
-        checked,
-        run if run is not None else Path("runs") / checked.name,
-        device=choose_device(device),
-        resume=resume,
-        initial_weights=init,
-        max_seconds=math.inf if max_minutes is None else 60 * max_minutes,
-        on_report=tell,
-    )
-    console.print(f"weights: {weights}")
+    return resumed / RECIPE_FILE

@@ -56,6 +56,12 @@ def upscale(
     model: Annotated[
         str, typer.Option("-m", "--model", metavar="NAME", help="See `nlcunet models`, or a .safetensors file.")
     ] = "4x-NLCUnet-S",
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0...1", help="Mix of PSNR weights (0: faithful) and GAN weights (1: vivid) of the model."
+        ),
+    ] = None,
     tile: Annotated[
         str, typer.Option("-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.")
     ] = "auto",
@@ -99,6 +105,7 @@ def upscale(
         tile="auto" if tile == "auto" else int(tile),
         overlap=overlap,
         threads=threads,
+        strength=strength,
     )
     plan = plan_jobs(
         [*(inputs or ()), *(more_inputs or ())],

@@ -1,262 +1,285 @@
-"""The first training stage: L1 between the restored and the original patch, Adam, a running average of the weights.
+"""From a recipe to weights: both stages, validation, saving, stopping, going on.
 
-Paper: NLCUnet, https://arxiv.org/abs/2307.12014, section on training. On the CPU a resumed run equals an uninterrupted
-one bit for bit: batches and learning rate are functions of the step, and everything else is in the state.
+On the CPU a resumed run equals an uninterrupted one bit for bit: patches and learning rate are functions of the step,
+and everything else is in the state.
 """
 
-import copy
-import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
-from nlcunet.data.pairs import draw_pairs
-from nlcunet.data.photographs import Photographs, load_photographs
-from nlcunet.degradations.presets import find_preset
-from nlcunet.errors import ConfigError, TrainingError
-from nlcunet.models.nlcunet import NLCUnet
-from nlcunet.models.weights import DataSource, describe, load_model, save_weights
-from nlcunet.training.losses import l1_loss
+from nlcunet.data.loading import PairSource
+from nlcunet.errors import ConfigError, NlcunetError, TrainingError
+from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import Recipe
-from nlcunet.training.schedule import learning_rate
-from nlcunet.training.state import Progress, load_state, save_state
-from nlcunet.training.validation import make_validation_pairs, validate
+from nlcunet.training.run_folder import Report, RunFolder
+from nlcunet.training.sources import TrainingData, load_training_data, make_stage_source
+from nlcunet.training.state import has_state, load_state, save_state
+from nlcunet.training.stopping import Stopping, stopping
+from nlcunet.training.trainer import Trainer, make_trainer, restore_trainer, start_gan, trainer_state
+from nlcunet.training.validation import Validation, ValidationPair, make_validation_pairs, validate
 
-STATE_FILE = "state.pt"
-LOG_FILE = "log.jsonl"
+CHECK_STEPS_ON_ACCELERATOR = 50
+"""So often the host asks a GPU whether all was finite; in between it runs ahead."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What the loop tells after every ``validation.every_steps`` steps, and at the end."""
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Who is told what, in the first process."""
 
-    step: int
-    patches: int
-    seconds: float
-    learning_rate: float
-    loss: float
-    """Mean L1 since the last report."""
-    psnr_y: float
-    """Validation PSNR of the averaged weights on Y, dB; NaN without validation pictures."""
+    on_start: Callable[[Trainer, TrainingData], None] = lambda _trainer, _data: None
+    on_step: Callable[[Trainer], None] = lambda _trainer: None
+    on_report: Callable[[Report], None] = lambda _report: None
+    on_note: Callable[[str], None] = lambda _text: None
 
 
 @dataclass
-class Trainer:
-    """A run in progress: the networks, the optimiser and how far it has come."""
+class _Means:
+    """Running means of a step's metrics, kept on the device."""
 
-    recipe: Recipe
-    network: NLCUnet
-    average: NLCUnet
-    optimizer: torch.optim.Optimizer
-    progress: Progress
-    device: torch.device
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
-    def step(self, photographs: Photographs, forward: Callable[..., Any]) -> torch.Tensor:
-        """One optimiser step.
+    def add(self, metrics: dict[str, Tensor]) -> None:
+        """Add one step."""
+        for name, value in metrics.items():
+            self.sums[name] = self.sums[name] + value.float() if name in self.sums else value.float()
+            self.counts[name] += 1
 
-        Args:
-            photographs: where patches come from.
-            forward: the network, possibly compiled.
-
-        Returns:
-            The loss, still on the device.
-
-        Raises:
-            TrainingError: the loss is not finite.
-        """
-        recipe, optim = self.recipe, self.recipe.optim
-        pairs = draw_pairs(
-            photographs,
-            find_preset(recipe.data.degradation, recipe.scale),
-            step=self.progress.step,
-            seed=recipe.seed,
-            batch=optim.batch,
-            patch_px=recipe.data.patch_px,
-            central_px=recipe.data.central_px,
-        )
-        low_res = pairs.low_res.to(self.device, memory_format=torch.channels_last)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(optim, self.progress.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            restored = forward(low_res)
-        loss = l1_loss(restored, pairs.high_res.to(self.device))
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss must be finite: got {loss.item()} at step {self.progress.step}; lower optim.learning_rate "
-                "or set optim.clip_norm, then resume from the last state"
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        if optim.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        self.progress.patches += optim.batch
-        self._update_average()
-        return loss.detach()
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Move the running average towards the weights; early steps weigh more, so that it forgets the start."""
-        step = self.progress.step
-        decay = min(self.recipe.optim.ema_decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay)
+    def take(self, processes: Processes) -> dict[str, float]:
+        """The means over all processes, then start again."""
+        means = {name: float(processes.mean(total / self.counts[name])) for name, total in self.sums.items()}
+        self.sums, self.counts = {}, Counter()
+        return means
 
 
-def make_trainer(recipe: Recipe, device: torch.device, initial_weights: str | Path | None = None) -> Trainer:
-    """Fresh networks and optimiser for a recipe.
+@dataclass
+class _Run:
+    """One sitting: what the functions below share."""
 
-    Args:
-        recipe: what to train.
-        device: where.
-        initial_weights: start from these weights (name or file) instead of random ones.
+    trainer: Trainer
+    data: TrainingData
+    pairs: tuple[ValidationPair, ...]
+    source: PairSource
+    folder: RunFolder | None
+    path: Path
+    piece_bytes: int | None
+    listener: Listener
+    means: _Means = field(default_factory=_Means)
+    clock: float = field(default_factory=time.monotonic)
+    since_report: tuple[float, int] = (0.0, 0)
+    """Seconds of the run and patches at the last report."""
+    report_seconds: float = 0.0
+    """How long the last validation and save took."""
 
-    Raises:
-        ConfigError: the weights are of another network than the recipe's.
-    """
-    torch.manual_seed(recipe.seed)
-    config = recipe.network_config()
-    network = NLCUnet(config)
-    if initial_weights is not None:
-        loaded = load_model(initial_weights)
-        if not isinstance(loaded.network, NLCUnet) or loaded.network.config != config:
-            raise ConfigError(
-                f"the initial weights must be of the recipe's network {config}: got {loaded.header.config}"
-            )
-        network.load_state_dict(loaded.network.state_dict())
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(
-        network.parameters(),
-        lr=recipe.optim.learning_rate,
-        betas=recipe.optim.betas,
-        fused=device.type in {"cpu", "cuda"},
-    )
-    average = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
-    return Trainer(recipe, network, average, optimizer, Progress(), device)
-
-
-def load_training_data(recipe: Recipe) -> tuple[Photographs, Photographs | None]:
-    """Training photographs and, if the recipe names some, validation photographs."""
-    data = recipe.data
-    min_px = data.patch_px * recipe.scale
-    training = load_photographs(
-        data.photographs, manifest=data.manifest, split="train", min_px=min_px, central_px=data.central_px
-    )
-    if data.validation is not None:
-        return training, load_photographs(data.validation, min_px=64, central_px=recipe.validation.crop_px)
-    if data.manifest is not None:
-        return training, load_photographs(
-            data.photographs,
-            manifest=data.manifest,
-            split="valid",
-            min_px=64,
-            central_px=recipe.validation.crop_px,
-        )
-    return training, None
+    def tick(self) -> None:
+        """Bring the run's clock up to date."""
+        now = time.monotonic()
+        self.trainer.progress.seconds += now - self.clock
+        self.clock = now
 
 
 def train(
     recipe: Recipe,
     run_folder: Path,
     *,
-    device: torch.device,
+    processes: Processes,
     resume: bool = False,
-    initial_weights: str | Path | None = None,
     max_seconds: float = math.inf,
-    on_report: Callable[[Report], None] | None = None,
+    piece_bytes: int | None = None,
+    listener: Listener | None = None,
 ) -> Path:
-    """Run a recipe to its last step, or until time is up.
+    """Run a recipe to its last step, or until time is up or somebody asks to stop; the state is saved either way.
 
     Args:
         recipe: what to do.
-        run_folder: gets the recipe, a log, the state and the weights; made when missing.
-        device: where to train.
+        run_folder: gets everything: see `run_folder`; made when missing.
+        processes: where to train: `nlcunet.training.processes.start_processes`.
         resume: go on from the state in ``run_folder``.
-        initial_weights: start from these weights (ignored when resuming).
-        max_seconds: stop cleanly and save after so long.
-        on_report: called at every validation.
+        max_seconds: stop cleanly and save, so that all is over after so long.
+        piece_bytes: write the state in pieces of at most so many bytes.
+        listener: who is told of progress.
 
     Returns:
-        Path of the weights (the running average, with their header).
+        Path of the weights of the last stage that ran (the running average, with their header).
 
     Raises:
         ConfigError: the run folder holds another run, or nothing to resume.
         DataError: the photographs cannot be used.
-        TrainingError: the loss is not finite, or the state cannot be read or written.
+        TrainingError: losses stay non-finite, or the state cannot be read or written.
     """
-    state_path = run_folder / STATE_FILE
-    if state_path.exists() and not resume:
+    begin = time.monotonic()
+    if has_state(run_folder) and not resume:
         raise ConfigError(f"{run_folder} already holds a run: add --resume to go on with it, or choose another folder")
-    if resume and not state_path.exists():
-        raise ConfigError(f"{run_folder} must hold a {STATE_FILE} to resume: found none")
-    training, validation = load_training_data(recipe)
-    trainer = make_trainer(recipe, device, None if resume else initial_weights)
+    if resume and not has_state(run_folder):
+        raise ConfigError(f"{run_folder} must hold a state.json to resume: found none")
+    processes.share(recipe.optim.batch)
+    trainer = make_trainer(recipe, processes, is_resumed=resume)
     if resume:
-        trainer.progress = load_state(state_path, trainer.network, trainer.average, trainer.optimizer)
-    run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    pairs = make_validation_pairs(validation, recipe) if validation is not None else ()
-    forward = torch.compile(trainer.network) if recipe.compile else trainer.network
+        restore_trainer(trainer, load_state(run_folder))
+    data = load_training_data(recipe)
+    run = _Run(
+        trainer=trainer,
+        data=data,
+        pairs=make_validation_pairs(data.validation, recipe) if processes.is_first and data.validation else (),
+        source=make_stage_source(trainer, data),
+        folder=RunFolder(run_folder, recipe, trainer.progress.step) if processes.is_first else None,
+        path=run_folder,
+        piece_bytes=piece_bytes,
+        listener=listener or Listener(),
+    )
+    if run.folder is not None and recipe.optim.steps == 0 and not resume:
+        run.folder.keep_fidelity_weights(trainer)
+    run.since_report = (trainer.progress.seconds, trainer.progress.patches)
+    run.listener.on_start(trainer, data)
+    try:
+        with stopping(max_seconds - (time.monotonic() - begin)) as stop:
+            if not resume:
+                _report(run, must_save=True)  # a folder that cannot be written shows now, and not after an hour
+            weights = _run_to_end(run, stop)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{run_folder} could not be written: {error}; free some space, and --resume") from error
+    finally:
+        run.source.close()
+        if run.folder is not None:
+            run.folder.close()
+    processes.wait()
+    return weights or _weights_path(run)
 
-    weights_path = run_folder / f"{recipe.name}.safetensors"
-    started, seconds_before = time.monotonic(), trainer.progress.seconds
-    losses: list[float] = []
-    is_over = False
-    while not is_over:
-        if trainer.progress.step < recipe.optim.steps:
-            losses.append(float(trainer.step(training, forward)))
-        trainer.progress.seconds = seconds_before + time.monotonic() - started
-        is_over = trainer.progress.step >= recipe.optim.steps or time.monotonic() - started >= max_seconds
-        if is_over or trainer.progress.step % recipe.validation.every_steps == 0:
-            report = _report(
-                trainer, losses, validate(trainer.average, pairs, recipe.scale, device) if pairs else math.nan
-            )
-            save_state(state_path, trainer.network, trainer.average, trainer.optimizer, trainer.progress)
-            _save_average(weights_path, trainer, training, report)
-            _log(run_folder / LOG_FILE, report)
-            if on_report is not None:
-                on_report(report)
-            losses.clear()
-    return weights_path
+
+def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
+    """Step by step; the weights last written."""
+    trainer, recipe = run.trainer, run.trainer.recipe
+    check_steps = 1 if trainer.processes.device.type == "cpu" else CHECK_STEPS_ON_ACCELERATOR
+    weights = None
+    while True:
+        progress = trainer.progress
+        if trainer.adversary is None and progress.step >= recipe.optim.steps and recipe.gan is not None:
+            _hand_over(run)
+        if progress.step >= recipe.total_steps:
+            return weights
+        run.means.add(trainer.step(run.source.pairs(trainer.stage_step)))
+        run.tick()
+        run.listener.on_step(trainer)
+        ends_stage = progress.step in {recipe.optim.steps, recipe.total_steps}
+        is_due = ends_stage or progress.step % recipe.validation.every_steps == 0
+        if is_due or progress.step % check_steps == 0:
+            if (failed := trainer.check()) is not None:
+                _roll_back(run, failed)
+                continue
+            must_stop = trainer.processes.any(stop.is_due(1.2 * run.report_seconds))
+            if is_due or must_stop:
+                weights = _report(run, must_save=must_stop or progress.step == recipe.total_steps)
+            if must_stop:
+                _tell(run, f"stopped at step {progress.step}, all is saved: nlcunet train --run {run.path} --resume")
+                return weights
 
 
-def _report(trainer: Trainer, losses: list[float], psnr_y: float) -> Report:
-    progress = trainer.progress
+def _hand_over(run: _Run) -> None:
+    """From stage one to stage two."""
+    start_gan(run.trainer)
+    run.source.close()
+    run.source = make_stage_source(run.trainer, run.data)
+    _tell(run, "the second stage begins: L1, perceptual and adversarial loss, from the averaged weights of the first")
+
+
+def _report(run: _Run, *, must_save: bool) -> Path | None:
+    """Validate, save state and weights, and tell; the path of the weights, in the first process."""
+    trainer, processes = run.trainer, run.trainer.processes
+    metrics = run.means.take(processes)
+    run.tick()
+    started = time.monotonic()
+    if run.folder is None:
+        processes.wait()
+        return None
+    validation = validate(trainer.average, run.pairs, trainer.recipe.scale, processes.device) if run.pairs else None
+    report = _make_report(run, metrics, validation)
+    weights = None
+    try:
+        save_state(run.path, trainer_state(trainer), trainer.progress.step, piece_bytes=run.piece_bytes)
+        weights = run.folder.save_weights(trainer, run.data.source, report.psnr_y)
+        run.folder.report(report, None if validation is None else validation.sheet)
+    except (NlcunetError, OSError) as error:
+        if must_save:
+            raise
+        run.listener.on_note(f"{error} (training goes on and tries again at the next validation)")
+    run.listener.on_report(report)
+    run.report_seconds = time.monotonic() - started
+    run.tick()
+    run.since_report = (trainer.progress.seconds, trainer.progress.patches)
+    processes.wait()
+    return weights
+
+
+def _make_report(run: _Run, metrics: dict[str, float], validation: Validation | None) -> Report:
+    progress = run.trainer.progress
+    seconds, patches = progress.seconds - run.since_report[0], progress.patches - run.since_report[1]
     return Report(
         step=progress.step,
         patches=progress.patches,
         seconds=progress.seconds,
-        learning_rate=learning_rate(trainer.recipe.optim, max(0, progress.step - 1)),
-        loss=sum(losses) / len(losses) if losses else math.nan,
-        psnr_y=psnr_y,
+        stage="psnr" if run.trainer.adversary is None else "gan",
+        learning_rate=run.trainer.rate,
+        psnr_y=math.nan if validation is None else validation.psnr_y,
+        patches_per_second=patches / seconds if patches > 0 and seconds > 0 else math.nan,
+        metrics=metrics,
     )
 
 
-def _log(path: Path, report: Report) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(vars(report)) + "\n")
+def _roll_back(run: _Run, failed: int) -> None:
+    """After a non-finite loss or gradient: keep the batch for a look, go back to the last state, lower the rate.
+
+    Raises:
+        TrainingError: it happened too often.
+    """
+    trainer, recovery = run.trainer, run.trainer.recipe.recovery
+    rollbacks, factor = trainer.progress.rollbacks + 1, trainer.progress.lr_factor * recovery.lr_factor
+    seconds = trainer.progress.seconds
+    where = _keep_batch(run, failed)
+    what = f"the loss or its gradient was not finite at step {failed}: its batch is in {where}"
+    if rollbacks > recovery.max_rollbacks:
+        raise TrainingError(
+            f"{what}; this was rollback number {rollbacks}, recovery.max_rollbacks is {recovery.max_rollbacks}: look "
+            "at the batch, lower optim.lr or set optim.clip_norm, then --resume"
+        )
+    had_adversary = trainer.adversary is not None
+    restore_trainer(trainer, load_state(run.path))
+    if had_adversary and trainer.adversary is None:
+        run.source.close()
+        run.source = make_stage_source(trainer, run.data)
+    run.means = _Means()
+    trainer.processes.wait()  # until everybody has read the state
+    trainer.progress.rollbacks, trainer.progress.lr_factor = rollbacks, factor
+    trainer.progress.seconds = seconds
+    if run.folder is not None:
+        save_state(run.path, trainer_state(trainer), trainer.progress.step, piece_bytes=run.piece_bytes)
+    trainer.processes.wait()
+    _tell(run, f"{what}; back to step {trainer.progress.step}, the learning rate is now {factor:g} of the recipe's")
 
 
-def _save_average(path: Path, trainer: Trainer, photographs: Photographs, report: Report) -> None:
-    """Write the averaged weights with a header that says where they come from."""
-    recipe, progress = trainer.recipe, trainer.progress
-    licence = photographs.licence or "unknown"
-    header = describe(
-        trainer.average,
-        recipe.name,
-        degradation=f"{recipe.data.degradation} x{recipe.scale}",
-        data=(DataSource(name=recipe.data.name, licence=licence, pictures=len(photographs)),),
-        steps=progress.step,
-        patches=progress.patches,
-        hours=round(progress.seconds / 3600, 2),
-        scores={} if math.isnan(report.psnr_y) else {"validation": {"psnr_y": round(report.psnr_y, 3)}},
-        date=datetime.now(UTC).date().isoformat(),
-    )
-    save_weights(path, trainer.average, header)
+def _keep_batch(run: _Run, failed: int) -> Path:
+    """Write the batch of a failed step; batches are functions of the step, so it is drawn again."""
+    trainer = run.trainer
+    first = trainer.progress.step - trainer.stage_step
+    pairs = run.source.pairs(failed - first)
+    path = run.path / f"failed-step-{failed:08d}-process-{trainer.processes.rank}.safetensors"
+    save_file({"low_res": pairs.low_res.cpu().contiguous(), "high_res": pairs.high_res.cpu().contiguous()}, path)
+    return path
+
+
+def _tell(run: _Run, text: str) -> None:
+    if run.folder is not None:
+        run.folder.note(run.trainer.progress.step, text)
+        run.listener.on_note(text)
+
+
+def _weights_path(run: _Run) -> Path:
+    ending = "" if run.trainer.adversary is None else "-GAN"
+    return run.path / f"{run.trainer.recipe.name}{ending}.safetensors"

@@ -1,95 +1,174 @@
-"""Recipes: everything that defines a training run, in one YAML file, strictly checked.
+"""Recipes: everything that defines a training run, strictly checked. Reading them from YAML: `recipe_file`.
 
-Unknown keys are refused, so that a typing error cannot silently change an experiment. The recipes of our published
-weights lie in ``nlcunet/recipes``.
+Keys are the field's own words, after the YAML files of BasicSR and its successors; unlike there, an unknown key is
+refused, so that a typing error cannot silently change an experiment.
 """
 
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.nlcunet import NLCUnetConfig
 from nlcunet.models.registry import size_config
+from nlcunet.training.adversarial import AdversarialKind
+from nlcunet.training.losses import PixelLossKind
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class NetworkRecipe(_Strict):
     """Which NLCUnet to train."""
 
     size: str = "NLCUnet-S"
-    """Named size (``nlcunet.models.registry.SIZES``)."""
+    """Named size: NLCUnet, NLCUnet-M or NLCUnet-S."""
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of ``NLCUnetConfig`` that differ from the named size."""
+    """Fields of `NLCUnetConfig` that differ from the named size."""
+    init: str | None = None
+    """Weights to start from, by name or file; null starts at random."""
+
+
+class DrawnRecipe(_Strict):
+    """Drawn pictures (curves, hair, text, grids, façades, halftones, line art), mixed with the photographs."""
+
+    ratio: float = Field(default=0.0, ge=0, le=1)
+    """Share of patches that are cut from drawn pictures."""
+    pictures: int = Field(default=256, ge=1)
+    """How many are drawn at the start."""
+    size_px: int = Field(default=512, ge=64)
+    """Side of a drawn picture, in pixels."""
 
 
 class DataRecipe(_Strict):
-    """Which photographs, and how patches are cut from them."""
+    """Which photographs, and how pairs of patches are made from them."""
 
     photographs: Path
-    """Folder of sharp photographs."""
+    """Folder of sharp photographs, or of shards made by `nlcunet data pack`."""
     manifest: Path | None = None
-    """CSV with the columns file, split (train, valid) and licence; None trains on every picture in the folder."""
+    """CSV with the columns file, split (train, valid) and licence; null trains on every picture in the folder."""
     validation: Path | None = None
-    """Folder of validation photographs; None takes the manifest's split ``valid``, or no validation without one."""
+    """Folder of validation photographs; null takes the manifest's split valid, or holds out some of the photographs."""
     name: str = "photographs"
     """What the set is called in the header of the weights."""
     patch_px: int = Field(default=64, ge=4, multiple_of=4)
     """Side of a low-resolution patch."""
-    central_px: int | None = Field(default=512, ge=16)
-    """Crops stay inside the central square of this side, in high-resolution pixels (the paper: 512); null: anywhere."""
+    crop: Literal["central", "random", "detail"] = "central"
+    """Where patches lie: inside the central square (the paper), anywhere, or rather where there is detail."""
+    central_px: int = Field(default=512, ge=16)
+    """Side of the central square, in high-resolution pixels."""
+    detail_power: float = Field(default=1.0, ge=0, le=8)
+    """How strongly detail attracts crops of the kind detail; 0 is the same as random."""
     degradation: str = "isotropic"
-    """Preset of ``nlcunet.degradations.presets``: ``isotropic`` is the paper's setting 1, ``anisotropic`` setting 2."""
+    """Preset of `nlcunet.degradations.presets`: isotropic is the paper's setting 1, anisotropic setting 2."""
+    drawn: DrawnRecipe = DrawnRecipe()
+    placement: Literal["auto", "device", "workers"] = "auto"
+    """Photographs in the memory of the device, or read by worker processes; auto looks at how much is free."""
+    workers: int = Field(default=2, ge=0)
+    """Worker processes, where they are used."""
 
 
 class OptimRecipe(_Strict):
     """Adam, its rate over time, and the running average of the weights."""
 
-    steps: int = Field(ge=1)
-    """Optimiser steps in all."""
+    steps: int = Field(ge=0)
+    """Optimiser steps of the stage."""
     batch: int = Field(default=4, ge=1)
-    """Patches per step."""
-    learning_rate: float = Field(default=4e-4, gt=0)
-    """Rate after the warm-up."""
+    """Patches per step, over all processes together."""
+    loss: PixelLossKind = "l1"
+    """Pixel loss: l1 (the paper), or l2, which is what PSNR measures."""
+    lr: float = Field(default=4e-4, gt=0)
+    """Learning rate after the warm-up."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Adam's decay rates."""
     warmup_steps: int = Field(default=0, ge=0)
     """The rate rises linearly over so many steps from the start."""
     milestones: tuple[int, ...] = ()
     """Steps at which the rate is halved (the paper's schedule)."""
+    decay: Literal["linear", "cosine"] = "linear"
+    """How the rate falls to zero over the last steps."""
     decay_steps: int = Field(default=0, ge=0)
-    """The rate falls linearly to zero over the last so many steps."""
+    """The rate falls to zero over the last so many steps; 0: it does not."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; null: not clipped."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Decay of the running average of the weights, which is what gets validated and shipped."""
 
 
+class PerceptualRecipe(_Strict):
+    """The perceptual loss: distance between features of a network trained on ImageNet."""
+
+    weight: float = Field(default=1.0, ge=0)
+    """Weight of the loss; 0 leaves it out."""
+    backbone: Literal["vgg19", "efficientnet-lite0"] = "vgg19"
+    """vgg19 is the paper's and downloads 548 MB once; efficientnet-lite0 (Apache-2.0) comes with the extra train."""
+    weights: str | None = None
+    """File or URL of the backbone's weights; null takes the published ones."""
+    layer_weights: dict[str, float] | None = None
+    """Weight per layer; null takes the paper's, or for efficientnet-lite0 ours."""
+
+
+class GanRecipe(_Strict):
+    """The second stage: L1 + perceptual + adversarial, from the averaged weights of the first."""
+
+    optim: OptimRecipe
+    pixel_weight: float = Field(default=1.0, ge=0)
+    """Weight of the pixel loss (the paper: L1)."""
+    perceptual: PerceptualRecipe = PerceptualRecipe()
+    adversarial: AdversarialKind = "vanilla"
+    """Kind of adversarial loss: vanilla (the paper), hinge or relativistic."""
+    adversarial_weight: float = Field(default=0.1, ge=0)
+    """Weight of the adversarial loss."""
+    discriminator_width: int = Field(default=64, ge=4)
+    """Channels of the discriminator's first stage."""
+    discriminator_head_start: int = Field(default=0, ge=0)
+    """So many of the first steps train the discriminator alone, so that it does not mislead the generator."""
+    discriminator_lr: float | None = Field(default=None, gt=0)
+    """The discriminator's own learning rate; null: the generator's."""
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> "GanRecipe":
+        if self.optim.steps < 1:
+            raise ValueError("gan.optim.steps must be at least 1; write gan: null to leave the stage out")
+        if self.discriminator_head_start >= self.optim.steps:
+            raise ValueError(
+                f"gan.discriminator_head_start must be below gan.optim.steps, {self.optim.steps}, or the network itself "
+                f"is never trained: got {self.discriminator_head_start}"
+            )
+        return self
+
+
 class ValidationRecipe(_Strict):
     """How progress is measured while training."""
 
     every_steps: int = Field(default=1000, ge=1)
-    """Validate and save the state after so many steps."""
+    """Validate, and save state, weights and a contact sheet, after so many steps."""
     pictures: int = Field(default=24, ge=1)
-    """Validation pictures, spread evenly over the set."""
+    """Validation pictures, spread evenly over the set; held out are at most a tenth of the photographs."""
     crop_px: int = Field(default=256, ge=64)
     """Side of the central crop of each, in high-resolution pixels; a multiple of 16 times the scale is wise."""
 
 
+class RecoveryRecipe(_Strict):
+    """What happens when a loss or gradient is not finite: back to the last state, at a lower rate."""
+
+    lr_factor: float = Field(default=0.5, gt=0, lt=1)
+    """The rate is multiplied by this at every rollback, for the rest of the run."""
+    max_rollbacks: int = Field(default=3, ge=0)
+    """After so many the run ends with an error."""
+
+
 class Recipe(_Strict):
-    """One training run of the first stage (L1)."""
+    """One training run: the PSNR stage, and the GAN stage if the recipe has one."""
 
     name: str
-    """Name of the weights, as ``4x-NLCUnet-S``."""
+    """Name of the weights, as 4x-NLCUnet-S; those of the GAN stage get -GAN at the end."""
     scale: Literal[2, 3, 4] = 4
     """Enlargement."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the initial weights and of every batch."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of convolutions; weights, optimiser and attention stay in float32."""
@@ -98,7 +177,14 @@ class Recipe(_Strict):
     network: NetworkRecipe = NetworkRecipe()
     data: DataRecipe
     optim: OptimRecipe
+    gan: GanRecipe | None = None
     validation: ValidationRecipe = ValidationRecipe()
+    recovery: RecoveryRecipe = RecoveryRecipe()
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of both stages."""
+        return self.optim.steps + (0 if self.gan is None else self.gan.optim.steps)
 
     def network_config(self) -> NLCUnetConfig:
         """The configuration of the network to train.
@@ -113,60 +199,3 @@ class Recipe(_Strict):
             return replace(size_config(self.network.size, self.scale), **overrides)
         except TypeError as error:
             raise ConfigError(f"network.overrides must name fields of NLCUnetConfig: {error}") from error
-
-
-def embedded_recipes() -> tuple[str, ...]:
-    """Names of the recipes inside the package."""
-    folder = resources.files("nlcunet") / "recipes"
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-
-
-def find_recipe(name_or_path: str | Path) -> Path:
-    """The file behind an embedded recipe's name or a path.
-
-    Raises:
-        ConfigError: there is neither.
-    """
-    embedded = Path(str(resources.files("nlcunet") / "recipes" / f"{name_or_path}.yaml"))
-    path = embedded if embedded.is_file() else Path(name_or_path).expanduser()
-    if not path.is_file():
-        raise ConfigError(
-            f"the recipe must be a YAML file or one of {', '.join(embedded_recipes())}: found no {name_or_path}"
-        )
-    return path
-
-
-def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
-    """Read and check a recipe.
-
-    Args:
-        name_or_path: embedded name or YAML file.
-        changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe
-        are
-            taken from the working directory.
-
-    Raises:
-        ConfigError: the file is missing, is no YAML, or does not describe a run.
-    """
-    try:
-        import yaml
-    except ImportError as error:
-        raise ConfigError("recipes need PyYAML: install it with pip install 'nlcunet[train]'") from error
-    path = find_recipe(name_or_path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} must be a YAML file: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold keys such as name, data and optim: got {type(content).__name__}")
-    for key, value in (changes or {}).items():
-        *parents, last = key.split(".")
-        section = content
-        for parent in parents:
-            section = section.setdefault(parent, {})
-        section[last] = value
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
-        raise ConfigError(f"the recipe {path.name} is not valid: {problems}") from error

@@ -1,5 +1,7 @@
 """The learning rate as a pure function of the step, so that resuming needs no scheduler state."""
 
+import math
+
 from nlcunet.training.recipe import OptimRecipe
 
 
@@ -7,15 +9,16 @@ def learning_rate(optim: OptimRecipe, step: int) -> float:
     """The rate of one step.
 
     Args:
-        optim: rate, warm-up, milestones (halving each time, the paper's schedule) and final linear decay.
-        step: 0 … ``optim.steps`` − 1.
+        optim: rate, warm-up, milestones (halving each time, the paper's schedule) and final decay.
+        step: 0 … ``optim.steps`` − 1, counted from the start of the stage.
 
     Returns:
         The rate, > 0 for every step in range.
     """
-    rate = optim.learning_rate * 0.5 ** sum(step >= milestone for milestone in optim.milestones)
+    rate = optim.lr * 0.5 ** sum(step >= milestone for milestone in optim.milestones)
     if step < optim.warmup_steps:
         rate *= (step + 1) / (optim.warmup_steps + 1)
     if optim.decay_steps:
-        rate *= min(1.0, (optim.steps - step) / (optim.decay_steps + 1))
+        left = min(1.0, (optim.steps - step) / (optim.decay_steps + 1))
+        rate *= left if optim.decay == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
     return rate

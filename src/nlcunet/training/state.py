@@ -1,14 +1,29 @@
-"""The state of a run on disk: written atomically, holding all that the next step depends on."""
+"""The state of a run on disk: everything the next step depends on, never half written.
 
-from dataclasses import dataclass
+A state is one stream (what ``torch.save`` writes) in one or more pieces, ``state-00001200-….pt`` or
+``state-00001200-….pt.00``, ``.01``, …, and an index, ``state.json``, with the pieces' sizes and SHA-256. The pieces are
+written and flushed to the disk first, then the index is replaced by a rename, then the pieces of the last state are
+removed: whatever interrupts this, the index names a state that is complete.
+"""
+
+import hashlib
+import io
+import json
+import os
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
-from nlcunet.errors import TrainingError
+from nlcunet.errors import ConfigError, TrainingError
+
+INDEX_FILE = "state.json"
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 @dataclass
@@ -16,49 +31,159 @@ class Progress:
     """How far a run has come; grows from step to step."""
 
     step: int = 0
-    """Optimiser steps done."""
+    """Optimiser steps done, over both stages; also the position in the data."""
     patches: int = 0
     """Patches seen."""
     seconds: float = 0.0
     """Time spent by the clock, over all sittings."""
+    earlier_steps: int = 0
+    """Steps that the initial weights had behind them."""
+    earlier_patches: int = 0
+    """Patches that the initial weights had seen."""
+    earlier_seconds: float = 0.0
+    """Time that the initial weights had taken."""
+    rollbacks: int = 0
+    """How often a non-finite loss or gradient sent the run back to its last state."""
+    lr_factor: float = 1.0
+    """The learning rate is multiplied by this; lowered by every rollback."""
 
 
-def save_state(path: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
-    """Write the state beside ``path`` and rename it, so that the last good state survives anything.
+def parse_bytes(text: str) -> int:
+    """A number of bytes from ``15MiB``, ``500 KB``, ``1.5 GiB`` or ``1000000``.
 
     Raises:
-        TrainingError: it cannot be written.
+        ConfigError: it is no size above zero.
     """
-    state: dict[str, Any] = {
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": vars(progress),
-    }
-    temporary = path.with_name(f".{path.name}.part")
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match and match[2].upper() in _UNITS else 0
+    if size < 1:
+        raise ConfigError(f"a size must be a number with KB, MB, GB, KiB, MiB or GiB, as 15MiB: got {text!r}")
+    return size
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run folder holds a state to resume from."""
+    return (folder / INDEX_FILE).is_file()
+
+
+def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes: int | None = None) -> None:
+    """Write a state; the last one stays untouched until this one is complete.
+
+    Args:
+        folder: the run folder.
+        state: tensors, numbers, strings, and lists and dictionaries of them.
+        step: names the files.
+        piece_bytes: largest size of a piece; None writes one file.
+
+    Raises:
+        TrainingError: it cannot be written; the last state is still there.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    stream: memoryview = buffer.getbuffer()
+    size = piece_bytes or max(1, len(stream))
+    parts = [stream[start : start + size] for start in range(0, len(stream), size)]
+    # The digest makes names differ where a step is saved twice, so that no piece of the last state is overwritten.
+    stem = f"state-{step:08d}-{hashlib.sha256(stream).hexdigest()[:8]}.pt"
+    names = [stem] if piece_bytes is None else [f"{stem}.{number:02d}" for number in range(len(parts))]
+    pieces = [
+        {"file": name, "bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
+        for name, part in zip(names, parts, strict=True)
+    ]
+    index = json.dumps({"format": 1, "step": step, "pieces": pieces}, indent=2) + "\n"
+    temporary = [folder / f".{name}.part" for name in (*names, INDEX_FILE)]
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise TrainingError(f"the state could not be written to {path}: {error}; free some space and resume") from error
+        for path, part in zip(temporary, [*parts, memoryview(index.encode())], strict=True):
+            _write_durably(path, part)
+        for path, name in zip(temporary, (*names, INDEX_FILE), strict=True):
+            path.replace(folder / name)
+        _flush_folder(folder)
+    except OSError as error:
+        raise TrainingError(
+            f"the state could not be written to {folder}: {error.strerror or error}; the last one is untouched: free "
+            "some space, and go on with --resume"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for path in temporary:
+            path.unlink(missing_ok=True)
+    for path in folder.glob("*state-*.pt*"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)
 
 
-def load_state(path: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer) -> Progress:
-    """Put a saved state back in place.
+def load_state(folder: Path) -> dict[str, Any]:
+    """Read the last complete state, its tensors on the CPU.
 
     Raises:
-        TrainingError: the file is missing, damaged, or of another network.
+        TrainingError: there is none, or a piece is missing or damaged.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
+        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        stream = b"".join(_read_piece(folder, piece) for piece in index["pieces"])
+        state: dict[str, Any] = torch.load(io.BytesIO(stream), map_location="cpu", weights_only=True)
+    except TrainingError:
+        raise
     except Exception as error:  # torch.load raises whatever the damage happens to cause
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrainingError(
-            f"the state {path} cannot be resumed ({first_line}); it must come from the same recipe, or start afresh"
+            f"the state in {folder} cannot be resumed ({first_line}); copy it again, or start afresh in another folder"
         ) from error
+    return state
+
+
+def random_states() -> dict[str, Any]:
+    """The state of every global random generator: Python's, NumPy's, torch's on the CPU and on each CUDA device."""
+    version, numbers, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - the global generator
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Put every global random generator back; CUDA devices that are gone are left out."""
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state(  # noqa: NPY002 - the global generator
+        ("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, cached)
+    )
+    torch.set_rng_state(states["torch"])
+    for number, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, number)
+
+
+def progress_to_dict(progress: Progress) -> dict[str, int | float]:
+    """Plain values for the state."""
+    return asdict(progress)
+
+
+def _write_durably(path: Path, content: memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the renames durable, where the system can (not on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _read_piece(folder: Path, piece: Mapping[str, Any]) -> bytes:
+    path = folder / Path(piece["file"]).name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"the state in {folder} lacks {path.name} ({error.strerror}); copy it again") from error
+    if hashlib.sha256(content).hexdigest() != piece["sha256"]:
+        raise TrainingError(f"the state in {folder} is damaged: {path.name} has another SHA-256; copy it again")
+    return content

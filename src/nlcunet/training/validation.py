@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nlcunet.data.photographs import Photographs
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import draw_record, find_preset, fixed_records
+from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.metrics.psnr import psnr_y
 from nlcunet.training.recipe import Recipe
+
+SHEET_ROWS = 6
+SHEET_GAP_PX = 4
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,16 @@ class ValidationPair:
 
     low_res: Tensor  # 1, 3, height, width
     high_res: Tensor  # 1, 3, scale · height, scale · width
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How the averaged weights do."""
+
+    psnr_y: float
+    """Mean PSNR on Y in dB, 8-bit, border of ``scale`` pixels cropped."""
+    sheet: Float[Tensor, "3 height width"]
+    """Contact sheet in [0, 1]: a row per picture with the bicubic enlargement, the result and the original."""
 
 
 def make_validation_pairs(photographs: Photographs, recipe: Recipe) -> tuple[ValidationPair, ...]:
@@ -42,10 +57,38 @@ def make_validation_pairs(photographs: Photographs, recipe: Recipe) -> tuple[Val
 
 
 @torch.inference_mode()
-def validate(network: nn.Module, pairs: tuple[ValidationPair, ...], scale: int, device: torch.device) -> float:
-    """Mean PSNR on Y in dB over all pairs, 8-bit, border of ``scale`` pixels cropped."""
-    scores = [
-        float(psnr_y(network(pair.low_res.to(device)).float().cpu(), pair.high_res, border=scale).mean())
-        for pair in pairs
-    ]
-    return sum(scores) / len(scores)
+def validate(network: nn.Module, pairs: tuple[ValidationPair, ...], scale: int, device: torch.device) -> Validation:
+    """Restore every pair.
+
+    Args:
+        network: in evaluation mode, on ``device``.
+        pairs: at least one.
+        scale: enlargement, which is also the border that the score leaves out.
+        device: where to compute.
+    """
+    scores: list[float] = []
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    step = max(1, len(pairs) // SHEET_ROWS)
+    for index, pair in enumerate(pairs):
+        restored = network(pair.low_res.to(device)).float().cpu()
+        scores.append(float(psnr_y(restored, pair.high_res, border=scale).mean()))
+        if index % step == 0 and len(rows) < SHEET_ROWS:
+            bicubic = resize_bicubic(pair.low_res, *pair.high_res.shape[-2:])
+            rows.append((bicubic[0], restored[0], pair.high_res[0]))
+    return Validation(sum(scores) / len(scores), _contact_sheet(rows))
+
+
+def _contact_sheet(rows: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """Pictures of any sizes on white, each row as high as its pictures."""
+    gap = SHEET_GAP_PX
+    width = max(sum(picture.shape[-1] + gap for picture in row) for row in rows) - gap
+    height = sum(row[0].shape[-2] + gap for row in rows) - gap
+    sheet = torch.ones(3, height, width)
+    top = 0
+    for row in rows:
+        left = 0
+        for picture in row:
+            sheet[:, top : top + picture.shape[-2], left : left + picture.shape[-1]] = picture.clamp(0.0, 1.0)
+            left += picture.shape[-1] + gap
+        top += row[0].shape[-2] + gap
+    return sheet

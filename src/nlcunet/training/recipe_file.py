@@ -1,0 +1,159 @@
+"""Recipes as YAML files: the embedded ones, one's own, and single values replaced on the command line."""
+
+import difflib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from nlcunet.errors import ConfigError
+from nlcunet.training.recipe import Recipe
+
+
+def embedded_recipes() -> tuple[str, ...]:
+    """Names of the recipes inside the package."""
+    folder = resources.files("nlcunet") / "recipes"
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def find_recipe(name_or_path: str | Path) -> Path:
+    """The file behind an embedded recipe's name or a path.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    embedded = Path(str(resources.files("nlcunet") / "recipes" / f"{name_or_path}.yaml"))
+    path = embedded if embedded.is_file() else Path(name_or_path).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"the recipe must be a YAML file or one of {', '.join(embedded_recipes())}: found no {name_or_path}"
+        )
+    return path
+
+
+def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        name_or_path: embedded name or YAML file.
+        changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe
+            are taken from the working directory.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or does not describe a run.
+    """
+    path = find_recipe(name_or_path)
+    try:
+        content = _load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} must be a YAML file: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold keys such as name, data and optim: got {type(content).__name__}")
+    for key, value in (changes or {}).items():
+        _replace(content, key, value)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_explain(e) for e in error.errors())
+        raise ConfigError(f"the recipe {path.name} is not valid: {problems}") from error
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Key and value of a ``--set`` argument, as ``optim.lr=1e-4`` or ``network.overrides.depths=[1,1,2,1,1,0]``.
+
+    Raises:
+        ConfigError: there is no ``=``, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set must be KEY=VALUE, as optim.lr=1e-4: got {text!r}")
+    try:
+        return key.strip(), _load_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"the value of --set {key.strip()} must be YAML: got {value!r}") from error
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe, all defaults spelled out, so that it can be run again by itself."""
+    import yaml
+
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def recipe_schema() -> str:
+    """JSON schema of recipes, for editors: completes keys, shows what they mean, marks unknown ones."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
+    return json.dumps(schema, indent=2, ensure_ascii=False)
+
+
+def changed_keys(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Dotted keys whose values differ, with both values."""
+    old, new = (_flatten(recipe.model_dump(mode="json")) for recipe in (before, after))
+    keys = sorted(set(old) | set(new))
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def _load_yaml(text: str) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ConfigError("recipes need PyYAML: install it with pip install 'nlcunet[train]'") from error
+
+    class Loader(yaml.SafeLoader):
+        """Refuses keys that stand twice in one section; YAML's own rule, which PyYAML does not check."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value]
+            if twice := sorted({key for key in keys if keys.count(key) > 1}):
+                raise yaml.YAMLError(f"{', '.join(twice)} stands twice in one section")
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def _replace(content: dict[str, Any], key: str, value: Any) -> None:
+    """Put one value at a dotted key, making the sections on the way."""
+    *parents, last = key.split(".")
+    section = content
+    for depth, parent in enumerate(parents):
+        if section.get(parent) is None:
+            section[parent] = {}
+        section = section[parent]
+        if not isinstance(section, dict):
+            raise ConfigError(f"{key} cannot be set: {'.'.join(parents[: depth + 1])} is a value, not a section")
+    section[last] = value
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        nested = _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat.update(nested)
+    return flat
+
+
+def _explain(problem: Any) -> str:
+    """One of pydantic's errors in a line; for an unknown key, the nearest known one."""
+    location = ".".join(map(str, problem["loc"]))
+    if problem["type"] != "extra_forbidden":
+        return f"{location}: {problem['msg'].lower()}: got {problem.get('input')!r}"
+    known = _keys_beside(problem["loc"])
+    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
+    return f"{location}: unknown key, {hint}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section of an unknown key does have."""
+    model: type[BaseModel] = Recipe
+    for name in location[:-1]:
+        field = model.model_fields.get(str(name))
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,223 @@
+"""What a run leaves behind: recipe, environment, log, curves, contact sheets, weights (and its state: see `state`).
+
+::
+
+    runs/4x-NLCUnet-S/
+      recipe.yaml              as it ran, all defaults spelled out; recipe-until-….yaml: as it was before a change
+      environment.json         one entry per sitting: versions, machine, git revision
+      log.jsonl                one line per validation, note or rollback
+      tensorboard/             the same as curves and pictures
+      pictures/                a contact sheet per validation: bicubic, result, original
+      4x-NLCUnet-S.safetensors the averaged weights
+      state.json, state-….pt   everything to go on from
+"""
+
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.imaging.files import Picture, write_picture
+from nlcunet.models.weights import DataSource, describe, find_weights, save_weights
+from nlcunet.training.recipe import Recipe
+from nlcunet.training.recipe_file import changed_keys, read_recipe, write_recipe
+from nlcunet.training.trainer import Trainer
+from nlcunet.version import __version__
+
+LOG_FILE = "log.jsonl"
+RECIPE_FILE = "recipe.yaml"
+ENVIRONMENT_FILE = "environment.json"
+_PACKAGES = ("torch", "numpy", "pyvips", "pyvips-binary", "safetensors", "pydantic", "accelerate")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the loop tells after every ``validation.every_steps`` steps, and at the end."""
+
+    step: int
+    patches: int
+    seconds: float
+    stage: str
+    """``psnr`` or ``gan``."""
+    learning_rate: float
+    psnr_y: float
+    """Validation PSNR of the averaged weights on Y, dB; NaN without validation pictures."""
+    patches_per_second: float
+    """Since the last report; NaN at the start."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Means since the last report: ``loss``, ``grad_norm``, and in the second stage the loss terms."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the generator since the last report; NaN at the start."""
+        return self.metrics.get("loss", math.nan)
+
+
+class RunFolder:
+    """The files of one run, as they grow.
+
+    Args:
+        path: made when missing.
+        recipe: what runs.
+        step: how far the run has come already.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe, step: int) -> None:
+        self.path = path
+        self.recipe = recipe
+        try:
+            (path / "pictures").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(
+                f"the run folder must be writable: {path} is not ({error.strerror}); choose another with --run"
+            ) from error
+        self._keep_recipe(step)
+        self._keep_environment(step)
+        self._curves = _open_curves(path / "tensorboard", step)
+
+    def note(self, step: int, text: str) -> None:
+        """Log a sentence."""
+        self._log({"step": step, "note": text})
+
+    def report(self, report: Report, sheet: Tensor | None) -> None:
+        """Log a report, draw its curves, keep its contact sheet."""
+        values = {k: v for k, v in vars(report).items() if k != "metrics"} | report.metrics
+        self._log({k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in values.items()})
+        if sheet is not None:
+            pixels = (sheet.permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
+            write_picture(Picture(pixels=pixels), self.path / "pictures" / f"step-{report.step:08d}.webp")
+        if self._curves is None:
+            return
+        for name, value in values.items():
+            if isinstance(value, float | int) and math.isfinite(value) and name not in {"step", "patches", "seconds"}:
+                self._curves.add_scalar(f"{report.stage}/{name}", value, report.step)
+        if sheet is not None:
+            self._curves.add_image("bicubic, result, original", sheet, report.step)
+        self._curves.flush()
+
+    def save_weights(self, trainer: Trainer, data: DataSource, psnr_y: float) -> Path:
+        """Write the averaged weights of the present stage with a header that says where they come from."""
+        recipe, progress = self.recipe, trainer.progress
+        name, partner = recipe.name, ""
+        if trainer.adversary is not None:
+            name, partner = f"{recipe.name}-GAN", trainer.fidelity
+        header = describe(
+            trainer.average,
+            name,
+            degradation=f"{recipe.data.degradation} x{recipe.scale}",
+            data=(data,),
+            steps=progress.earlier_steps + progress.step,
+            patches=progress.earlier_patches + progress.patches,
+            hours=round((progress.earlier_seconds + progress.seconds) / 3600, 2),
+            scores={} if math.isnan(psnr_y) else {"validation": {"psnr_y": round(psnr_y, 3)}},
+            date=datetime.now(UTC).date().isoformat(),
+            fidelity_weights=partner,
+        )
+        path = self.path / f"{name}.safetensors"
+        save_weights(path, trainer.average, header)
+        return path
+
+    def keep_fidelity_weights(self, trainer: Trainer) -> None:
+        """Copy the weights that a run of the second stage alone starts from, so that ``--strength`` finds both."""
+        if self.recipe.network.init is not None:
+            shutil.copyfile(find_weights(self.recipe.network.init), self.path / f"{trainer.fidelity}.safetensors")
+
+    def close(self) -> None:
+        """Finish the curves."""
+        if self._curves is not None:
+            self._curves.close()
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _keep_recipe(self, step: int) -> None:
+        """Write the recipe; where the run went on with another one, keep the one before under the step it ended at."""
+        path = self.path / RECIPE_FILE
+        if path.is_file():
+            try:
+                changes = changed_keys(read_recipe(path), self.recipe)
+            except ConfigError:
+                changes = {"recipe": ("not readable by this version", "")}
+            if changes:
+                path.replace(self.path / f"recipe-until-{step:08d}.yaml")
+                told = ", ".join(f"{key} {before} → {after}" for key, (before, after) in changes.items())
+                self.note(step, f"the recipe changed: {told}")
+        write_recipe(path, self.recipe)
+
+    def _keep_environment(self, step: int) -> None:
+        path = self.path / ENVIRONMENT_FILE
+        sittings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        sittings.append({"from_step": step, **environment()})
+        path.write_text(json.dumps(sittings, indent=2) + "\n", encoding="utf-8")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and git revision: what a result may depend on beside the recipe."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "nlcunet": __version__,
+        "git": _git_revision(),
+        "python": platform.python_version(),
+        "packages": {name: _version_of(name) for name in _PACKAGES},
+        "system": platform.platform(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The processor's name; Linux tells it in a file of its own."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def _git_revision() -> str | None:
+    """Revision of the source tree the package runs from, ``+changes`` if it has any; None outside of one."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+
+    def ask(*words: str) -> str | None:
+        command = [git, "-C", str(Path(__file__).parent), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    revision = ask("rev-parse", "HEAD")
+    return None if revision is None else revision + ("+changes" if ask("status", "--porcelain") else "")
+
+
+def _open_curves(path: Path, step: int) -> Any:
+    """A TensorBoard writer that forgets what lies behind ``step``; None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(path), purge_step=step or None)

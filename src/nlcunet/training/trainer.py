@@ -1,0 +1,334 @@
+"""The two training stages: what one step does, and everything a run has in memory.
+
+Stage one, PSNR: pixel loss (L1). Stage two, GAN: pixel loss + perceptual + adversarial, from the averaged weights of
+stage one, against a discriminator that is trained in turn, by its own optimiser. Paper: NLCUnet,
+https://arxiv.org/abs/2307.12014, section on training; the two alternating steps are those of Real-ESRGAN,
+https://arxiv.org/abs/2107.10833.
+
+Nothing in a step waits for the device: whether a loss or gradient was finite is kept there too, and the optimiser skips
+such a step by itself (``found_inf``, as PyTorch's own gradient scaler does it).
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlcunet.data.pairs import Pairs
+from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
+from nlcunet.models.nlcunet import NLCUnet
+from nlcunet.models.weights import load_model
+from nlcunet.training.adversarial import discriminator_loss, generator_loss, uses_real_logits
+from nlcunet.training.losses import PIXEL_LOSSES
+from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
+from nlcunet.training.processes import Processes
+from nlcunet.training.recipe import GanRecipe, OptimRecipe, Recipe
+from nlcunet.training.schedule import learning_rate
+from nlcunet.training.state import Progress, progress_to_dict, random_states, restore_random_states
+
+
+@dataclass
+class Adversary:
+    """What the second stage adds."""
+
+    discriminator: UNetDiscriminator
+    optimizer: torch.optim.Optimizer
+    judge: Callable[[Tensor], Tensor]
+    """The discriminator, gradients averaged over all processes."""
+    perceptual: PerceptualLoss | None
+
+
+@dataclass
+class Trainer:
+    """A run in progress: the networks, the optimisers and how far it has come."""
+
+    recipe: Recipe
+    processes: Processes
+    network: NLCUnet
+    average: NLCUnet
+    optimizer: torch.optim.Optimizer
+    forward: Callable[[Tensor], Tensor]
+    """The network, possibly compiled, gradients averaged over all processes."""
+    perceptual: PerceptualLoss | None = None
+    """Loaded at the start, so that its absence shows then and not at the hand-over."""
+    adversary: Adversary | None = None
+    fidelity: str = ""
+    """Name of the PSNR weights that the second stage starts from."""
+    progress: Progress = field(default_factory=Progress)
+    first_failed: Tensor = field(default_factory=lambda: torch.tensor(-1))
+    """On the device: number of the first step with a non-finite loss or gradient; -1 for none."""
+
+    @property
+    def gan(self) -> GanRecipe:
+        """Settings of the second stage.
+
+        Raises:
+            ConfigError: the recipe has none.
+        """
+        if self.recipe.gan is None:
+            raise ConfigError("the second stage needs a section gan in the recipe: found none")
+        return self.recipe.gan
+
+    @property
+    def optim(self) -> OptimRecipe:
+        """Optimiser settings of the present stage."""
+        return self.gan.optim if self.adversary is not None else self.recipe.optim
+
+    @property
+    def stage_step(self) -> int:
+        """Steps done in the present stage."""
+        return self.progress.step - (self.recipe.optim.steps if self.adversary is not None else 0)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step, or of the last one of a stage that is over."""
+        optim = self.optim
+        return self.progress.lr_factor * learning_rate(optim, max(0, min(self.stage_step, optim.steps - 1)))
+
+    def step(self, pairs: Pairs) -> dict[str, Tensor]:
+        """One step of the present stage.
+
+        Args:
+            pairs: this process's share of the batch, on the device.
+
+        Returns:
+            Loss terms and norms of gradients, scalars on the device.
+        """
+        low_res = pairs.low_res.contiguous(memory_format=torch.channels_last)
+        if self.adversary is None:
+            metrics = self._generator_step(low_res, pairs.high_res)[0]
+        else:
+            metrics = self._gan_step(self.adversary, low_res, pairs.high_res)
+        self.progress.step += 1
+        self.progress.patches += self.optim.batch
+        self._update_average()
+        return metrics
+
+    def check(self) -> int | None:
+        """The first failed step since the last check, if any; waits for the device."""
+        failed = int(self.first_failed.item())
+        self.first_failed.fill_(-1)
+        return failed if failed >= 0 else None
+
+    def _generator_step(self, low_res: Tensor, high_res: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Loss, gradients, update; the loss terms and what was restored."""
+        with self._autocast():
+            restored = self.forward(low_res)
+        terms = {"pixel": PIXEL_LOSSES[self.optim.loss](restored, high_res)}
+        loss = terms["pixel"]
+        if self.adversary is not None:
+            extra = self._adversarial_terms(self.adversary, restored, high_res)
+            terms.update(extra)
+            gan = self.gan
+            loss = gan.pixel_weight * loss + gan.adversarial_weight * terms["adversarial"]
+            if "perceptual" in terms:
+                loss = loss + gan.perceptual.weight * terms["perceptual"]
+        norm = self._update(self.network, self.optimizer, loss, self.rate)
+        metrics = {"loss": loss, "grad_norm": norm, **terms} if len(terms) > 1 else {"loss": loss, "grad_norm": norm}
+        return {name: value.detach() for name, value in metrics.items()}, restored.detach()
+
+    def _adversarial_terms(self, adversary: Adversary, restored: Tensor, high_res: Tensor) -> dict[str, Tensor]:
+        """What the discriminator and the perceptual loss say of the restored patches."""
+        kind = self.gan.adversarial
+        with _frozen(adversary.discriminator), self._autocast():
+            real_logits = None
+            if uses_real_logits(kind):
+                with torch.no_grad():
+                    real_logits = adversary.discriminator(_channels_last(high_res))
+            fake_logits = adversary.discriminator(_channels_last(restored))
+            terms = {"adversarial": generator_loss(kind, fake_logits, real_logits)}
+            if adversary.perceptual is not None:
+                terms["perceptual"] = adversary.perceptual(restored, high_res)
+        return terms
+
+    def _gan_step(self, adversary: Adversary, low_res: Tensor, high_res: Tensor) -> dict[str, Tensor]:
+        """The generator's step, then the discriminator's on what was restored."""
+        gan = self.gan
+        rate = self.rate * (1.0 if gan.discriminator_lr is None else gan.discriminator_lr / gan.optim.lr)
+        metrics: dict[str, Tensor] = {}
+        if self.stage_step < gan.discriminator_head_start:
+            with torch.no_grad(), self._autocast():
+                restored = self.network(low_res)
+        else:
+            metrics, restored = self._generator_step(low_res, high_res)
+        # Real and restored patches in one pass: one power iteration of the spectral norms per step.
+        with self._autocast():
+            logits = adversary.judge(_channels_last(torch.cat([high_res, restored.to(high_res.dtype)])))
+        real_logits, fake_logits = logits.float().chunk(2)
+        loss = discriminator_loss(gan.adversarial, real_logits, fake_logits)
+        self._update(adversary.discriminator, adversary.optimizer, loss, rate)
+        told = {"discriminator": loss, "real_logit": real_logits.mean(), "restored_logit": fake_logits.mean()}
+        return {**metrics, **{name: value.detach() for name, value in told.items()}}
+
+    def _update(self, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> Tensor:
+        """Gradients and an optimiser step, which is skipped where something is not finite; the gradient's norm."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        failed = self.processes.mean((~torch.isfinite(loss.detach() + norm)).float()) > 0
+        is_first = failed & (self.first_failed < 0)
+        self.first_failed = torch.where(is_first, self.progress.step, self.first_failed)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if self.optim.clip_norm is not None:
+            # The fused optimiser divides gradients by this on the way; clipping them first would be one pass more.
+            optimizer.grad_scale = (norm.float() / self.optim.clip_norm).clamp(min=1.0)  # type: ignore[attr-defined]
+        optimizer.found_inf = failed.float()  # type: ignore[attr-defined]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the running average towards the weights; early steps weigh more, so that it forgets the start."""
+        step = self.stage_step
+        decay = min(self.optim.ema_decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+
+
+def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = False) -> Trainer:
+    """Networks and optimiser for a recipe, with fresh weights or those that it starts from.
+
+    Args:
+        recipe: what to train.
+        processes: where.
+        is_resumed: a state will be restored, so that initial weights need not be there any more.
+
+    Raises:
+        ConfigError: the weights are of another network than the recipe's.
+        WeightsError: weights of the network or of the perceptual loss are missing or damaged.
+    """
+    config = recipe.network_config()
+    with _seeded(recipe.seed):
+        network = NLCUnet(config)
+    fidelity, progress = recipe.name, Progress()
+    if recipe.network.init is not None and not is_resumed:
+        loaded = load_model(recipe.network.init)
+        if not isinstance(loaded.network, NLCUnet) or loaded.network.config != config:
+            raise ConfigError(f"network.init must be of the recipe's network {config}: got {loaded.header.config}")
+        network.load_state_dict(loaded.network.state_dict())
+        header = loaded.header
+        fidelity = recipe.name if recipe.optim.steps else header.name
+        progress.earlier_steps, progress.earlier_patches = header.steps, header.patches
+        progress.earlier_seconds = 3600.0 * header.hours
+    network = network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    forward = processes.wrap(network)
+    trainer = Trainer(
+        recipe=recipe,
+        processes=processes,
+        network=network,
+        average=copy.deepcopy(network).eval().requires_grad_(requires_grad=False),
+        optimizer=_make_optimizer(network, recipe.optim),
+        forward=torch.compile(forward) if recipe.compile else forward,
+        perceptual=_make_perceptual(recipe, processes),
+        fidelity=fidelity,
+        progress=progress,
+        first_failed=torch.tensor(-1, device=processes.device),
+    )
+    if recipe.optim.steps == 0:
+        start_gan(trainer)
+    return trainer
+
+
+def start_gan(trainer: Trainer) -> None:
+    """Hand over from stage one: the averaged weights, a fresh optimiser, and a fresh discriminator with its own."""
+    gan = trainer.gan
+    trainer.network.load_state_dict(trainer.average.state_dict())
+    trainer.optimizer = _make_optimizer(trainer.network, gan.optim)
+    with _seeded(trainer.recipe.seed + 1):
+        discriminator = UNetDiscriminator(DiscriminatorConfig(width=gan.discriminator_width))
+    discriminator.to(trainer.processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainer.adversary = Adversary(
+        discriminator,
+        _make_optimizer(discriminator, gan.optim),
+        trainer.processes.wrap(discriminator),
+        trainer.perceptual,
+    )
+
+
+def trainer_state(trainer: Trainer) -> dict[str, Any]:
+    """Everything the next step depends on."""
+    state = {
+        "network": trainer.network.state_dict(),
+        "average": trainer.average.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "fidelity": trainer.fidelity,
+        "progress": progress_to_dict(trainer.progress),
+        "random": random_states(),
+    }
+    if trainer.adversary is not None:
+        state["discriminator"] = trainer.adversary.discriminator.state_dict()
+        state["discriminator_optimizer"] = trainer.adversary.optimizer.state_dict()
+    return state
+
+
+def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Put a saved state back in place.
+
+    Raises:
+        TrainingError: the state is of another network or recipe.
+    """
+    try:
+        trainer.progress = Progress(**state["progress"])
+        trainer.fidelity = state["fidelity"]
+        if "discriminator" in state:
+            start_gan(trainer)
+        elif trainer.adversary is not None:
+            trainer.adversary = None
+            trainer.optimizer = _make_optimizer(trainer.network, trainer.recipe.optim)
+        trainer.network.load_state_dict(state["network"])
+        trainer.average.load_state_dict(state["average"])
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        if trainer.adversary is not None:
+            trainer.adversary.discriminator.load_state_dict(state["discriminator"])
+            trainer.adversary.optimizer.load_state_dict(state["discriminator_optimizer"])
+        restore_random_states(state["random"])
+    except (RuntimeError, KeyError, TypeError, ValueError, ConfigError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"the state does not fit the recipe ({first_line}); resume with the recipe in the run folder, or start "
+            "another run with --init"
+        ) from error
+    trainer.first_failed.fill_(-1)
+
+
+def _make_optimizer(module: nn.Module, optim: OptimRecipe) -> torch.optim.Optimizer:
+    return torch.optim.Adam(module.parameters(), lr=optim.lr, betas=optim.betas, fused=True)
+
+
+def _make_perceptual(recipe: Recipe, processes: Processes) -> PerceptualLoss | None:
+    if recipe.gan is None or recipe.gan.perceptual.weight == 0:
+        return None
+    settings = recipe.gan.perceptual
+    loss = make_perceptual_loss(settings.backbone, settings.weights, settings.layer_weights)
+    return loss.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _frozen(discriminator: nn.Module) -> Iterator[None]:
+    """The discriminator as a fixed judge: no gradients for its weights, no power iteration of its spectral norms."""
+    discriminator.eval().requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        discriminator.train().requires_grad_(requires_grad=True)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Fresh weights from a seed, the global generator as before afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
