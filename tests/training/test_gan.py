@@ -156,5 +156,5 @@ def test_a_failure_early_in_the_second_stage_goes_back_to_the_first(tmp_path, ga
 
 
 def test_a_head_start_as_long_as_the_stage_is_refused(make_recipe):
-    with pytest.raises(ConfigError, match="discriminator_head_start must be below gan.optim.steps, 5"):
+    with pytest.raises(ConfigError, match=r"discriminator_head_start must be below gan\.optim\.steps, 5"):
         make_recipe({"gan.optim.steps": 5, "gan.discriminator_head_start": 5})

@@ -1,8 +1,8 @@
 """One error text for all threads: why a file that cannot be read is read a second time, alone.
 
 libvips collects its messages in one buffer per process. Where several threads read files and two of them fail, either
-may find the other's message, both, or none. What succeeds writes none, so reading runs in parallel, and only a file that
-failed is read again with nobody beside it: its message is then its own, and the same on every run.
+may find the other's message, both, or none. What succeeds writes none, so reading runs in parallel, and only a file
+that failed is read again with nobody beside it: its message is then its own, the same on every run.
 """
 
 import threading

@@ -135,8 +135,8 @@ class GanRecipe(_Strict):
             raise ValueError("gan.optim.steps must be at least 1; write gan: null to leave the stage out")
         if self.discriminator_head_start >= self.optim.steps:
             raise ValueError(
-                f"gan.discriminator_head_start must be below gan.optim.steps, {self.optim.steps}, or the network itself "
-                f"is never trained: got {self.discriminator_head_start}"
+                f"gan.discriminator_head_start must be below gan.optim.steps, {self.optim.steps}, or the network is "
+                f"never trained: got {self.discriminator_head_start}"
             )
         return self
 
