@@ -1,0 +1,251 @@
+"""Benchmark results as they are kept: one line per set, per system and per measured pair.
+
+A records file is JSON lines, each with its ``kind``: ``set`` (how its pairs were made and measured), ``system`` (what
+enlarged them, and at what cost), ``pair`` (one system on one pair). Lines may stand in any order, and files may be put
+one behind the other: that is how runs are joined. Infinite values, as the PSNR of a perfect copy, are null. Pairs go
+into Parquet as well where pyarrow is there, one row each, for notebooks and databases.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nlcunet.errors import DataError
+from nlcunet.imaging.atomic import write_file_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetFacts:
+    """One benchmark set: originals, protocol and scale together."""
+
+    name: str
+    """What it is called, as ``Set5``."""
+    protocol: str
+    """Name of the protocol, as ``gaussian8``."""
+    version: int
+    """Version of the protocol."""
+    scale: int
+    """Enlargement."""
+    description: tuple[str, ...]
+    """The protocol in words, to stand above every table."""
+    images: int
+    """Originals."""
+    pairs: int
+    """Pairs made of them."""
+    manifest_sha256: str = ""
+    """Of the manifest of a set that was made before; empty where pairs were made on the fly."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from other sets: ``Set5 gaussian8 x4``."""
+        return f"{self.name} {self.protocol} x{self.scale}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemFacts:
+    """What enlarged the pictures."""
+
+    name: str
+    """What it is called in tables."""
+    system_kind: str
+    """``network``, or ``pictures`` where another program made them."""
+    scale: int
+    """Enlargement."""
+    source: str = ""
+    """Weights file or name, or folder of pictures."""
+    sha256: str = ""
+    """Of the weights file."""
+    architecture: str = ""
+    """Key of ``nlcunet.models.registry.ARCHITECTURES``."""
+    tile: int | None = None
+    """Side of tiles; null where pictures were seen whole."""
+    parameters: int | None = None
+    """Trained numbers."""
+    cost_size_px: int | None = None
+    """Side of the low-resolution square at which the following three were measured."""
+    gflop: float | None = None
+    """Floating-point operations, two per multiply-add, in 10⁹."""
+    seconds: float | None = None
+    """Median time."""
+    peak_mib: float | None = None
+    """Peak memory above what was in use before, MiB."""
+    machine: str = ""
+    """On what they were measured: device, threads, rate of a matrix product."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRecord:
+    """One system on one pair."""
+
+    set: str
+    """``SetFacts.key``."""
+    system: str
+    """``SystemFacts.name``."""
+    image: str
+    """File name of the original."""
+    kernel_index: int
+    """Number of the degradation within the protocol, from 0."""
+    degradation: dict[str, Any]
+    """``DegradationRecord.to_dict``: what was done to the original."""
+    low_res_sha256: str
+    """Of the input's 8-bit pixels, row by row, RGB."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """Results by name of the measure (``nlcunet.evaluation.measures``): psnr_y, ssim_y, psnr_rgb, …"""
+    seconds: float | None = None
+    """Time of the enlargement."""
+    high_res_file: str = ""
+    """The original, cropped, as a file; relative paths start at the records file."""
+    low_res_file: str = ""
+    """The input as a file."""
+    output_file: str = ""
+    """The output as a file; empty where it was not kept."""
+
+    @property
+    def pair(self) -> tuple[str, str, int]:
+        """What tells the pair from others, the same for all systems."""
+        return (self.set, self.image, self.kernel_index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What one or several runs have found."""
+
+    sets: tuple[SetFacts, ...]
+    """In the order of the tables."""
+    systems: tuple[SystemFacts, ...]
+    """In the order of the tables."""
+    pairs: tuple[PairRecord, ...]
+    """In any order."""
+
+
+Line = TypeVar("Line", SetFacts, SystemFacts, PairRecord)
+_KINDS: dict[str, type[SetFacts | SystemFacts | PairRecord]] = {
+    "set": SetFacts,
+    "system": SystemFacts,
+    "pair": PairRecord,
+}
+
+
+def write_records(path: Path, records: Records) -> None:
+    """Write records as JSON lines, atomically.
+
+    Raises:
+        ImageWriteError: the file cannot be written.
+    """
+    lines = [json.dumps(to_plain(one), ensure_ascii=False, allow_nan=False) for one in _all(records)]
+    write_file_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def read_records(paths: Sequence[Path]) -> Records:
+    """Read and join records files.
+
+    Raises:
+        DataError: a file is missing or damaged, or two of them contradict each other.
+    """
+    found: list[SetFacts | SystemFacts | PairRecord] = []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"records must be a file of nlcunet bench run: {path}: {error}; check the path") from error
+        found += [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return join_records(found)
+
+
+def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Records:
+    """Records of several runs as one; what is told twice in the same words counts once.
+
+    Raises:
+        DataError: a set, a system or a result is told in two ways, a result is of a set or system that is not
+            described, or two systems saw different pixels for one pair.
+    """
+    sets: dict[str, SetFacts] = {}
+    systems: dict[str, SystemFacts] = {}
+    pairs: dict[tuple[Any, ...], PairRecord] = {}
+    for one in lines:
+        if isinstance(one, SetFacts):
+            _once(sets, one.key, one)
+        elif isinstance(one, SystemFacts):
+            _once(systems, one.name, one)
+        else:
+            _once(pairs, (*one.pair, one.system), one)
+    inputs: dict[tuple[str, str, int], str] = {}
+    for one in pairs.values():
+        if one.set not in sets or one.system not in systems:
+            raise DataError(f"results must come with their set and system: {one.set}, {one.system} is not described")
+        if inputs.setdefault(one.pair, one.low_res_sha256) != one.low_res_sha256:
+            raise DataError(
+                f"systems are comparable on the same pixels only: {one.system} saw others for {one.image} of "
+                f"{one.set}; make the set once and run all systems on it"
+            )
+    return Records(sets=tuple(sets.values()), systems=tuple(systems.values()), pairs=tuple(pairs.values()))
+
+
+def write_parquet(path: Path, records: Records) -> bool:
+    """Write the pairs as a Parquet table, one row each, measures and degradation in columns of their own.
+
+    Returns:
+        Whether that could be done: pyarrow is not always there.
+    """
+    if find_spec("pyarrow") is None:
+        return False
+    from pyarrow import Table, parquet
+
+    rows = []
+    for one in records.pairs:
+        plain = to_plain(one)
+        spread = {f"measure_{name}": value for name, value in plain.pop("measures").items()}
+        spread |= {f"degradation_{name}": value for name, value in plain.pop("degradation").items()}
+        rows.append({**plain, **spread})
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        parquet.write_table(Table.from_pylist(rows), temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def to_plain(line: SetFacts | SystemFacts | PairRecord) -> dict[str, Any]:
+    """One line as plain values for JSON, with its kind; infinite numbers become null."""
+    kind = next(name for name, cls in _KINDS.items() if isinstance(line, cls))
+    values: dict[str, Any] = {"kind": kind, **asdict(line)}
+    if isinstance(line, PairRecord):
+        values["measures"] = {name: v if math.isfinite(v) else None for name, v in line.measures.items()}
+    return values
+
+
+def _all(records: Records) -> Iterable[SetFacts | SystemFacts | PairRecord]:
+    yield from records.sets
+    yield from records.systems
+    yield from records.pairs
+
+
+def _parse(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
+    try:
+        values = json.loads(line)
+        cls = _KINDS[values.pop("kind")]
+        if "description" in values:
+            values["description"] = tuple(values["description"])
+        if "measures" in values:
+            values["measures"] = {name: math.inf if v is None else float(v) for name, v in values["measures"].items()}
+        return cls(**values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"records must be lines of nlcunet bench run: {where}: {error}; run it again") from error
+
+
+def _once(known: dict[Any, Line], key: Any, line: Line) -> None:
+    """Remember a line, unless it is known already in the same words.
+
+    Raises:
+        DataError: it is known in other words.
+    """
+    if known.setdefault(key, line) != line:
+        raise DataError(
+            f"records must not contradict each other: {key} is there twice with different values; give systems names "
+            "of their own (NAME=…), or leave a file out"
+        )
