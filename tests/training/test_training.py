@@ -138,8 +138,19 @@ def test_training_goes_on_from_given_weights(tmp_path, make_recipe, processes):
         assert torch.equal(value, trainer.network.state_dict()[name])
     second = train(make_recipe({"network.init": str(first)}), tmp_path / "second", processes=processes)
     assert (load_model(second).header.steps, load_model(second).header.patches) == (16, 32)  # both runs together
+    wider = {"network.overrides": {"width": 12, "depths": [1, 0, 1, 0, 1, 0], "chunk_size": 16}}
     with pytest.raises(ConfigError, match="must be of the recipe's network"):
-        make_trainer(make_recipe({"scale": 3, "network.init": str(first)}), processes)
+        make_trainer(make_recipe({**wider, "network.init": str(first)}), processes)
+
+
+def test_weights_of_another_scale_fill_all_but_the_upsampler(tmp_path, make_recipe, processes):
+    first = train(make_recipe(), tmp_path / "first", processes=processes)
+    given = weights_of(first)
+    trainer = make_trainer(make_recipe({"scale": 3, "network.init": str(first)}), processes)
+    fresh = make_trainer(make_recipe({"scale": 3}), processes)
+    for name, value in trainer.network.state_dict().items():
+        expected = fresh.network.state_dict()[name] if name.startswith("upsampler.") else given[name]
+        assert torch.equal(value, expected)
 
 
 def test_a_run_folder_is_never_overwritten(tmp_path, make_recipe, processes):

@@ -29,7 +29,7 @@ class NetworkRecipe(_Strict):
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Fields of `NLCUnetConfig` that differ from the named size."""
     init: str | None = None
-    """Weights to start from, by name or file; null starts at random."""
+    """Weights to start from, by name or file; those of another scale fill all but the upsampler. Null: at random."""
 
 
 class DrawnRecipe(_Strict):

@@ -12,7 +12,7 @@ such a step by itself (``found_inf``, as PyTorch's own gradient scaler does it).
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from nlcunet.data.pairs import Pairs
 from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
 from nlcunet.models.nlcunet import NLCUnet
-from nlcunet.models.weights import load_model
+from nlcunet.models.weights import WeightsHeader, load_model
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, uses_real_logits
 from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
@@ -211,11 +211,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         network = NLCUnet(config)
     fidelity, progress = recipe.name, Progress()
     if recipe.network.init is not None and not is_resumed:
-        loaded = load_model(recipe.network.init)
-        if not isinstance(loaded.network, NLCUnet) or loaded.network.config != config:
-            raise ConfigError(f"network.init must be of the recipe's network {config}: got {loaded.header.config}")
-        network.load_state_dict(loaded.network.state_dict())
-        header = loaded.header
+        header = _load_initial_weights(network, recipe.network.init)
         fidelity = recipe.name if recipe.optim.steps else header.name
         progress.earlier_steps, progress.earlier_patches = header.steps, header.patches
         progress.earlier_seconds = 3600.0 * header.hours
@@ -236,6 +232,22 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     if recipe.optim.steps == 0:
         start_gan(trainer)
     return trainer
+
+
+def _load_initial_weights(network: NLCUnet, name: str) -> WeightsHeader:
+    """Fill a network with weights, also with those of another scale: then its upsampler stays as it is.
+
+    Raises:
+        ConfigError: the weights are of another network.
+    """
+    loaded, config = load_model(name), network.config
+    if not isinstance(loaded.network, NLCUnet) or replace(loaded.network.config, scale=config.scale) != config:
+        raise ConfigError(f"network.init must be of the recipe's network {config}: got {loaded.header.config}")
+    tensors = loaded.network.state_dict()
+    if loaded.network.config.scale != config.scale:
+        tensors |= {key: value for key, value in network.state_dict().items() if key.startswith("upsampler.")}
+    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
+    return loaded.header
 
 
 def start_gan(trainer: Trainer) -> None:
