@@ -1,0 +1,1 @@
+"""Experiments: questions that no single number of a benchmark answers."""
