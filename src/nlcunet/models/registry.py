@@ -8,6 +8,9 @@ from torch import nn
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.bicubic import Bicubic
+from nlcunet.models.dan_v1 import DANv1, DANv1Config
+from nlcunet.models.dan_v2 import DANv2, DANv2Config
+from nlcunet.models.dcls import DCLS, DCLSConfig
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 
 SIZES: dict[str, NLCUnetConfig] = {
@@ -46,12 +49,30 @@ def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
     return NLCUnet(NLCUnetConfig(**arguments))
 
 
+def _make_dan_v1(config: Mapping[str, Any]) -> nn.Module:
+    arguments: dict[str, Any] = dict(config)
+    return DANv1(DANv1Config(**arguments))
+
+
+def _make_dan_v2(config: Mapping[str, Any]) -> nn.Module:
+    arguments: dict[str, Any] = dict(config)
+    return DANv2(DANv2Config(**arguments))
+
+
+def _make_dcls(config: Mapping[str, Any]) -> nn.Module:
+    arguments: dict[str, Any] = dict(config)
+    return DCLS(DCLSConfig(**arguments))
+
+
 def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:
     return Bicubic(config["scale"])
 
 
 ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "NLCUnet": _make_nlcunet,
+    "DANv1": _make_dan_v1,
+    "DANv2": _make_dan_v2,
+    "DCLS": _make_dcls,
     "Bicubic": _make_bicubic,
 }
 
