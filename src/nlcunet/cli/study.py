@@ -1,0 +1,208 @@
+"""``nlcunet study``: ask people which pictures they prefer, without their knowing which is which."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+study_app = typer.Typer(no_args_is_help=True, help="Ask people which pictures they prefer.")
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY_FOLDER", help="Folder of the study.")]
+
+
+@study_app.callback()
+def study() -> None:
+    """Ask people which pictures they prefer: a blind two-choice comparison, and its statistics."""
+
+
+@study_app.command("make")
+def make(
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="STUDY_FOLDER", help="A new folder.")],
+    system: Annotated[
+        list[str], typer.Option("--system", metavar="NAME=FOLDER", help="A system's pictures; give two or more.")
+    ],
+    original: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Sharp originals, for attention checks.")
+    ] = None,
+    show_original: Annotated[
+        bool, typer.Option("--show-original", help="Show the original above, and ask which is more like it.")
+    ] = False,
+    low_res: Annotated[
+        Path | None, typer.Option("--low-res", metavar="FOLDER", help="What was enlarged; shown above.")
+    ] = None,
+    crop_px: Annotated[int, typer.Option("--crop-px", help="Side of the crops.")] = 256,
+    crops_per_image: Annotated[int, typer.Option("--crops-per-image", help="Crops cut from each image.")] = 2,
+    seed: Annotated[int, typer.Option(help="Decides on places, order and sides.")] = 0,
+    checks: Annotated[int | None, typer.Option(help="Attention checks per session.  [default: 4]")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Comparisons asked twice.  [default: 4]")] = None,
+    judgements_per_pair: Annotated[
+        int | None,
+        typer.Option(
+            "--judgements-per-pair",
+            help="Crops on which a participant compares each pair of systems.  [default: for about 60 comparisons]",
+        ),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Comparing pictures",
+    consent: Annotated[str, typer.Option(help="A sentence below what is stored: who asks, whom to write to.")] = "",
+) -> None:
+    """Cut crops where the systems differ most, and hide which picture is whose.
+
+    Files of one image have one name before the ending in all folders, and one size. Exit codes: 0 done, 2 could not.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nlcunet.experiments.study.making import Design, Sources, make_study
+    from nlcunet.experiments.study.sessions import count_trials
+
+    sources = Sources(systems=read_systems(system), original=original, low_res=low_res)
+    design = Design(
+        title=title,
+        consent=consent,
+        crop_px=crop_px,
+        crops_per_image=crops_per_image,
+        seed=seed,
+        checks=checks,
+        repeats=repeats,
+        judgements_per_pair=judgements_per_pair,
+        shows_original=show_original,
+    )
+    screen = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        bar = progress.add_task("cutting", total=None)
+        made = make_study(
+            output, sources, design, on_image=lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+    for note in made.notes:
+        screen.print(f"note: {note}")
+    one = made.study
+    comparisons = len(one.pairs) * one.judgements_per_pair
+    typer.echo(
+        f"{output}: {len(one.crops)} crops of {len({crop.image for crop in one.crops})} images; a session has "
+        f"{count_trials(one)} trials: {comparisons} comparisons, {one.repeats} of them asked twice, "
+        f"{len(one.checks)} attention checks"
+    )
+
+
+@study_app.command("serve")
+def serve(
+    folder: StudyFolder,
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in, unencrypted.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 8650,
+    participants: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many invited people, each with a link of their own; kept for later starts."),
+    ] = None,
+    is_open: Annotated[bool, typer.Option("--open", help="Anybody, even if people were invited before.")] = False,
+) -> None:
+    """Show the study as a web page, until Ctrl-C. By default whoever opens it can take part.
+
+    Answers are on disk before the page goes on to the next pair; start it again, and everybody goes on where they were.
+    """
+    from rich.console import Console
+
+    from nlcunet.errors import ConfigError
+    from nlcunet.experiments.study.desk import Desk, invite, read_invitations
+    from nlcunet.experiments.study.folder import read_study
+
+    try:
+        from nlcunet.experiments.study.server import bind, make_app, run_server
+    except ImportError as error:
+        raise ConfigError(
+            "the page needs FastAPI and uvicorn: install them with pip install 'nlcunet[serve]'"
+        ) from error
+    if is_open and participants is not None:
+        raise ConfigError("a study is open or for invited participants: got --open and --participants; leave out one")
+    screen = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    one = read_study(folder)
+    with bind(host, port) as listener:
+        codes = None if is_open else read_invitations(folder) if participants is None else invite(folder, participants)
+        desk = Desk(folder, one, None if codes is None else frozenset(codes))
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+        typer.echo(address)
+        for code in codes or ():
+            typer.echo(f"{address}#invitation={code}")
+        if not is_loopback(host):
+            screen.print("note: other machines can reach this page; what they send and receive is not encrypted")
+        try:
+            run_server(make_app(folder, one, desk), listener)
+        finally:
+            desk.close()
+            joined, answered = desk.summary()
+            screen.print(f"{joined} participants, {answered} answers in {folder}")
+
+
+@study_app.command("analyse")
+def analyse(
+    folder: StudyFolder,
+    *,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file as well.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw scores and choices: PNG, SVG or PDF.")] = None,
+    excludes: Annotated[
+        bool,
+        typer.Option(
+            "--exclude-failed-checks/--keep-all", help="Leave out who failed attention checks or was too fast."
+        ),
+    ] = True,
+    unit: Annotated[
+        Literal["auto", "participants", "images"],
+        typer.Option(help="What is resampled and tested over: auto is images if there is one participant."),
+    ] = "auto",
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
+) -> None:
+    """Print scores with intervals, sign tests and agreement as Markdown. Works while the study is served."""
+    from nlcunet.experiments.study.analysis import analyse as analyse_answers
+    from nlcunet.experiments.study.answers import Answer, Participant
+    from nlcunet.experiments.study.folder import ANSWERS, PARTICIPANTS, read_study
+    from nlcunet.experiments.study.journal import read_lines
+    from nlcunet.experiments.study.plot import write_plot
+    from nlcunet.experiments.study.report import make_json, make_markdown
+    from nlcunet.imaging.atomic import write_file_atomically
+
+    one = read_study(folder)
+    joined = len(read_lines(folder / PARTICIPANTS, Participant))
+    found = analyse_answers(
+        one,
+        read_lines(folder / ANSWERS, Answer),
+        keeps_all=not excludes,
+        unit=None if unit == "auto" else unit,
+        resamples=resamples,
+    )
+    typer.echo(make_markdown(found, joined), nl=False)
+    if json_file is not None:
+        write_file_atomically(json_file, make_json(found, joined).encode())
+    if plot is not None:
+        write_plot(found, plot)
+
+
+def read_systems(texts: list[str]) -> dict[str, Path]:
+    """``NAME=FOLDER`` taken apart, in the order given.
+
+    Raises:
+        ConfigError: one has no name or folder, or a name comes twice.
+    """
+    from nlcunet.errors import ConfigError
+
+    systems: dict[str, Path] = {}
+    for text in texts:
+        name, separator, folder = text.partition("=")
+        if not (separator and name.strip() and folder):
+            raise ConfigError(f"a system must be NAME=FOLDER, as bicubic=out/bicubic: got {text!r}")
+        if name.strip() in systems:
+            raise ConfigError(f"systems must have names of their own: got {name.strip()} twice")
+        systems[name.strip()] = Path(folder)
+    return systems
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
