@@ -31,7 +31,7 @@ def test_named_sizes_have_their_promised_parameters(size, least, most):
     assert least <= count_parameters(NLCUnet(size_config(size))) <= most
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [size for size in SIZES if size.startswith("NLCUnet")])
 def test_every_named_size_attends_at_least_in_its_latent_stage(size):
     assert SIZES[size].attention[STAGES.index("latent")] == "sparse"
 

@@ -1,8 +1,8 @@
-"""Every network that can be built by name, and the named sizes of NLCUnet. Literal tables, nothing registers itself."""
+"""Every network that can be built by name, and the named sizes of each. Literal tables, nothing registers itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -10,10 +10,15 @@ from nlcunet.errors import ConfigError
 from nlcunet.models.bicubic import Bicubic
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config
-from nlcunet.models.dcls import DCLS, DCLSConfig
-from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
+from nlcunet.models.dcls import DCLS, MIN_SIZE, DCLSConfig
+from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet, NLCUnetConfig
 
-SIZES: dict[str, NLCUnetConfig] = {
+Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS
+"""Any network with trained weights."""
+NetworkConfig: TypeAlias = NLCUnetConfig | DANv1Config | DANv2Config | DCLSConfig
+"""The shape of any of them."""
+
+SIZES: dict[str, NetworkConfig] = {
     "NLCUnet": NLCUnetConfig(),
     "NLCUnet-M": NLCUnetConfig(
         width=48,
@@ -28,11 +33,43 @@ SIZES: dict[str, NLCUnetConfig] = {
         num_hashes=1,
         upsampler="direct",
     ),
+    "DANv1": DANv1Config(),
+    "DANv1-S": DANv1Config(width=16, blocks=5, estimator_width=8, estimator_blocks=2, upsampler="direct"),
+    "DANv2": DANv2Config(),
+    "DANv2-S": DANv2Config(width=20, groups=2, blocks=3, estimator_width=8, estimator_blocks=2, upsampler="direct"),
+    "DCLS": DCLSConfig(),
+    "DCLS-S": DCLSConfig(
+        width=28, groups=2, blocks=4, head_blocks=1, kernel_channels=8, code_length=64, upsampler="direct"
+    ),
 }
-"""Named sizes at ×4; ``size_config`` gives them at other scales. Why S looks as it does: docs/decisions.md."""
+"""Named sizes at ×4; ``size_config`` gives them at other scales. All sizes that end in -S cost the same within 5 %.
+Why they look as they do: docs/decisions.md."""
 
 
-def size_config(name: str, scale: int = 4) -> NLCUnetConfig:
+@dataclass(frozen=True, kw_only=True)
+class SizeRules:
+    """Which inputs a network takes, and how tiles should overlap; in low-resolution pixels."""
+
+    size_multiple: int = 1
+    """Height and width must be multiples of this."""
+    min_size: int = 1
+    """Smallest height and width."""
+    tile_overlap: int = 16
+    """Advised overlap of tiles."""
+
+
+SIZE_RULES: dict[str, SizeRules] = {
+    "NLCUnet": SizeRules(size_multiple=SIZE_MULTIPLE, min_size=SIZE_MULTIPLE),
+    "DANv1": SizeRules(),
+    "DANv2": SizeRules(),
+    # A deconvolution reaches half a kernel further than the convolutions around it.
+    "DCLS": SizeRules(min_size=MIN_SIZE, tile_overlap=32),
+    "Bicubic": SizeRules(tile_overlap=4),
+}
+"""Rules by architecture."""
+
+
+def size_config(name: str, scale: int = 4) -> NetworkConfig:
     """The configuration of a named size at a scale.
 
     Raises:
@@ -43,6 +80,19 @@ def size_config(name: str, scale: int = 4) -> NLCUnetConfig:
     return replace(SIZES[name], scale=scale)
 
 
+def network_from_config(config: NetworkConfig) -> Network:
+    """Build the network of a configuration with fresh weights."""
+    match config:
+        case DANv1Config():
+            return DANv1(config)
+        case DANv2Config():
+            return DANv2(config)
+        case DCLSConfig():
+            return DCLS(config)
+        case NLCUnetConfig():
+            return NLCUnet(config)
+
+
 def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
     # JSON and YAML know lists only.
     arguments: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
@@ -50,18 +100,15 @@ def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _make_dan_v1(config: Mapping[str, Any]) -> nn.Module:
-    arguments: dict[str, Any] = dict(config)
-    return DANv1(DANv1Config(**arguments))
+    return DANv1(DANv1Config(**config))
 
 
 def _make_dan_v2(config: Mapping[str, Any]) -> nn.Module:
-    arguments: dict[str, Any] = dict(config)
-    return DANv2(DANv2Config(**arguments))
+    return DANv2(DANv2Config(**config))
 
 
 def _make_dcls(config: Mapping[str, Any]) -> nn.Module:
-    arguments: dict[str, Any] = dict(config)
-    return DCLS(DCLSConfig(**arguments))
+    return DCLS(DCLSConfig(**config))
 
 
 def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:

@@ -17,8 +17,7 @@ from safetensors.torch import save
 from torch import nn
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet
-from nlcunet.models.registry import make_network
+from nlcunet.models.registry import SIZE_RULES, Network, make_network
 
 HEADER_KEY = "nlcunet"
 DEFAULT_MODEL = "4x-NLCUnet-S"
@@ -89,15 +88,15 @@ class LoadedModel:
     """What it is."""
 
 
-def describe(network: NLCUnet, name: str, **facts: Any) -> WeightsHeader:
-    """The header of an NLCUnet; ``facts`` are further fields of ``WeightsHeader``."""
+def describe(network: Network, name: str, **facts: Any) -> WeightsHeader:
+    """The header of a network; ``facts`` are further fields of ``WeightsHeader``."""
+    architecture = type(network).__name__
     return WeightsHeader(
         name=name,
-        architecture="NLCUnet",
+        architecture=architecture,
         config=json.loads(json.dumps(asdict(network.config))),  # as it will be read back: lists, not tuples
         scale=network.config.scale,
-        size_multiple=SIZE_MULTIPLE,
-        min_size=SIZE_MULTIPLE,
+        **asdict(SIZE_RULES[architecture]),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         **facts,
     )
@@ -184,7 +183,11 @@ def find_header(name_or_path: str | Path) -> WeightsHeader:
     if match := _BICUBIC.fullmatch(str(name_or_path)):
         scale = int(match[1])
         return WeightsHeader(
-            name=str(name_or_path), architecture="Bicubic", config={"scale": scale}, scale=scale, tile_overlap=4
+            name=str(name_or_path),
+            architecture="Bicubic",
+            config={"scale": scale},
+            scale=scale,
+            **asdict(SIZE_RULES["Bicubic"]),
         )
     return read_header(find_weights(name_or_path))
 

@@ -196,6 +196,9 @@ class Recipe(_Strict):
             key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()
         }
         try:
-            return replace(size_config(self.network.size, self.scale), **overrides)
+            config = replace(size_config(self.network.size, self.scale), **overrides)
         except TypeError as error:
             raise ConfigError(f"network.overrides must name fields of NLCUnetConfig: {error}") from error
+        if not isinstance(config, NLCUnetConfig):
+            raise ConfigError(f"network.size must be an NLCUnet's: got {self.network.size}")
+        return config
