@@ -24,10 +24,10 @@ from torch.nn import functional as F
 from nlcunet.degradations.batched_jpeg import compress_steps, quantisation_tables
 from nlcunet.degradations.batched_noise import noise_keys, normal_noise
 from nlcunet.degradations.noise import add_poisson_noise
-from nlcunet.degradations.pipeline import blur, stack_kernels
+from nlcunet.degradations.pipeline import blur, shrink, stack_kernels
 from nlcunet.degradations.record import DegradationRecord, JpegChroma, pixel_noise_generator, record_kernel
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.resize import axis_taps, resize_axis, resize_bicubic
+from nlcunet.imaging.resize import axis_taps, resize_axis
 from nlcunet.tensors import round_to_8bit
 
 BAND = 16
@@ -52,7 +52,9 @@ def degrade_batch(
             too large for them.
     """
     check_batch(images, records)
-    low_res = shrink_on_cpu(images, records) if images.device.type == "cpu" else shrink_at_once(images, records)
+    all_bicubic = all(record.downsampling == "bicubic" for record in records)
+    is_on_cpu = images.device.type == "cpu"
+    low_res = (shrink_on_cpu if is_on_cpu and all_bicubic else shrink_at_once)(images, records)
     low_res = round_to_8bit(add_noise(low_res, records))
     return compress(low_res, records).contiguous(memory_format=torch.channels_last)
 
@@ -104,12 +106,11 @@ def shrink_at_once(
     images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]
 ) -> Float[Tensor, "batch 3 low_height low_width"]:
     """Blur and downsampling of all pictures together, by convolutions that never use reduced precision."""
-    scale, (height, width) = records[0].scale, images.shape[-2:]
     kernels = stack_kernels([record_kernel(record) for record in records])
     if kernels.shape[-1] > 1:
         separable = all(is_round(record) for record in records)
         images = blur(images.contiguous(), to_device(kernels.float(), images.device), separable=separable)
-    return resize_bicubic(images, height // scale, width // scale)
+    return shrink(images, records)
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Blur kernels: isotropic and anisotropic Gaussians, and the eight fixed ones of Gaussian8.
+"""Blur kernels: Gaussians, the eight fixed ones of Gaussian8, straight motion, and discs of defocus.
 
 A kernel is a square array of odd size that sums to 1, float64, rows downwards and columns to the right. Gaussians are
 sampled at pixel centres, not integrated over pixels, as in the research code that all published numbers rest on.
@@ -36,7 +36,13 @@ def isotropic_gaussian(size: int, sigma_px: float) -> Float[Tensor, "size size"]
 
 
 def anisotropic_gaussian(
-    size: int, sigma_x_px: float, sigma_y_px: float, angle_rad: float, *, noise: Tensor | None = None
+    size: int,
+    sigma_x_px: float,
+    sigma_y_px: float,
+    angle_rad: float,
+    *,
+    noise: Tensor | None = None,
+    centre_px: float = 0.0,
 ) -> Float[Tensor, "size size"]:
     """An elliptic Gaussian blur kernel, turned, and roughened if asked.
 
@@ -50,6 +56,7 @@ def anisotropic_gaussian(
         angle_rad: Angle of the first axis, in radians.
         noise: Factors (size, size) that the kernel is multiplied by before it is normalised, such as those of
             `multiplicative_noise`; none by default.
+        centre_px: Where the middle lies beside the middle pixel, downwards and to the right alike.
 
     Returns:
         The kernel, float64, sum 1, on the CPU.
@@ -63,7 +70,7 @@ def anisotropic_gaussian(
         raise ConfigError(
             f"a Gaussian's sigma must be above 0 px: got {sigma_x_px} and {sigma_y_px}; leave the blur out instead"
         )
-    axis = torch.arange(size, dtype=torch.float64) - size // 2
+    axis = torch.arange(size, dtype=torch.float64) - size // 2 - centre_px
     along_x = math.cos(angle_rad) * axis + math.sin(angle_rad) * axis[:, None]
     along_y = -math.sin(angle_rad) * axis + math.cos(angle_rad) * axis[:, None]
     kernel = torch.exp(-0.5 * ((along_x / sigma_x_px) ** 2 + (along_y / sigma_y_px) ** 2))
@@ -87,6 +94,77 @@ def multiplicative_noise(size: int, amount: float, generator: torch.Generator) -
         raise ConfigError(f"multiplicative kernel noise must lie in [0, 1): got {amount}; 0.25 is usual")
     uniform = torch.rand(size, size, dtype=torch.float64, generator=generator)
     return 1 + amount * (2 * uniform - 1)
+
+
+def motion_line(size: int, length_px: float, angle_rad: float, *, centre_px: float = 0.0) -> Float[Tensor, "size size"]:
+    """The blur of a steady straight motion during the exposure.
+
+    Points lie evenly on the line, at most 1/16 px apart; each is shared among its four neighbours in proportion to how
+    near it lies to them (bilinearly).
+
+    Args:
+        size: Side in pixels, odd.
+        length_px: Length of the motion in pixels of the high-resolution picture, above 0.
+        angle_rad: Its direction, from the right clockwise as seen on a screen.
+        centre_px: Where the middle lies beside the middle pixel, downwards and to the right alike.
+
+    Returns:
+        The kernel, float64, sum 1, on the CPU.
+
+    Raises:
+        ConfigError: If the size is even, or the length is not above 0 or does not fit in.
+    """
+    _check_extent(size, "length", length_px, (length_px / 2 + abs(centre_px)))
+    steps = math.ceil(16 * length_px) + 1
+    along = torch.linspace(-length_px / 2, length_px / 2, steps, dtype=torch.float64)
+    kernel = torch.zeros(size, size, dtype=torch.float64)
+    middle = size // 2 + centre_px
+    row, column = middle + math.sin(angle_rad) * along, middle + math.cos(angle_rad) * along
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        rows, columns = row.floor() + down, column.floor() + right
+        weights = (1 - (row - rows).abs()) * (1 - (column - columns).abs())
+        # A neighbour outside lies exactly one pixel away, with the weight 0.
+        inside = (rows.clamp(0, size - 1).long(), columns.clamp(0, size - 1).long())
+        kernel.index_put_(inside, weights, accumulate=True)
+    return kernel / kernel.sum()
+
+
+def defocus_disc(size: int, radius_px: float, *, centre_px: float = 0.0) -> Float[Tensor, "size size"]:
+    """The blur of a lens out of focus: a disc of even brightness, its edge antialiased by 16×16 points per pixel.
+
+    Args:
+        size: Side in pixels, odd.
+        radius_px: Radius in pixels of the high-resolution picture, above 0.
+        centre_px: Where the middle lies beside the middle pixel, downwards and to the right alike.
+
+    Returns:
+        The kernel, float64, sum 1, on the CPU.
+
+    Raises:
+        ConfigError: If the size is even, or the radius is not above 0 or does not fit in.
+    """
+    _check_extent(size, "radius", radius_px, radius_px + abs(centre_px))
+    axis = (torch.arange(16 * size, dtype=torch.float64) + 0.5) / 16 - size / 2 - centre_px
+    covered = (axis.square() + axis.square()[:, None] <= radius_px**2).double()
+    kernel = covered.view(size, 16, size, 16).mean(dim=(1, 3))
+    return kernel / kernel.sum()
+
+
+def _check_extent(size: int, what: str, value_px: float, reach_px: float) -> None:
+    """Refuses a kernel that its square does not hold.
+
+    Raises:
+        ConfigError: If the size is even, the value is not above 0, or it reaches out of the square.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ConfigError(f"a blur kernel's size must be odd and at least 1: got {size}; use {abs(size) + 1}")
+    if not value_px > 0:
+        raise ConfigError(f"a kernel's {what} must be above 0 px: got {value_px}; leave the blur out instead")
+    if reach_px > size // 2:
+        raise ConfigError(
+            f"a kernel must fit into its square of {size} px: got a {what} of {value_px} px; "
+            f"use a size of at least {2 * math.ceil(reach_px) + 1}"
+        )
 
 
 def gaussian8_sigmas_px(scale: int) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
-"""From sharp to low-resolution: blur, bicubic downsampling, noise, JPEG, 8-bit rounding, in this order.
+"""From sharp to low-resolution: blur, downsampling, noise, JPEG, 8-bit rounding, in this order.
 
 ``y = JPEG((x * k)↓s + n)``: the model of every blind super-resolution paper since Liu and Sun (2014). Blur reflects the
-picture at its borders without repeating the edge pixel; downsampling is `nlcunet.imaging.resize`.
+picture at its borders without repeating the edge pixel; downsampling is `nlcunet.imaging.resize`, or plain.
 """
 
 from collections.abc import Sequence
@@ -120,10 +120,25 @@ def apply_records(
         )
     kernels = stack_kernels([record_kernel(record) for record in records])
     blurred = images if kernels.shape[-1] == 1 else blur(images, kernels, separable=is_separable(kernels))
-    low_res = resize_bicubic(blurred, height // scale, width // scale)
+    low_res = shrink(blurred, records)
     if any(record.noise_std_8bit > 0 or record.jpeg_quality is not None for record in records):
         low_res = torch.stack([add_noise_and_jpeg(*pair) for pair in zip(low_res, records, strict=True)])
     return round_to_8bit(low_res)
+
+
+def shrink(
+    images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]
+) -> Float[Tensor, "batch 3 low_height low_width"]:
+    """Each picture downsampled as its record says; all records are of one scale."""
+    scale, (height, width) = records[0].scale, images.shape[-2:]
+    is_plain = [record.downsampling == "plain" for record in records]
+    kept = images[..., scale // 2 :: scale, scale // 2 :: scale]
+    if all(is_plain):
+        return kept
+    low_res = resize_bicubic(images, height // scale, width // scale)
+    if any(is_plain):
+        low_res = torch.where(torch.tensor(is_plain, device=images.device).view(-1, 1, 1, 1), kept, low_res)
+    return low_res
 
 
 def add_noise_and_jpeg(

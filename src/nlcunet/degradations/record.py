@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.degradations.kernels import anisotropic_gaussian, multiplicative_noise
+from nlcunet.degradations.kernels import anisotropic_gaussian, defocus_disc, motion_line, multiplicative_noise
 from nlcunet.errors import ConfigError
 
-KernelKind: TypeAlias = Literal["none", "isotropic", "anisotropic"]
+KernelKind: TypeAlias = Literal["none", "isotropic", "anisotropic", "motion", "defocus"]
+Downsampling: TypeAlias = Literal["bicubic", "plain"]
 NoiseKind: TypeAlias = Literal["gaussian", "poisson"]
 JpegChroma: TypeAlias = Literal["4:2:0", "4:4:4"]
 
@@ -33,9 +34,17 @@ class DegradationRecord:
     sigma_y_px: float = 0.0
     """Standard deviation along the second axis; equal to the first in an isotropic kernel."""
     angle_rad: float = 0.0
-    """Angle of the first axis: see `nlcunet.degradations.kernels.anisotropic_gaussian`."""
+    """Angle of the first axis, or of the motion: see `nlcunet.degradations.kernels.anisotropic_gaussian`."""
+    length_px: float = 0.0
+    """Length of a motion, in high-resolution pixels; 0 in other kernels."""
+    radius_px: float = 0.0
+    """Radius of a defocus, in high-resolution pixels; 0 in other kernels."""
     kernel_noise: float = 0.0
-    """Multiplicative noise on the kernel: its factors are uniform in 1 ± this."""
+    """Multiplicative noise on a Gaussian kernel: its factors are uniform in 1 ± this."""
+    downsampling: Downsampling = "bicubic"
+    """How both sides shrink: antialiased bicubic, or plain, which keeps one pixel of each block and drops the rest.
+    Plain keeps the one at (scale // 2, scale // 2), and kernels are centred on the middle of the block, half a pixel
+    beside it where the scale is even: so the result lies straight on the original."""
     noise: NoiseKind = "gaussian"
     """Kind of pixel noise, where `noise_std_8bit` is above 0."""
     noise_std_8bit: float = 0.0
@@ -66,7 +75,7 @@ class DegradationRecord:
 
     @property
     def sigma_px(self) -> float:
-        """One number for how strong the blur is: the geometric mean of the two sigmas."""
+        """One number for how strong a Gaussian blur is: the geometric mean of the two sigmas."""
         return self.sigma_x_px if self.kernel == "isotropic" else float((self.sigma_x_px * self.sigma_y_px) ** 0.5)
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +93,8 @@ class DegradationRecord:
         if unknown or "scale" not in values:
             what = f"unknown {', '.join(unknown)}" if unknown else "no scale"
             raise ConfigError(f"a degradation record must hold scale and no unknown names: got {what}")
-        for name, choices in (("kernel", KernelKind), ("noise", NoiseKind), ("jpeg_chroma", JpegChroma)):
+        literals = {"kernel": KernelKind, "downsampling": Downsampling, "noise": NoiseKind, "jpeg_chroma": JpegChroma}
+        for name, choices in literals.items():
             if name in values and values[name] not in get_args(choices):
                 raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}: got {values[name]!r}")
         return cls(**values)
@@ -94,16 +104,26 @@ def record_kernel(record: DegradationRecord) -> Float[Tensor, "size size"]:
     """The blur kernel of a record, float64 on the CPU; the single number 1 without blur.
 
     Raises:
-        ConfigError: If its size is even or a sigma is not above 0.
+        ConfigError: If its size is even, or a sigma, length or radius cannot be.
     """
     if record.kernel == "none":
         return torch.ones(1, 1, dtype=torch.float64)
+    centre_px = -0.5 if record.downsampling == "plain" and record.scale % 2 == 0 else 0.0
+    if record.kernel == "motion":
+        return motion_line(record.kernel_size_px, record.length_px, record.angle_rad, centre_px=centre_px)
+    if record.kernel == "defocus":
+        return defocus_disc(record.kernel_size_px, record.radius_px, centre_px=centre_px)
     roughness = None
     if record.kernel_noise != 0:
         generator = torch.Generator().manual_seed(2 * record.seed)
         roughness = multiplicative_noise(record.kernel_size_px, record.kernel_noise, generator)
     return anisotropic_gaussian(
-        record.kernel_size_px, record.sigma_x_px, record.sigma_y_px, record.angle_rad, noise=roughness
+        record.kernel_size_px,
+        record.sigma_x_px,
+        record.sigma_y_px,
+        record.angle_rad,
+        noise=roughness,
+        centre_px=centre_px,
     )
 
 

@@ -9,16 +9,28 @@ import torch
 from nlcunet.degradations.presets import FixedSigmas, draw_record, find_preset, fixed_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError
+from nlcunet.evaluation.diverse import grid_changes, grid_records
 
 SUMMARIES: dict[str, str] = {
     "bicubic": "no blur",
     "gaussian8": "8 isotropic Gaussian blurs",
     "anisotropic-standin": "one anisotropic Gaussian blur per picture",
+    "diverse": "noise, JPEG, motion, defocus and plain subsampling, alone and in pairs",
+    "div2krk": "the low-resolution pictures of DIV2KRK as they were published",
 }
 """What each protocol does, by name."""
 
+ALIASES = {"anisotropic": "anisotropic-standin"}
+"""Short names for the command line; tables use the honest ones."""
+
 PRESET_OF_PROTOCOL = {"bicubic": "bicubic", "gaussian8": "gaussian8", "anisotropic-standin": "anisotropic"}
-"""The degradation preset behind each protocol. "standin": made like DIV2KRK, yet not DIV2KRK, and never named so."""
+"""The degradation preset behind a protocol. "standin": made like DIV2KRK, yet not DIV2KRK, and never named so."""
+
+DRAWN = ("anisotropic-standin", "diverse")
+"""Protocols that leave something to chance, and take a seed."""
+
+SCALES = {"div2krk": (2, 4)}
+"""Scales of a protocol; by default 2, 3 and 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +45,8 @@ class Protocol:
     """Of Gaussian8 the sigmas that are measured, all eight or a subset; empty in the others."""
     version: int = 1
     """Rises whenever the arithmetic changes, so that old and new numbers are not mixed."""
+    seed: int = 0
+    """Another seed draws another set, where a protocol draws; 0 is the one that everybody measures with."""
 
     @property
     def border_px(self) -> int:
@@ -42,6 +56,8 @@ class Protocol:
     @property
     def is_partial(self) -> bool:
         """Whether some of the protocol's kernels are left out, so that its means are not the published kind."""
+        if self.name not in PRESET_OF_PROTOCOL:
+            return False
         full = find_preset(PRESET_OF_PROTOCOL[self.name], self.scale).kernels
         return isinstance(full, FixedSigmas) and self.sigmas_px != full.sigmas_px
 
@@ -54,53 +70,75 @@ class Protocol:
 
         Returns:
             Pairs of the kernel's number within the protocol and its record.
+
+        Raises:
+            ConfigError: If the protocol takes pairs as they are.
         """
+        if self.name == "div2krk":
+            raise ConfigError("div2krk measures published pairs and makes none: run nlcunet bench make on its folder")
+        seed_text = f"{self.name} {self.version} x{self.scale} {image}" + (f" seed {self.seed}" if self.seed else "")
+        if self.name == "diverse":
+            return tuple(enumerate(grid_records(self.scale, seed_text)))
         preset = find_preset(PRESET_OF_PROTOCOL[self.name], self.scale)
         if self.name == "anisotropic-standin":
-            seed = zlib.crc32(f"{self.name} {self.version} x{self.scale} {image}".encode())
+            seed = zlib.crc32(seed_text.encode())
             return ((0, draw_record(preset, torch.Generator().manual_seed(seed))),)
         numbered = enumerate(fixed_records(preset))
         return tuple(pair for pair in numbered if not self.sigmas_px or pair[1].sigma_px in self.sigmas_px)
 
     def description(self) -> tuple[str, ...]:
         """The protocol in a few lines, to stand above every table that uses it."""
+        part = " (a part of it)" if self.is_partial else ""
+        seed = f", seed {self.seed}" if self.seed else ""
+        name = f"Protocol {self.name} ×{self.scale}, version {self.version}{seed}{part}"
+        measured = (
+            f"Measure: output rounded to 8 bits, border of {self.border_px} px left out; PSNR and SSIM (11×11 Gaussian "
+            "window, sigma 1.5, valid region) on Y of BT.601 studio range; PSNR on RGB."
+        )
+        return (name, self._made(), measured)
+
+    def _made(self) -> str:
+        """How inputs come about, in one line."""
+        if self.name == "div2krk":
+            return f"Input: {SUMMARIES[self.name]}; originals cropped to {self.scale} times their size."
         degradation = SUMMARIES[self.name]
+        end = "antialiased bicubic downsampling (MATLAB imresize); rounded to 8 bits; no noise."
         if self.sigmas_px:
             sigmas = ", ".join(f"{sigma:.2f}" for sigma in self.sigmas_px)
             degradation = f"21×21 isotropic Gaussian blur of sigma {sigmas} px"
         elif self.name == "anisotropic-standin":
             degradation += " as in DIV2KRK's recipe, but for bicubic downsampling and other photographs"
-        part = " (a part of it)" if self.is_partial else ""
-        name = f"Protocol {self.name} ×{self.scale}, version {self.version}{part}"
-        made = (
-            f"Input: original cropped to multiples of {self.scale}; {degradation}; reflected borders; antialiased "
-            "bicubic downsampling (MATLAB imresize); rounded to 8 bits; no noise."
-        )
-        measured = (
-            f"Measure: output rounded to 8 bits, border of {self.border_px} px left out; PSNR and SSIM (11×11 Gaussian "
-            "window, sigma 1.5, valid region) on Y of BT.601 studio range; PSNR on RGB."
-        )
-        return (name, made, measured)
+        elif self.name == "diverse":
+            degradation = f"a grid of {len(grid_changes(self.scale))} degradations: {degradation}"
+            end = "bicubic (MATLAB imresize) or plain downsampling; noise; JPEG; rounded to 8 bits."
+        return f"Input: original cropped to multiples of {self.scale}; {degradation}; reflected borders; {end}"
 
 
-def find_protocol(name: str, scale: int, sigmas_px: Sequence[float] = ()) -> Protocol:
+def find_protocol(name: str, scale: int, sigmas_px: Sequence[float] = (), *, seed: int = 0) -> Protocol:
     """The protocol of that name.
 
     Args:
-        name: Key of `SUMMARIES`.
-        scale: 2, 3 or 4.
+        name: Key of `SUMMARIES` or `ALIASES`.
+        scale: 2, 3 or 4; of div2krk 2 or 4.
         sigmas_px: Measure with these of Gaussian8's kernels only; all by default. Two decimals are enough.
+        seed: Draw another set, where the protocol draws.
 
     Raises:
-        ConfigError: If there is no such protocol at that scale, or no such sigma in it.
+        ConfigError: If there is no such protocol at that scale, no such sigma in it, or nothing to draw.
     """
+    name = ALIASES.get(name, name)
     if name not in SUMMARIES:
         raise ConfigError(f"the protocol must be one of {', '.join(SUMMARIES)}: got {name!r}")
-    kernels = find_preset(PRESET_OF_PROTOCOL[name], scale).kernels
+    scales = SCALES.get(name, (2, 3, 4))
+    if scale not in scales:
+        raise ConfigError(f"scale must be one of {', '.join(map(str, scales))} for {name}: got {scale}")
+    if seed and name not in DRAWN:
+        raise ConfigError(f"a seed is for protocols that draw ({', '.join(DRAWN)}): got {name}; leave it out")
+    kernels = find_preset(PRESET_OF_PROTOCOL[name], scale).kernels if name in PRESET_OF_PROTOCOL else None
     if not isinstance(kernels, FixedSigmas):
         if sigmas_px:
             raise ConfigError(f"sigmas can be chosen for gaussian8 only: got {name}; leave them out")
-        return Protocol(name=name, scale=scale)
+        return Protocol(name=name, scale=scale, seed=seed)
     chosen = []
     for wanted in sigmas_px:
         nearest = min(kernels.sigmas_px, key=lambda sigma: abs(sigma - wanted))

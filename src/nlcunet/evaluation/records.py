@@ -9,7 +9,7 @@ into Parquet as well where pyarrow is there, one row each, for notebooks and dat
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +37,8 @@ class SetFacts:
     pairs: int
     """Pairs made of them."""
     manifest_sha256: str = ""
-    """Of the manifest of a set that was made before; empty where pairs were made on the fly."""
+    """Of what the manifest of a set on disk tells (``Manifest.content_sha256``); empty where pairs were made on the
+    fly."""
 
     @property
     def key(self) -> str:
@@ -152,7 +153,7 @@ def read_records(paths: Sequence[Path]) -> Records:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"records must be a file of nlcunet bench run: {path}: {error}; check the path") from error
-        found += [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+        found += [parse_line(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     return join_records(found)
 
 
@@ -170,7 +171,7 @@ def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Record
         if isinstance(one, SetFacts):
             _once(sets, one.key, one)
         elif isinstance(one, SystemFacts):
-            _once(systems, one.name, one)
+            systems[one.name] = _same_system(systems.get(one.name, one), one)
         else:
             _once(pairs, (*one.pair, one.system), one)
     inputs: dict[tuple[str, str, int], str] = {}
@@ -225,7 +226,12 @@ def _all(records: Records) -> Iterable[SetFacts | SystemFacts | PairRecord]:
     yield from records.pairs
 
 
-def _parse(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
+def parse_line(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
+    """One line of a records file.
+
+    Raises:
+        DataError: it is none.
+    """
     try:
         values = json.loads(line)
         cls = _KINDS[values.pop("kind")]
@@ -236,6 +242,26 @@ def _parse(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
         return cls(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"records must be lines of nlcunet bench run: {where}: {error}; run it again") from error
+
+
+def _same_system(known: SystemFacts, other: SystemFacts) -> SystemFacts:
+    """Two descriptions of one system as one.
+
+    Where its weights file lay does not matter. What it costs is measured anew in every run: the first costs stay.
+
+    Raises:
+        DataError: they are two systems.
+    """
+    costs = next((one for one in (known, other) if one.machine), known)
+    told = {name: getattr(costs, name) for name in ("cost_size_px", "gflop", "seconds", "peak_mib", "machine")}
+    if known.sha256:
+        told["source"] = known.source
+    if replace(known, **told) != replace(other, **told):
+        raise DataError(
+            f"records must not contradict each other: {known.name} is there twice with different values; give systems "
+            "names of their own (NAME=…), or leave a file out"
+        )
+    return replace(known, **told)
 
 
 def _once(known: dict[Any, Line], key: Any, line: Line) -> None:

@@ -1,0 +1,39 @@
+"""``nlcunet bench make``: from originals to a benchmark set on disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def make(
+    *,
+    images: Annotated[Path, typer.Option("--images", help="Folder of sharp originals; of div2krk that of DIV2KRK.")],
+    protocol: Annotated[str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse or div2krk.")],
+    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the set: new, or this set begun before.")],
+    name: Annotated[str, typer.Option(help="Name in tables; by default that of the folder of originals.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Draw another set; everybody measures with 0.")] = 0,
+    sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
+) -> None:
+    """Make inputs, kernels and a manifest of a folder of originals, the same bytes every time."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from nlcunet.cli.bench_options import read_sigmas
+    from nlcunet.evaluation.div2krk import make_div2krk
+    from nlcunet.evaluation.making import make_set
+    from nlcunet.evaluation.originals import find_originals
+    from nlcunet.evaluation.protocols import find_protocol
+
+    chosen = find_protocol(protocol, scale, read_sigmas(sigmas), seed=seed)
+    notes = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    title = name or images.resolve().name
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
+        is_published = chosen.name == "div2krk"
+        bar = progress.add_task(title, total=len(find_originals(images / "gt" if is_published else images)))
+        make_one = make_div2krk if is_published else make_set
+        manifest = make_one(images, chosen, output, title, on_file_done=lambda _: progress.advance(bar))
+    counts = f"{len(manifest.originals)} originals, {len(manifest.pairs)} pairs"
+    typer.echo(f"{output}: {title} {chosen.name} x{chosen.scale}, {counts}, {manifest.content_sha256}")

@@ -1,0 +1,212 @@
+"""``nlcunet bench run``: systems × benchmark sets → records and a table."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+    from nlcunet.evaluation.benchmark import RunOptions
+    from nlcunet.evaluation.records import Records
+    from nlcunet.evaluation.sets import BenchmarkSet
+    from nlcunet.evaluation.systems import System
+
+
+def run(
+    sets: Annotated[list[Path] | None, typer.Argument(help="Sets made by nlcunet bench make.")] = None,
+    *,
+    images: Annotated[Path | None, typer.Option("--images", help="Or a folder of originals, and:")] = None,
+    protocol: Annotated[str, typer.Option(help="gaussian8, bicubic, anisotropic-standin or diverse.")] = "gaussian8",
+    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
+    sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many originals.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="Name, file or NAME=FILE; may be repeated. By default the embedded ones."),
+    ] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option("--pictures", help="NAME=FOLDER: pictures that another program made of LR/; may be repeated."),
+    ] = None,
+    no_bicubic: Annotated[bool, typer.Option("--no-bicubic", help="Leave out bicubic enlargement.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Records: .jsonl, or .parquet with a .jsonl beside it.")
+    ] = None,
+    measures: Annotated[str, typer.Option(help="Between commas.")] = "psnr_y,ssim_y,psnr_rgb",
+    tile: Annotated[int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; whole by default.")] = None,
+    keep_outputs: Annotated[Path | None, typer.Option(help="Keep enlarged pictures in this folder.")] = None,
+    save_kernels: Annotated[Path | None, typer.Option(help="Keep kernels that networks estimate.")] = None,
+    no_cost: Annotated[bool, typer.Option("--no-cost", help="Do not measure time and memory.")] = False,
+    cost_size: Annotated[int, typer.Option(min=16, help="Side of the input that costs are measured with.")] = 128,
+    cache: Annotated[Path | None, typer.Option(help="Folder of earlier results; by default the user's cache.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure all anew.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Measure models, and pictures of other programs, on benchmark sets; print a table, keep records."""
+    from rich.console import Console
+
+    from nlcunet.cli.bench_options import read_names
+    from nlcunet.evaluation.basic_measures import find_measures
+    from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
+    from nlcunet.evaluation.cache import default_cache_folder
+    from nlcunet.runtime import choose_device, thread_limit
+
+    notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    check_output(output)
+    found = open_sets(sets or [], images, protocol=protocol, scale=scale, sigmas=sigmas, limit=limit)
+    chosen_device = choose_device(device)
+    options = RunOptions(
+        measures=find_measures(read_names(measures)),
+        device=chosen_device,
+        cache=None if no_cache else cache or default_cache_folder(),
+        outputs=keep_outputs,
+        kernels=save_kernels,
+    )
+    with thread_limit(threads):
+        systems = find_systems(found, model, pictures or [], chosen_device, tile=tile, with_bicubic=not no_bicubic)
+        with following(notes, found, systems, options) as followed:
+            done = run_benchmark(found, systems, followed)
+    del no_cost, cost_size, markdown
+    if output is not None:
+        write_output(output, done)
+        notes.print(f"records: {output}")
+    skipped = [line for one in found for line in one.skipped]
+    for line in skipped:
+        notes.print(f"skipped: {line}")
+    if skipped:
+        raise typer.Exit(1)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuses a file of records that could not be written at the end of a long run.
+
+    Raises:
+        ConfigError: If its ending is unknown, its folder is missing, or Parquet is asked for and pyarrow is not there.
+    """
+    from importlib.util import find_spec
+
+    from nlcunet.errors import ConfigError
+
+    if output is None:
+        return
+    if output.suffix not in {".jsonl", ".parquet"}:
+        raise ConfigError(f"records must be a .jsonl or .parquet file: got {output}; choose another name")
+    if not output.parent.is_dir():
+        raise ConfigError(f"records must go into a folder that is there: found no {output.parent}; create it first")
+    if output.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'nlcunet[report]', or use .jsonl")
+
+
+def open_sets(
+    folders: Sequence[Path], images: Path | None, *, protocol: str, scale: int, sigmas: str, limit: int | None
+) -> "tuple[BenchmarkSet, ...]":
+    """The sets on disk, checked, or the one that is made on the fly.
+
+    Raises:
+        ConfigError: If neither or both are given, or sets are of different scales.
+        DataError: If one cannot be measured on.
+    """
+    from nlcunet.cli.bench_options import read_sigmas
+    from nlcunet.errors import ConfigError
+    from nlcunet.evaluation.originals import find_originals
+    from nlcunet.evaluation.protocols import find_protocol
+    from nlcunet.evaluation.sets import open_set, set_on_the_fly
+
+    if bool(folders) == (images is not None):
+        raise ConfigError("name either folders of sets, or --images FOLDER of originals")
+    if images is not None:
+        files = find_originals(images)[:limit]
+        name = images.resolve().name
+        title = name if limit is None else f"{name}, the first {len(files)}"
+        return (set_on_the_fly(files, find_protocol(protocol, scale, read_sigmas(sigmas)), title),)
+    found = tuple(open_set(folder) for folder in folders)
+    if len(scales := {one.facts.scale for one in found}) > 1:
+        raise ConfigError(f"sets of one run must be of one scale: got {sorted(scales)}; run each scale apart")
+    return found
+
+
+def find_systems(
+    sets: "Sequence[BenchmarkSet]",
+    models: Sequence[str] | None,
+    pictures: Sequence[str],
+    device: "torch.device",
+    *,
+    tile: int | None,
+    with_bicubic: bool,
+) -> "tuple[System, ...]":
+    """Bicubic, networks, then pictures of other programs.
+
+    Raises:
+        ConfigError: If there is nothing to measure, or something does not fit the sets.
+    """
+    from nlcunet.errors import ConfigError
+    from nlcunet.evaluation.systems import check_names, load_systems, pictures_system, split_name
+    from nlcunet.models.weights import embedded_models, find_header
+
+    scale = sets[0].facts.scale
+    if models is None:
+        models = [] if pictures else [name for name in embedded_models() if find_header(name).scale == scale]
+    systems = list(load_systems(models, scale, device, tile=tile, with_bicubic=with_bicubic))
+    for entry in pictures:
+        name, folder = split_name(entry)
+        systems.append(pictures_system(name or Path(folder).resolve().name, Path(folder), sets))
+    check_names(systems)
+    if not systems:
+        raise ConfigError("there must be something to measure: name a --model or --pictures, or leave bicubic in")
+    return tuple(systems)
+
+
+@contextmanager
+def following(
+    notes: "Console", sets: "Sequence[BenchmarkSet]", systems: "Sequence[System]", options: "RunOptions"
+) -> "Iterator[RunOptions]":
+    """A bar on a terminal while a run goes on, with the time that is left."""
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bars:
+        bar = bars.add_task("", total=len(systems) * sum(one.facts.pairs for one in sets))
+        yield replace(
+            options,
+            on_pairs_done=lambda system, count: bars.update(bar, advance=count, description=escape(system.facts.name)),
+        )
+
+
+def write_output(path: Path, records: "Records") -> None:
+    """Records as JSON lines, with file names relative to them, and as Parquet where asked for."""
+    from nlcunet.evaluation.records import write_parquet, write_records
+
+    found = relative(records, path.parent)
+    write_records(path.with_suffix(".jsonl"), found)
+    if path.suffix == ".parquet":
+        write_parquet(path, found)
+
+
+def relative(records: "Records", folder: Path) -> "Records":
+    """The same, with file names that start at a folder."""
+    import os
+
+    base = folder.resolve()
+
+    def shorten(file: str) -> str:
+        return Path(os.path.relpath(Path(file).resolve(), base)).as_posix() if file else ""
+
+    pairs = tuple(
+        replace(
+            one,
+            high_res_file=shorten(one.high_res_file),
+            low_res_file=shorten(one.low_res_file),
+            output_file=shorten(one.output_file),
+        )
+        for one in records.pairs
+    )
+    return replace(records, pairs=pairs)

@@ -1,0 +1,121 @@
+"""Results that were measured before, kept so that a repeated run is quick and an interrupted one goes on.
+
+One file for each system and set: records of pairs, added as they are measured. Its name is a checksum of everything
+that a result depends on; whatever changes, another file is used, and nothing old is ever mixed in.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from nlcunet.errors import DataError
+from nlcunet.evaluation.records import PairRecord, SystemFacts, parse_line, to_plain
+from nlcunet.evaluation.sets import BenchmarkSet
+from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.version import __version__
+
+MEASURING_VERSION = 1
+"""Rises whenever measuring changes in a way that protocols and checksums do not tell."""
+
+
+def default_cache_folder() -> Path:
+    """Where results are kept: below ``XDG_CACHE_HOME``, or ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "nlcunet" / "bench"
+
+
+def cache_key(identity: str, facts: SystemFacts, measured: BenchmarkSet, device: torch.device) -> str:
+    """A checksum of everything that the results of a system on a set depend on."""
+    parts = {
+        "measuring": MEASURING_VERSION,
+        "package": __version__,
+        "torch": torch.__version__,
+        "system": identity,
+        "tile": facts.tile,
+        "device": device.type,
+        "set": measured.content_sha256,
+        "protocol": asdict(measured.protocol),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class ResultCache:
+    """Results of one system on one set.
+
+    Args:
+        folder: Where files are kept; none keeps nothing.
+        key: `cache_key`.
+    """
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self._path = None if folder is None else folder / f"{key}.jsonl"
+        self._known: dict[tuple[str, int], PairRecord] = {}
+        if self._path is not None and self._path.is_file():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+                self._remember(line)
+
+    def _remember(self, line: str) -> None:
+        """Takes a line in; one that an interrupted write has cut is left out, and its pair measured again."""
+        try:
+            record = parse_line(line, "cache")
+        except DataError:
+            return
+        if isinstance(record, PairRecord):
+            self._known[record.image, record.kernel_index] = record
+
+    def find(self, image: str, kernel_index: int, measures: Iterable[str]) -> PairRecord | None:
+        """What was measured on a pair, if every one of the measures was."""
+        record = self._known.get((image, kernel_index))
+        return record if record is not None and set(measures) <= record.measures.keys() else None
+
+    def add(self, records: Iterable[PairRecord]) -> None:
+        """Keeps results, on disk at once.
+
+        Raises:
+            DataError: If they cannot be written.
+        """
+        lines = []
+        for record in records:
+            self._known[record.image, record.kernel_index] = record
+            lines.append(json.dumps(to_plain(record), ensure_ascii=False, allow_nan=False) + "\n")
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # A line that an interrupted write has left open is closed first.
+            with self._path.open("ab+") as file:
+                if file.tell() > 0:
+                    file.seek(-1, os.SEEK_END)
+                    lines = lines if file.read(1) == b"\n" else ["\n", *lines]
+                file.write("".join(lines).encode())
+        except OSError as error:
+            raise DataError(
+                f"results must be kept somewhere: {self._path}: {error.strerror}; choose another --cache"
+            ) from error
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """A small file of the cache, if it is there and whole."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def write_json(path: Path, values: dict[str, object]) -> None:
+    """Keeps a small file in the cache, atomically.
+
+    Raises:
+        DataError: If its folder cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"results must be kept somewhere: {path}: {error.strerror}; choose another --cache") from error
+    write_file_atomically(path, json.dumps(values).encode())

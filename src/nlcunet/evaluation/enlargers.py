@@ -1,0 +1,82 @@
+"""Networks as functions that enlarge a batch, whole or in tiles."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nlcunet.inference.bands import blend_tiles
+from nlcunet.inference.padding import pad_to_multiple
+from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.inference.tiles import Span, plan_tiles
+from nlcunet.models.weights import LoadedModel
+
+Enlarge: TypeAlias = Callable[[Float[Tensor, "batch 3 height width"]], Float[Tensor, "batch 3 new_height new_width"]]
+"""Takes float32 RGB in [0, 1] on the CPU to the same at `scale` times the size; clamping is left to the metrics."""
+
+BATCH_PIXELS = 2**18
+"""Low-resolution pixels that run through a network at once; more would not be faster."""
+
+
+def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
+    """A model that sees each picture whole: padded to the sizes that it takes, the padding cut off again.
+
+    Args:
+        model: Its network is moved to the device.
+        device: Where to compute, in float32.
+
+    Returns:
+        The function to give to `run_benchmark`; it splits large batches.
+    """
+    network, header = model.network.to(device).eval(), model.header
+
+    @torch.inference_mode()
+    def enlarge(
+        low_res: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch 3 new_height new_width"]:
+        height, width = low_res.shape[-2:]
+        padded = pad_to_multiple(low_res, header.size_multiple, at_least=header.min_size)
+        pieces = torch.split(padded, max(1, BATCH_PIXELS // (padded.shape[-2] * padded.shape[-1])))
+        enlarged = torch.cat([network(piece.to(device)).float().cpu() for piece in pieces])
+        return enlarged[..., : height * header.scale, : width * header.scale]
+
+    return enlarge
+
+
+def tiled_enlarger(model: LoadedModel, device: torch.device, tile: int) -> Enlarge:
+    """A model that sees each picture in tiles, as pictures too large for the device's memory must be.
+
+    Args:
+        model: Its network is moved to the device.
+        device: Where to compute, in float32.
+        tile: Side of the tiles in low-resolution pixels.
+
+    Returns:
+        The function to give to `run_benchmark`.
+
+    Raises:
+        ConfigError: When called, if tiles of that side leave nothing between their overlaps.
+    """
+    network, header = model.network.to(device).eval(), model.header
+    runner = TileRunner(network, header, device, torch.float32, header.tile_overlap)
+
+    def enlarge_one(picture: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 new_height new_width"]:
+        height, width = picture.shape[-2:]
+        multiple, min_size = header.size_multiple, header.min_size
+        plan = plan_tiles(height, width, tile=tile, overlap=header.tile_overlap, multiple=multiple, min_size=min_size)
+
+        def enlarge_tile(rows: Span, columns: Span) -> Float[Tensor, "3 new_height new_width"]:
+            part = picture[:, rows.start : rows.stop, columns.start : columns.stop]
+            return runner(pad_to_multiple(part, multiple, at_least=min_size))
+
+        return torch.cat(list(blend_tiles(plan, header.scale, enlarge_tile)), dim=1)
+
+    @torch.inference_mode()
+    def enlarge(
+        low_res: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch 3 new_height new_width"]:
+        return torch.stack([enlarge_one(picture) for picture in low_res])
+
+    return enlarge
