@@ -1,0 +1,52 @@
+"""``nlcunet bench report``: records of runs as one page of HTML."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    records: Annotated[list[Path], typer.Argument(help="Files of nlcunet bench run; several are joined.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page, .html.")] = Path("report.html"),
+    title: Annotated[str, typer.Option(help="Above the page; by default the names of the sets.")] = "",
+    baseline: Annotated[
+        str | None, typer.Option(help="System that others are compared with; bicubic by default.")
+    ] = None,
+    places: Annotated[int, typer.Option(min=0, help="Places to show of each set where systems differ.")] = 4,
+    crop: Annotated[int, typer.Option(min=16, max=512, help="Side of a place in pixels of the original.")] = 64,
+    max_mb: Annotated[float, typer.Option(min=0, help="Most MB of the page; pictures beyond are left out.")] = 8.0,
+) -> None:
+    """Show a comparison as one HTML page: tables, plots, crops where systems differ, failures, checksums.
+
+    It needs no network and no other file. Crops need pictures that were kept: nlcunet bench run --keep-outputs. The
+    same records give the same page. Exit codes: 0 done, 1 some kept pictures could not be shown, 2 could not start.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nlcunet.errors import ConfigError
+    from nlcunet.evaluation.report.inputs import read_inputs
+    from nlcunet.evaluation.report.options import Options
+    from nlcunet.evaluation.report.page import make_page
+    from nlcunet.imaging.atomic import write_file_atomically
+    from nlcunet.runtime import thread_limit
+
+    if output.suffix.lower() not in {".html", ".htm"}:
+        raise ConfigError(f"a report must be an .html file: got {output.name}; choose another name")
+    options = Options(title=title, baseline=baseline, places=places, crop_px=crop, max_bytes=round(max_mb * 1_000_000))
+    inputs = read_inputs(records)
+    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    with thread_limit(None), Progress(console=screen, transient=True, disable=not screen.is_terminal) as bars:
+        bar = bars.add_task("look at pictures")
+        page = make_page(inputs, options, on_progress=lambda done, total: bars.update(bar, completed=done, total=total))
+    data = page.markup.encode()
+    write_file_atomically(output, data)
+    screen.print(f"report: {output}, {len(data) / 1e6:.1f} MB, {page.shown} places shown")
+    if page.left_out:
+        screen.print(f"{page.left_out} places left out to stay below {max_mb:g} MB: see --max-mb")
+    for reason in page.broken:
+        screen.print(f"not shown: {reason}")
+    if page.broken:
+        raise typer.Exit(1)

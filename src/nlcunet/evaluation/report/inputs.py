@@ -1,0 +1,60 @@
+"""Records files as the page needs them: joined, with the places of kept pictures, and with their own checksums."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nlcunet.evaluation.records import PairRecord, Records, parse_line, read_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordsFile:
+    """One file that the page was made of."""
+
+    name: str
+    """Without its folder: a page tells nothing of the machine that it was made on."""
+    sha256: str
+    """Of its bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a page is made of."""
+
+    records: Records
+    """Joined; pictures by paths that can be opened from here."""
+    files: tuple[RecordsFile, ...]
+    """Where they come from."""
+
+
+def read_inputs(paths: Sequence[Path]) -> Inputs:
+    """Read and join records files; relative paths in a file start at its folder.
+
+    Raises:
+        DataError: a file is missing or damaged, or two of them contradict each other.
+    """
+    records = read_records(paths)
+    folders: dict[tuple[tuple[str, str, int], str], Path] = {}
+    files = []
+    for path in paths:
+        data = path.read_bytes()
+        files.append(RecordsFile(name=path.name, sha256=hashlib.sha256(data).hexdigest()))
+        for line in data.decode().splitlines():
+            one = parse_line(line, path.name) if line.strip() else None
+            if isinstance(one, PairRecord):
+                folders.setdefault((one.pair, one.system), path.parent)
+    pairs = tuple(_located(one, folders[one.pair, one.system]) for one in records.pairs)
+    return Inputs(records=replace(records, pairs=pairs), files=tuple(files))
+
+
+def _located(record: PairRecord, folder: Path) -> PairRecord:
+    def locate(name: str) -> str:
+        return str(folder / name) if name else ""
+
+    return replace(
+        record,
+        high_res_file=locate(record.high_res_file),
+        low_res_file=locate(record.low_res_file),
+        output_file=locate(record.output_file),
+    )

@@ -1,0 +1,116 @@
+"""The pictures that a run has kept, read again to be looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from nlcunet.degradations.record import DegradationRecord
+from nlcunet.errors import DataError
+from nlcunet.evaluation.measures import blur_and_shrink
+from nlcunet.evaluation.records import PairRecord
+from nlcunet.imaging.colour import rgb_to_y_bt601_studio
+from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.resize import resize_bicubic
+from nlcunet.tensors import round_to_8bit
+
+Pixels = UInt8[np.ndarray, "height width 3"]
+
+BICUBIC = "bicubic, made here"
+"""Name of the enlargement that stands in where no system of the records is bicubic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPair:
+    """One pair with all outputs that were kept, as 8-bit RGB."""
+
+    record: PairRecord
+    """Of one of the systems."""
+    scale: int
+    """Enlargement."""
+    original: Pixels
+    """Cropped to multiples of the scale."""
+    low_res: Pixels
+    """The input."""
+    outputs: dict[str, Pixels]
+    """By system, in the order of the tables."""
+
+
+def has_files(record: PairRecord) -> bool:
+    """Whether original, input and output of a result were all kept."""
+    return bool(record.output_file and record.high_res_file and record.low_res_file)
+
+
+def read_pair(records: Sequence[PairRecord], scale: int) -> KeptPair:
+    """Read the files of one pair.
+
+    Args:
+        records: results of different systems on one pair, all with files.
+        scale: enlargement.
+
+    Raises:
+        DataError: sizes do not fit, so that these are not the files of this pair.
+        ImageError: a file is gone or damaged.
+    """
+    first = records[0]
+    original, low_res = read_pixels(Path(first.high_res_file)), read_pixels(Path(first.low_res_file))
+    outputs = {one.system: read_pixels(Path(one.output_file)) for one in records}
+    wanted = (scale * low_res.shape[0], scale * low_res.shape[1])
+    for name, pixels in {"original": original, **outputs}.items():
+        if pixels.shape[:2] != wanted:
+            raise DataError(
+                f"kept pictures must be {scale} times their input: {name} of {first.image} has "
+                f"{pixels.shape[1]}×{pixels.shape[0]} pixels, not {wanted[1]}×{wanted[0]}; run it again"
+            )
+    return KeptPair(record=first, scale=scale, original=original, low_res=low_res, outputs=outputs)
+
+
+def read_pixels(path: Path) -> Pixels:
+    """A picture as 8-bit RGB, grey as three equal channels."""
+    pixels = read_picture(path).pixels
+    if pixels.dtype != np.uint8:
+        largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
+        pixels = np.rint(np.clip(pixels.astype(np.float64) / largest, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def luma(pixels: Pixels) -> Float[np.ndarray, "height width"]:
+    """Y as the protocol measures it."""
+    plane: np.ndarray = rgb_to_y_bt601_studio(_to_float(pixels))[0].numpy()
+    return plane
+
+
+def squared_error(pixels: Pixels, original: Pixels, border: int) -> Float[np.ndarray, "height width"]:
+    """Squared difference of Y, 0 in the border that the protocol leaves out."""
+    error: np.ndarray = np.square(luma(pixels) - luma(original))
+    inner = np.zeros_like(error)
+    rows, columns = (slice(border, side - border) for side in error.shape)
+    inner[rows, columns] = error[rows, columns]
+    return inner
+
+
+def enlarge_bicubic(low_res: Pixels, scale: int) -> Pixels:
+    """The yardstick."""
+    height, width = low_res.shape[:2]
+    return _to_8bit(resize_bicubic(_to_float(low_res), scale * height, scale * width))
+
+
+def degrade_again(output: Pixels, record: PairRecord) -> Pixels:
+    """What blur and downsampling of the pair make of an output.
+
+    From the true original it would be the input itself, but for noise and compression.
+    """
+    repeated = DegradationRecord.from_dict(record.degradation)
+    return _to_8bit(blur_and_shrink(_to_float(output)[None], [repeated])[0])
+
+
+def _to_float(pixels: Pixels) -> Float[torch.Tensor, "3 height width"]:
+    return torch.from_numpy(pixels.astype(np.float64) / 255).permute(2, 0, 1).contiguous()
+
+
+def _to_8bit(image: Float[torch.Tensor, "3 height width"]) -> Pixels:
+    steps = (round_to_8bit(image) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    return np.asarray(steps)

@@ -1,0 +1,140 @@
+"""The sections of numbers: protocol, tables, plots."""
+
+from collections.abc import Mapping, Sequence
+from math import isinf
+
+from nlcunet.evaluation.report.contents import SetResults
+from nlcunet.evaluation.report.costs import COSTS, Cost, unit_words
+from nlcunet.evaluation.report.degradations import make_curves, make_surfaces
+from nlcunet.evaluation.report.estimates import LEVEL, estimate_gain, estimate_mean, find_best, gains, words_of
+from nlcunet.evaluation.report.looks import Look, make_legend
+from nlcunet.evaluation.report.markup import escape, name_of, plural
+from nlcunet.evaluation.report.plots import CostPoint, Difference, Swarm, plot_costs, plot_swarms
+from nlcunet.evaluation.report.summary import make_image_table, make_notes, make_summary, mean_of
+
+
+def make_lead(sets: Sequence[SetResults]) -> list[str]:
+    """What it comes to, one sentence for each set."""
+    sentences = []
+    for results in sets:
+        words = words_of(results.main)
+        best, is_significant, p_value = find_best(results, results.main)
+        value = words.with_unit(estimate_mean(results, best, results.main).mean)
+        sentence = f"{name_of(results.facts.key)}: {name_of(best)} has the best mean {words.name}, {value}"
+        if len(results.names) > 1:
+            others = [name for name in results.names if name != best]
+            told = "significant" if is_significant else f"not significant (p = {p_value:.2f})"
+            sentence += f"; its lead over {name_of(others[0]) if len(others) == 1 else 'every other system'} is {told}"
+        sentences.append(f"<li>{sentence}.</li>")
+    return [f"<ul class='lead'>{''.join(sentences)}</ul>"]
+
+
+def make_protocols(sets: Sequence[SetResults]) -> list[str]:
+    """How things were measured, once for all sets that were measured alike."""
+    by_text: dict[tuple[str, ...], list[str]] = {}
+    for one in sets:
+        by_text.setdefault(one.facts.description, []).append(one.facts.name)
+    return [
+        f'<div class="protocol">{"".join(f"<p>{escape(line)}</p>" for line in text)}'
+        f'<p class="soft">Sets: {", ".join(map(name_of, names))}.</p></div>'
+        for text, names in by_text.items()
+    ]
+
+
+def make_results(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
+    """A table for each set, and how to read it."""
+    rule = (
+        "Below each mean stands its 95 % interval, by resampling images (bootstrap, BCa). A gain is the mean "
+        "difference to the baseline, image by image, with its own interval and the p-value of a paired test that flips "
+        "signs. The best value of a column is marked only where it differs from every other system at "
+        f"p &lt; {LEVEL:g} (Holm). With fewer than 6 images no p-value can be that small, and nothing is marked."
+    )
+    parts = [f"<p>{rule}</p>"]
+    for results in sets:
+        parts.append(make_summary(results, looks))
+        parts += [f'<p class="soft">{escape(note)}</p>' for note in make_notes(results)]
+    return parts
+
+
+def make_costs(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
+    """Quality over operations and over time, for each set."""
+    plots = [plot for results in sets for cost in COSTS[1:3] if (plot := _plot_cost(results, cost, looks))]
+    if not plots:
+        return ["<p>No costs are in these records.</p>"]
+    bars = (
+        "Bars are the 95 % interval of the gain over the baseline. The dotted line joins systems that no cheaper one "
+        "beats."
+    )
+    missing = dict.fromkeys(
+        one.name for results in sets for one in results.systems if one.gflop is None and one.seconds is None
+    )
+    note = [f"<p class='soft'>Without known costs: {', '.join(map(name_of, missing))}.</p>"] if missing else []
+    return [f"<p>{bars}</p>", f'<div class="plots">{"".join(plots)}</div>', *note]
+
+
+def _plot_cost(results: SetResults, cost: Cost, looks: Mapping[str, Look]) -> str:
+    """One set, one cost; nothing unless two systems can be compared."""
+    words, points = words_of(results.main), []
+    for system in results.systems:
+        value, found = cost.value(system), estimate_mean(results, system.name, results.main)
+        if value is None or value <= 0 or isinf(found.mean):
+            continue
+        interval = None
+        if system.name != results.baseline:
+            gained = estimate_gain(results, system.name, results.main)
+            if gained.interval is not None:
+                low, high = gained.interval
+                interval = (found.mean + low - gained.mean, found.mean + high - gained.mean)
+        points.append(CostPoint(name=system.name, cost=value, quality=found.mean, interval=interval))
+    if len(points) < 2:
+        return ""
+    return plot_costs(
+        f"{results.facts.key}, {cost.head}",
+        points,
+        looks,
+        cost_title=f"{cost.head} ({unit_words(cost, results)})",
+        quality_title=words.title,
+    )
+
+
+def make_degradations(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
+    """Curves and surfaces, of sets that have them."""
+    titles = {one.facts.key: words_of(one.main).title for one in sets}
+    plots = [plot for one in sets for plot in make_curves(one, looks, titles[one.facts.key])]
+    surfaces = [table for one in sets for table in make_surfaces(one, titles[one.facts.key])]
+    names = list(dict.fromkeys(name for one in sets for name in one.names))
+    parts = []
+    if plots:
+        parts += [
+            "<p>Mean over images at each strength of the blur; bands are 95 % intervals of the gain.</p>",
+            make_legend(looks, names),
+            f'<div class="plots">{"".join(plots)}</div>',
+        ]
+    return parts + surfaces
+
+
+def make_images(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
+    """Differences to the baseline, one dot per image, and all numbers."""
+    plots = []
+    for results in sets:
+        words, swarms = words_of(results.main), []
+        for name in results.rivals:
+            found = estimate_gain(results, name, results.main)
+            better_by = gains(results, name, results.main)
+            dots = tuple(Difference(image=image, value=mean_of(values)) for image, values in better_by.items())
+            swarms.append(Swarm(name=name, dots=dots, mean=found.mean, interval=found.interval))
+        title = f"gain over {results.baseline}, {words.title}"
+        plots.append(plot_swarms(results.facts.key, swarms, looks, x_title=title) if swarms else "")
+    shown = "".join(plots)
+    parts = []
+    if shown:
+        rule = (
+            "Each dot is an image, the mean over its degradations; right of the dashed line a system is better than "
+            "the baseline. Below the dots: the mean and its 95 % interval. Point at a dot for the name of the image."
+        )
+        parts = [f"<p>{rule}</p>", f'<div class="plots">{shown}</div>']
+    for results in sets:
+        count = plural(len(results.images), "image")
+        summary = f"<summary>Numbers of {count}, {name_of(results.facts.key)}</summary>"
+        parts.append(f"<details>{summary}{make_image_table(results)}</details>")
+    return parts
