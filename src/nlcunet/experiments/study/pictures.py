@@ -12,6 +12,7 @@ from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.formats import FORMATS
 
 Pixels = UInt8[np.ndarray, "height width 3"]
+LowRes = UInt8[np.ndarray, "low_height low_width 3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Image:
     """Name of a system → what it made."""
     original: Pixels | None
     """The sharp original."""
-    low_res: Pixels | None
+    low_res: LowRes | None
     """What was enlarged."""
     low_res_scale: int
     """How many times smaller its sides are; 1 without it."""
@@ -147,7 +148,7 @@ def read_image(files: ImageFiles) -> Image:
     )
 
 
-def _scale_of(files: ImageFiles, low_res: Pixels, picture: Pixels) -> int:
+def _scale_of(files: ImageFiles, low_res: LowRes, picture: Pixels) -> int:
     """How many times the input was enlarged.
 
     Raises:

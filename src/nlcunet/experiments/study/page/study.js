@@ -6,6 +6,7 @@ const FEEDBACK_MS = 120;
 const RETRY_MS = [1000, 2000, 4000, 8000];
 
 const find = (id) => document.getElementById(id);
+const view = () => document.documentElement; // its client size is that of the window, also while zoomed in by pinching
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 const state = { study: null, participant: null, trial: null, zoom: 1, shownAt: 0, isBusy: true };
@@ -175,8 +176,8 @@ async function choose(side) {
     trial: state.trial.trial,
     choice: side,
     time_ms: Math.round(performance.now() - state.shownAt),
-    client_width: Math.max(1, window.innerWidth),
-    client_height: Math.max(1, window.innerHeight),
+    client_width: Math.max(1, view().clientWidth),
+    client_height: Math.max(1, view().clientHeight),
     device_pixel_ratio: window.devicePixelRatio || 1,
     zoom: state.zoom,
   };
@@ -200,17 +201,18 @@ function layOut() {
   const ratio = window.devicePixelRatio || 1;
   const stage = find("stage");
   const figures = references.length;
-  const label = find("left").querySelector(".label").offsetHeight + 4;
+  const label = 2 * parseFloat(getComputedStyle(view()).fontSize); // as study.css has it
+  const hasKeys = !window.matchMedia("(pointer: coarse)").matches;
   const room = {
-    width: document.documentElement.clientWidth - 16,
-    height: window.innerHeight - document.querySelector("header").offsetHeight - 8,
+    width: view().clientWidth - 16,
+    height: view().clientHeight - document.querySelector("header").offsetHeight - 8,
   };
   const arrangements = [
-    { isStacked: false, columns: Math.max(2, figures), rows: figures ? 2 : 1 },
-    { isStacked: true, columns: Math.max(1, figures), rows: figures ? 3 : 2 },
+    { isStacked: false, columns: Math.max(2, figures), rows: figures ? 2 : 1, labels: figures ? 2 : 1 },
+    { isStacked: true, columns: Math.max(1, figures), rows: figures ? 3 : 2, labels: (figures ? 1 : 0) + (hasKeys ? 2 : 0) },
   ].map((one) => {
     const wide = (room.width - 16 * (one.columns - 1) - 8 * one.columns) / (one.columns * width);
-    const high = (room.height - 16 * (one.rows - 1) - label * one.rows) / (one.rows * height);
+    const high = (room.height - 16 * (one.rows - 1) - 8 * one.rows - label * one.labels) / (one.rows * height);
     const zoom = Math.floor(Math.min(wide, high, LARGEST_PIXEL_CSS) * ratio + 1e-6);
     return { ...one, zoom, wide: wide * ratio };
   });
@@ -219,8 +221,8 @@ function layOut() {
   const best = stacked.zoom > side.zoom || (side.zoom < 1 && side.wide < 1) ? stacked : side;
   state.zoom = Math.max(1, best.zoom);
   stage.classList.toggle("stacked", best.isStacked);
-  find("left-name").textContent = best.isStacked ? "upper" : "left";
-  find("right-name").textContent = best.isStacked ? "lower" : "right";
+  find("left-name").textContent = best.isStacked ? "Upper" : "Left";
+  find("right-name").textContent = best.isStacked ? "Lower" : "Right";
   find("left").setAttribute("aria-label", `${best.isStacked ? "Upper" : "Left"} picture`);
   find("right").setAttribute("aria-label", `${best.isStacked ? "Lower" : "Right"} picture`);
   for (const picture of stage.querySelectorAll("img")) {
@@ -241,7 +243,7 @@ function snap(picture, ratio) {
 // ---- input ----
 
 const isStacked = () => find("stage").classList.contains("stacked");
-const scrolls = () => document.documentElement.scrollHeight > window.innerHeight + 1;
+const scrolls = () => view().scrollHeight > view().clientHeight + 1;
 
 function sideOfKey(key) {
   if (key === "1" || key === "ArrowLeft") return "left";
