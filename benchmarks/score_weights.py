@@ -7,13 +7,14 @@ Prints a Markdown row for each set, bicubic beside it. Tensors stay as they are,
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
-import torch
-
-from nlcunet.evaluation.benchmark import run_benchmark, whole_picture_enlarger
+from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
+from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.protocols import find_protocol
-from nlcunet.evaluation.table import mean_of
+from nlcunet.evaluation.sets import set_on_the_fly
+from nlcunet.evaluation.systems import load_systems
 from nlcunet.models.weights import load_model, save_weights
 
 
@@ -25,27 +26,27 @@ def main() -> None:
     options = parser.parse_args()
 
     model = load_model(options.weights)
-    scale, device = model.header.scale, torch.device("cpu")
-    enlargers = {
-        "bicubic": whole_picture_enlarger(load_model(f"bicubic-x{scale}"), device),
-        model.header.name: whole_picture_enlarger(model, device),
-    }
+    scale = model.header.scale
+    run_options = RunOptions(measures=find_measures())
+    systems = load_systems([str(options.weights)], scale, run_options.device)
+    names = [system.facts.name for system in systems]
     scores = dict(model.header.scores)
     print(f"| Gaussian8 ×{scale}, Y | bicubic | {model.header.name} | gain |\n|---|---|---|---|", flush=True)
     for entry in options.sets:
         name, folder = entry.split("=", 1)
-        run = run_benchmark(enlargers, find_originals(Path(folder)), find_protocol("gaussian8", scale))
-        bicubic, ours = (mean_of(r for r in run.results if r.model == chosen) for chosen in enlargers)
+        measured = set_on_the_fly(find_originals(Path(folder)), find_protocol("gaussian8", scale), name)
+        pairs = run_benchmark([measured], systems, run_options).pairs
+        bicubic, ours = (
+            {m.name: fmean(p.measures[m.name] for p in pairs if p.system == chosen) for m in run_options.measures}
+            for chosen in names
+        )
         print(
-            f"| {name} | {bicubic.psnr_y:.2f} / {bicubic.ssim_y:.4f} | {ours.psnr_y:.2f} / {ours.ssim_y:.4f} "
-            f"| +{ours.psnr_y - bicubic.psnr_y:.2f} dB |",
+            f"| {name} | {bicubic['psnr_y']:.2f} / {bicubic['ssim_y']:.4f} | {ours['psnr_y']:.2f} / "
+            f"{ours['ssim_y']:.4f} | +{ours['psnr_y'] - bicubic['psnr_y']:.2f} dB |",
             flush=True,
         )
-        scores[f"{name} gaussian8 x{scale}"] = {
-            "psnr_y": round(ours.psnr_y, 3),
-            "ssim_y": round(ours.ssim_y, 4),
-            "psnr_rgb": round(ours.psnr_rgb, 3),
-        }
+        decimals = {"psnr_y": 3, "ssim_y": 4, "psnr_rgb": 3}
+        scores[f"{name} gaussian8 x{scale}"] = {key: round(ours[key], digits) for key, digits in decimals.items()}
     header = model.header.model_copy(update={"scores": scores, "date": datetime.now(UTC).date().isoformat()})
     save_weights(options.output or options.weights, model.network, header)
 

@@ -4,10 +4,12 @@ import typer
 
 from nlcunet.cli.bench_make import make
 from nlcunet.cli.bench_run import run
+from nlcunet.cli.bench_table import table
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure models on sharp originals.")
 bench_app.command("make")(make)
 bench_app.command("run")(run)
+bench_app.command("table")(table)
 
 
 @bench_app.callback()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nlcunet.evaluation.benchmark import RunOptions
+    from nlcunet.evaluation.measures import Measure
     from nlcunet.evaluation.records import Records
     from nlcunet.evaluation.sets import BenchmarkSet
     from nlcunet.evaluation.systems import System
@@ -38,7 +39,14 @@ def run(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Records: .jsonl, or .parquet with a .jsonl beside it.")
     ] = None,
-    measures: Annotated[str, typer.Option(help="Between commas.")] = "psnr_y,ssim_y,psnr_rgb",
+    measures: Annotated[
+        str,
+        typer.Option(help="Between commas: psnr_y, ssim_y, psnr_rgb, consistency, niqe, effnet_lite0, lpips, dists."),
+    ] = "psnr_y,ssim_y,psnr_rgb",
+    measure_weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Weights that lpips and dists look through, as lpips_linear_weights=alex.pth."),
+    ] = None,
     tile: Annotated[int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; whole by default.")] = None,
     keep_outputs: Annotated[Path | None, typer.Option(help="Keep enlarged pictures in this folder.")] = None,
     save_kernels: Annotated[Path | None, typer.Option(help="Keep kernels that networks estimate.")] = None,
@@ -54,17 +62,21 @@ def run(
     from rich.console import Console
 
     from nlcunet.cli.bench_options import read_names
-    from nlcunet.evaluation.basic_measures import find_measures
+    from nlcunet.cli.bench_table import print_tables
     from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
     from nlcunet.evaluation.cache import default_cache_folder
+    from nlcunet.evaluation.cost import with_cost
+    from nlcunet.evaluation.machine import describe_machine
     from nlcunet.runtime import choose_device, thread_limit
 
     notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     check_output(output)
     found = open_sets(sets or [], images, protocol=protocol, scale=scale, sigmas=sigmas, limit=limit)
     chosen_device = choose_device(device)
+    chosen_measures, identity = load_measures(read_names(measures), measure_weights or [], chosen_device)
     options = RunOptions(
-        measures=find_measures(read_names(measures)),
+        measures=chosen_measures,
+        measures_identity=identity,
         device=chosen_device,
         cache=None if no_cache else cache or default_cache_folder(),
         outputs=keep_outputs,
@@ -72,17 +84,57 @@ def run(
     )
     with thread_limit(threads):
         systems = find_systems(found, model, pictures or [], chosen_device, tile=tile, with_bicubic=not no_bicubic)
+        if not no_cost:
+            machine = describe_machine(chosen_device)
+            systems = tuple(with_cost(one, cost_size, chosen_device, machine, options.cache) for one in systems)
         with following(notes, found, systems, options) as followed:
             done = run_benchmark(found, systems, followed)
-    del no_cost, cost_size, markdown
     if output is not None:
         write_output(output, done)
         notes.print(f"records: {output}")
+    table_format = "markdown" if markdown else "screen"
+    print_tables(done, table_format=table_format, measures=read_names(measures))
+    if images is not None and len({one.kernel_index for one in done.pairs}) > 1:
+        by = "degradation" if found[0].protocol.name == "diverse" else "sigma"
+        print_tables(done, table_format=table_format, measures=read_names(measures)[:1], by=by)
     skipped = [line for one in found for line in one.skipped]
     for line in skipped:
         notes.print(f"skipped: {line}")
     if skipped:
         raise typer.Exit(1)
+
+
+def load_measures(
+    names: Sequence[str], weights: Sequence[str], device: "torch.device"
+) -> "tuple[Sequence[Measure], str]":
+    """Measures, and a checksum of the weights that they were told to look through.
+
+    Raises:
+        ConfigError: If a name is unknown.
+        DataError: If a file cannot be read.
+        WeightsError: If a measure lacks weights.
+    """
+    from nlcunet.errors import ConfigError
+    from nlcunet.evaluation.manifests import file_sha256
+    from nlcunet.evaluation.measures import MeasureOptions, find_measures
+
+    known = [name for name in MeasureOptions.__dataclass_fields__ if name.endswith("_weights")]
+    paths = {}
+    for entry in weights:
+        name, _, file = entry.partition("=")
+        if name not in known or not file:
+            raise ConfigError(f"weights of measures must be NAME=FILE with one of {', '.join(known)}: got {entry!r}")
+        paths[name] = Path(file)
+    identity = "".join(f" {name}={file_sha256(path)}" for name, path in sorted(paths.items()))
+    options = MeasureOptions(
+        device=device,
+        effnet_lite0_weights=paths.get("effnet_lite0_weights"),
+        lpips_backbone_weights=paths.get("lpips_backbone_weights"),
+        lpips_linear_weights=paths.get("lpips_linear_weights"),
+        dists_backbone_weights=paths.get("dists_backbone_weights"),
+        dists_weights=paths.get("dists_weights"),
+    )
+    return find_measures(names, options), identity
 
 
 def check_output(output: Path | None) -> None:

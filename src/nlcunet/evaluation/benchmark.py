@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.evaluation.basic_measures import Measure
 from nlcunet.evaluation.cache import ResultCache, cache_key
 from nlcunet.evaluation.keeping import is_kept, keep_kernels, keep_output, output_path
+from nlcunet.evaluation.measures import Measure
 from nlcunet.evaluation.records import PairRecord, Records
 from nlcunet.evaluation.sets import PAIR_PIXELS, BenchmarkSet, LoadedImage, Pair, PairKey
 from nlcunet.evaluation.systems import System
@@ -24,6 +24,8 @@ class RunOptions:
 
     measures: Sequence[Measure]
     """What is measured on every pair."""
+    measures_identity: str = ""
+    """Tells measures that look through other weights apart; empty where they need none."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where the systems compute."""
     cache: Path | None = None
@@ -56,10 +58,15 @@ def run_benchmark(sets: Sequence[BenchmarkSet], systems: Sequence[System], optio
         ImageWriteError: If an output cannot be written.
     """
     check_places(sets, options)
+    check_needs(sets, options)
     pairs: list[PairRecord] = []
     for measured in sets:
         caches = [
-            ResultCache(options.cache, cache_key(one.identity, one.facts, measured, options.device)) for one in systems
+            ResultCache(
+                options.cache,
+                cache_key(f"{one.identity}{options.measures_identity}", one.facts, measured, options.device),
+            )
+            for one in systems
         ]
         for image, keys in measured.images.items():
             loaded: LoadedImage | None = None
@@ -90,6 +97,21 @@ def check_places(sets: Sequence[BenchmarkSet], options: RunOptions) -> None:
     for names, what in ((keys, "names (bench make --name)"), (places, "folder names where files are kept")):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ConfigError(f"sets must have {what} of their own: two are called {twice[0]}; run them apart")
+
+
+def check_needs(sets: Sequence[BenchmarkSet], options: RunOptions) -> None:
+    """Refuses measures that need to know how inputs were made, where others made them.
+
+    Raises:
+        ConfigError: If there is such a measure.
+    """
+    for one in sets:
+        for measure in options.measures:
+            if "record" in measure.needs and one.protocol.name == "div2krk":
+                raise ConfigError(
+                    f"the measure {measure.name} needs to know the degradation: the set {one.facts.name} does not tell "
+                    "it; leave the measure out"
+                )
 
 
 def chunks(keys: Sequence[PairKey], size: tuple[int, int]) -> Iterator[Sequence[PairKey]]:
@@ -138,10 +160,12 @@ def measure_pairs(
             "weights are damaged or its training went astray"
         )
     keep_kernels(options.kernels, system, measured, pairs)
+    low_res, records = torch.stack([pair.low_res for pair in pairs]), [pair.record for pair in pairs]
+    truths = truth.expand(len(pairs), -1, -1, -1)
+    scores = {one.name: one.score(outputs, truths, low_res, records).tolist() for one in options.measures}
     results = []
-    for pair, output in zip(pairs, outputs, strict=True):
+    for index, (pair, output) in enumerate(zip(pairs, outputs, strict=True)):
         keep_output(options.outputs, system, measured, pair, output)
-        scores = {measure.name: measure.score(output, truth, pair.low_res, pair.record) for measure in options.measures}
         results.append(
             PairRecord(
                 set=measured.facts.key,
@@ -150,7 +174,7 @@ def measure_pairs(
                 kernel_index=pair.kernel_index,
                 degradation=pair.record.to_dict() if pair.record is not None else {},
                 low_res_sha256=pair.low_res_sha256,
-                measures=scores,
+                measures={name: values[index] for name, values in scores.items()},
                 seconds=seconds,
             )
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from nlcunet.errors import DataError
+from nlcunet.evaluation.machine import processor_name
 from nlcunet.evaluation.records import PairRecord, SystemFacts, parse_line, to_plain
 from nlcunet.evaluation.sets import BenchmarkSet
 from nlcunet.imaging.atomic import write_file_atomically
@@ -40,6 +41,20 @@ def cache_key(identity: str, facts: SystemFacts, measured: BenchmarkSet, device:
         "device": device.type,
         "set": measured.content_sha256,
         "protocol": asdict(measured.protocol),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def cost_key(identity: str, size_px: int, device: torch.device) -> str:
+    """A checksum of everything that the costs of a network depend on, the machine among it."""
+    parts = {
+        "package": __version__,
+        "torch": torch.__version__,
+        "system": identity,
+        "size": size_px,
+        "device": str(device),
+        "processor": processor_name(device),
+        "threads": torch.get_num_threads(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -120,7 +120,7 @@ def make_plan(name: str, protocol: Protocol, files: Iterable[Path]) -> dict[str,
     return json.loads(json.dumps(plan))  # type: ignore[no-any-return]  # as it will be read back: lists, not tuples
 
 
-def open_target(target: Path, plan: Mapping[str, Any]) -> Manifest | None:
+def open_target(target: Path, plan: dict[str, Any]) -> Manifest | None:
     """Gets a folder ready for a set.
 
     Returns:
@@ -167,7 +167,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     Raises:
         DataError: If one is missing or differs.
     """
-    told = {one.file: one.sha256 for one in (*manifest.originals, *manifest.pairs)}
+    told = {one.file: one.sha256 for one in manifest.originals} | {one.file: one.sha256 for one in manifest.pairs}
     if manifest.kernels_sha256:
         told[KERNELS] = manifest.kernels_sha256
     for file, sha256 in told.items():

@@ -34,6 +34,8 @@ class System:
     """Pairs of one original to their enlarged pictures, RGB in [0, 1], on the CPU, not clamped."""
     model: LoadedModel | None = None
     """The network, where it is one."""
+    loaded_from: str = ""
+    """Its name or file, to load it again."""
     estimate_kernels: Callable[[Sequence[Pair]], Float[Tensor, "batch size size"]] | None = None
     """Pairs of one original to the blur kernels that the network sees in them, where it does."""
     files: dict[tuple[str, str], Path] | None = None
@@ -119,6 +121,7 @@ def make_system(name: str, source: str, device: torch.device, tile: int | None) 
         identity=sha256 or header.name,
         enlarge=lambda pairs: whole(stack(pairs)),
         model=model,
+        loaded_from=source,
         estimate_kernels=estimate if isinstance(network, BlindNetwork) else None,
     )
 
@@ -186,7 +189,7 @@ def find_pictures(folder: Path, measured: BenchmarkSet) -> dict[str, Path]:
         few = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise DataError(
             f"each input must have its picture: {len(missing)} of {len(pairs)} are missing in {folder} ({few}); "
-            f"enlarge every file of {measured.folder}/LR and keep their names, with anything behind, as {missing[0]}_out.png"
+            f"enlarge every file of {measured.folder}/LR and keep its name, as {missing[0]}.png or {missing[0]}_out.png"
         )
     for stem, path in found.items():
         height, width = measured.sizes[pairs[stem]]

@@ -1,141 +1,172 @@
-"""Results as tables: means over pairs, on screen, as Markdown and as JSON, always with the protocol above."""
+"""What tables say: means with intervals, differences with p-values, from records."""
 
-import json
-import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from rich.table import Table
+import numpy as np
 
-from nlcunet.evaluation.benchmark import BenchmarkRun, PairResult
+from nlcunet.errors import ConfigError, DataError
+from nlcunet.evaluation.records import PairRecord, Records, SetFacts, SystemFacts
+from nlcunet.evaluation.statistics import Interval, bootstrap_interval, holm, sign_flip_p_value
+
+SET_ORDER = ("Set5", "Set14", "BSD100", "Urban100", "Manga109", "DIV2KRK")
+"""Sets that stand first in tables, in the order of every paper; others follow as they come."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mean:
-    """Arithmetic means over some pairs; of PSNR the mean of decibels, as in every published table."""
+class Summary:
+    """One system on some pairs, by one measure."""
 
-    psnr_y: float
-    """dB."""
-    ssim_y: float
-    """-1 to 1."""
-    psnr_rgb: float
-    """dB."""
+    mean: float
+    """Arithmetic mean over pairs."""
+    interval: Interval | None
+    """95 % bootstrap interval over images; none for a single image."""
+    images: int
+    """How many originals."""
     pairs: int
-    """How many."""
+    """How many pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a table."""
+class Difference:
+    """One system minus the baseline on the pairs that both were measured on, by one measure."""
 
-    label: str
-    """The sigma, or "all"."""
-    means: tuple[Mean, ...]
-    """One per model."""
+    mean: float
+    """Arithmetic mean over pairs."""
+    p_value: float | None
+    """Of the paired permutation test over images."""
+    p_holm: float | None = None
+    """The same, corrected for the number of differences in the table."""
 
 
-def mean_of(results: Iterable[PairResult]) -> Mean:
-    """The means over some pairs, at least one."""
-    chosen = tuple(results)
-    return Mean(
-        psnr_y=fmean(result.psnr_y for result in chosen),
-        ssim_y=fmean(result.ssim_y for result in chosen),
-        psnr_rgb=fmean(result.psnr_rgb for result in chosen),
-        pairs=len(chosen),
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Sets that may stand in one table: of one protocol and scale."""
+
+    description: tuple[str, ...]
+    """The protocol in words."""
+    sets: tuple[SetFacts, ...]
+    """In the order of the table."""
+    systems: tuple[SystemFacts, ...]
+    """Those that were measured on one of the sets."""
+    pairs: tuple[PairRecord, ...]
+    """Their results."""
+
+    def find(self, set_key: str, system: str) -> tuple[PairRecord, ...]:
+        """The results of a system on a set."""
+        return tuple(one for one in self.pairs if one.set == set_key and one.system == system)
+
+
+def make_groups(records: Records) -> tuple[Group, ...]:
+    """Records by protocol: what is comparable stands together, and nothing else does.
+
+    Raises:
+        DataError: If there is not a single result.
+    """
+    if not records.pairs:
+        raise DataError("records must hold results: found none; run nlcunet bench run again")
+    by_description: dict[tuple[str, ...], list[SetFacts]] = {}
+    for one in records.sets:
+        by_description.setdefault(one.description, []).append(one)
+    groups = []
+    for description, sets in by_description.items():
+        keys = {one.key for one in sets}
+        pairs = tuple(one for one in records.pairs if one.set in keys)
+        measured = {one.system for one in pairs}
+        if pairs:
+            groups.append(
+                Group(
+                    description=description,
+                    sets=tuple(sorted(sets, key=set_rank)),
+                    systems=tuple(one for one in records.systems if one.name in measured),
+                    pairs=pairs,
+                )
+            )
+    return tuple(groups)
+
+
+def set_rank(facts: SetFacts) -> int:
+    """Place of a set among the columns."""
+    lowered = [name.lower() for name in SET_ORDER]
+    return lowered.index(facts.name.lower()) if facts.name.lower() in lowered else len(lowered)
+
+
+def choose_measures(records: Records, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Measures of a table: the wanted ones, or PSNR and SSIM on Y, or what there is.
+
+    Raises:
+        ConfigError: If a wanted one was not measured.
+    """
+    there = tuple(dict.fromkeys(name for one in records.pairs for name in one.measures))
+    for name in wanted:
+        if name not in there:
+            raise ConfigError(
+                f"a measure must be in the records, which have {', '.join(there)}: got {name!r}; "
+                "measure it with nlcunet bench run --measures"
+            )
+    usual = tuple(name for name in ("psnr_y", "ssim_y") if name in there)
+    return tuple(wanted) or usual or there
+
+
+def choose_baseline(systems: Sequence[SystemFacts], wanted: str | None) -> str:
+    """The system that others are compared with: the wanted one, or the first.
+
+    Raises:
+        ConfigError: If the wanted one was not measured.
+    """
+    names = [one.name for one in systems]
+    if wanted is not None and wanted not in names:
+        raise ConfigError(f"the baseline must be one of {', '.join(names)}: got {wanted!r}")
+    return wanted if wanted is not None else names[0]
+
+
+def summarise(pairs: Iterable[PairRecord], measure: str) -> Summary | None:
+    """Mean and interval of some results; none where there is none."""
+    by_image: dict[str, list[float]] = {}
+    for one in pairs:
+        if measure in one.measures:
+            by_image.setdefault(one.image, []).append(one.measures[measure])
+    if not by_image:
+        return None
+    totals = np.array([sum(values) for values in by_image.values()])
+    counts = np.array([float(len(values)) for values in by_image.values()])
+    return Summary(
+        mean=float(totals.sum() / counts.sum()),
+        interval=bootstrap_interval(totals, counts),
+        images=len(by_image),
+        pairs=int(counts.sum()),
     )
 
 
-def make_rows(run: BenchmarkRun) -> tuple[Row, ...]:
-    """One row for each fixed kernel where the protocol has several, then one for all pairs."""
-    groups: dict[str, tuple[PairResult, ...]] = {}
-    if len(run.protocol.sigmas_px) > 1:
-        for sigma_px in run.protocol.sigmas_px:
-            groups[f"{sigma_px:.2f}"] = tuple(result for result in run.results if result.sigma_px == sigma_px)
-    groups["all"] = run.results
-    return tuple(
-        Row(
-            label=label,
-            means=tuple(mean_of(result for result in results if result.model == model) for model in run.models),
-        )
-        for label, results in groups.items()
-    )
+def compare(ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure: str) -> Difference | None:
+    """A system minus the baseline, paired; none where they share no pair."""
+    theirs = {one.pair: one.measures[measure] for one in baseline if measure in one.measures}
+    by_image: dict[str, list[float]] = {}
+    for one in ours:
+        if measure in one.measures and one.pair in theirs:
+            value, other = one.measures[measure], theirs[one.pair]
+            # Two perfect copies are equal; infinity minus infinity is not a number.
+            by_image.setdefault(one.image, []).append(0.0 if value == other else value - other)
+    if not by_image:
+        return None
+    pairs = [value for values in by_image.values() for value in values]
+    means = np.array([sum(values) / len(values) for values in by_image.values()])
+    return Difference(mean=sum(pairs) / len(pairs), p_value=sign_flip_p_value(means))
 
 
-def make_cells(run: BenchmarkRun) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Heads and rows in words: three numbers per model, and each further model's gain over the first."""
-    heads = ["sigma (px)"]
-    for number, model in enumerate(run.models):
-        heads += [model, "gain (dB)"] if number else [model]
-    rows = []
-    for row in make_rows(run):
-        cells = [row.label]
-        for number, mean in enumerate(row.means):
-            cells.append(f"{mean.psnr_y:.2f} / {mean.ssim_y:.4f} / {mean.psnr_rgb:.2f}")
-            cells += [f"{mean.psnr_y - row.means[0].psnr_y:+.2f}"] if number else []
-        rows.append(tuple(cells))
-    return tuple(heads), tuple(rows)
+def compare_all(group: Group, measure: str, baseline: str) -> dict[tuple[str, str], Difference]:
+    """Every system against the baseline on every set, p-values corrected for all of them together.
 
-
-def make_caption(run: BenchmarkRun, title: str) -> tuple[str, ...]:
-    """What stands above the table: protocol, set and count, skipped files."""
-    images = len({result.image for result in run.results})
-    pairs = len(run.results) // len(run.models)
-    counts = f"Set: {title}, {images} {'picture' if images == 1 else 'pictures'}, {pairs} pairs."
-    cells = "Cells: PSNR Y (dB) / SSIM Y / PSNR RGB (dB), means over all pairs"
-    cells += f"; gain: PSNR Y above {run.models[0]}." if len(run.models) > 1 else "."
-    times = "; ".join(f"{model} {seconds:.1f} s" for model, seconds in run.seconds.items())
-    return (
-        *run.protocol.description(),
-        counts,
-        cells,
-        f"Time: {times}.",
-        *(f"Skipped: {line}" for line in run.skipped),
-    )
-
-
-def make_screen_table(run: BenchmarkRun) -> Table:
-    """The table for a terminal, without its caption."""
-    heads, rows = make_cells(run)
-    table = Table(show_edge=False)
-    for head in heads:
-        table.add_column(head, justify="right", overflow="fold")
-    for row in rows:
-        table.add_row(*row, end_section=row[0] != "all" and row is rows[-2], style="bold" if row[0] == "all" else None)
-    return table
-
-
-def make_markdown(run: BenchmarkRun, title: str) -> str:
-    """Caption and table in Markdown."""
-    heads, rows = make_cells(run)
-    lines = [*make_caption(run, title), "", join_cells(heads), join_cells("---:" for _ in heads)]
-    return "\n".join([*lines, *(join_cells(row) for row in rows)]) + "\n"
-
-
-def join_cells(cells: Iterable[str]) -> str:
-    """One line of a Markdown table."""
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def make_json(run: BenchmarkRun, title: str) -> str:
-    """Everything, for programs. Infinite PSNR (an output equal to its original) becomes null, which JSON has."""
-    document = {
-        "set": title,
-        "protocol": {**asdict(run.protocol), "description": run.protocol.description()},
-        "models": run.models,
-        "seconds": run.seconds,
-        "means": [
-            finite({"sigma_px": row.label, "model": model, **asdict(mean)})
-            for row in make_rows(run)
-            for model, mean in zip(run.models, row.means, strict=True)
-        ],
-        "skipped": run.skipped,
-        "pairs": [finite(asdict(result)) for result in run.results],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def finite(values: dict[str, Any]) -> dict[str, Any]:
-    """The same, with null in place of infinity."""
-    return {name: None if isinstance(value, float) and math.isinf(value) else value for name, value in values.items()}
+    Returns:
+        Differences by the set's key and the system's name.
+    """
+    found: dict[tuple[str, str], Difference] = {}
+    for one in group.sets:
+        base = group.find(one.key, baseline)
+        for system in group.systems:
+            if system.name != baseline:
+                difference = compare(group.find(one.key, system.name), base, measure)
+                if difference is not None:
+                    found[one.key, system.name] = difference
+    corrected = holm([one.p_value for one in found.values()])
+    return {key: replace(one, p_holm=p) for (key, one), p in zip(found.items(), corrected, strict=True)}
