@@ -84,7 +84,7 @@ def make_design(systems, num_crops=12, **changes) -> Study:
     return Study(systems=tuple(systems), crops=crops, **values)
 
 
-def simulate(study, scores, people, seed, time_ms=2000, spread=0.0) -> list[Answer]:
+def simulate(study, scores, people, seed, *, time_ms=2000, spread=0.0) -> list[Answer]:
     """Whole sessions of people who choose as Bradley and Terry have it, and see every check.
 
     ``spread`` is the standard deviation of a person's own scores around the common ones.

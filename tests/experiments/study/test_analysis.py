@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from nlcunet.errors import DataError
-from nlcunet.experiments.study.analysis import _resample, analyse, count_wins
-from nlcunet.experiments.study.bradley_terry import fit_strengths
+from nlcunet.experiments.study.analysis import analyse
 from nlcunet.experiments.study.design import Check
 from nlcunet.experiments.study.plot import write_plot
 from nlcunet.experiments.study.report import make_json, make_markdown, make_warnings
@@ -32,18 +31,6 @@ def test_known_scores_are_found_again(study, simulate):
     for name, score in SCORES.items():
         assert found[name].score == pytest.approx(score, abs=0.15)
         assert found[name].lower < found[name].score < found[name].upper
-
-
-def test_intervals_hold_what_they_promise(make_design, simulate):
-    """Of 95 % intervals over 30 participants, each with scores of their own, about 95 % hold the common score."""
-    study = make_design("abc", 6)
-    held, studies = 0, 120
-    for number in range(studies):
-        wins = count_wins(study, simulate(study, SCORES, 30, number, spread=0.3), "participants")
-        drawn = fit_strengths(_resample(wins, 300, number)).scores
-        lower, upper = np.percentile(drawn, [2.5, 97.5], axis=0)
-        held += int(((lower <= list(SCORES.values())) & (list(SCORES.values()) <= upper)).sum())
-    assert 0.90 <= held / (3 * studies) <= 0.98
 
 
 def test_intervals_shrink_with_participants(study, simulate):
@@ -96,9 +83,18 @@ def test_one_participant_is_resampled_over_images(study, simulate):
     assert analyse(study, simulate(study, SCORES, 9, 0), unit="images").num_units == 6
 
 
+def test_a_single_image_and_participant_has_no_interval(tmp_path, make_design, simulate):
+    found = analyse(one := make_design("abc", 2), simulate(one, SCORES, 1, 0))
+    assert found.num_units == 1
+    assert all(score.lower is None and score.upper is None for score in found.scores)
+    assert "| – |" in make_markdown(found, joined=1)
+    json.loads(make_json(found, joined=1))
+    write_plot(found, tmp_path / "plot.png")
+
+
 def test_who_fails_checks_or_hurries_is_excluded_with_the_reason(study, simulate):
     good = simulate(study, SCORES, 4, 0)
-    blind = [flip_checks(answer, 1) for answer in rename(simulate(study, SCORES, 1, 1), "blind")]
+    blind = [flip_checks(answer) for answer in rename(simulate(study, SCORES, 1, 1), "blind")]
     fast = rename(simulate(study, SCORES, 1, 2, time_ms=310), "fast")
     gone = rename(simulate(study, SCORES, 1, 3), "gone")[:1]
     gone = [answer for answer in gone if answer.kind != "check"]
@@ -117,11 +113,11 @@ def test_who_fails_checks_or_hurries_is_excluded_with_the_reason(study, simulate
 def test_one_of_four_checks_failed_is_too_many(study, simulate):
     answers = simulate(study, SCORES, 2, 0)
     first = next(number for number, answer in enumerate(answers) if answer.kind == "check")
-    answers[first] = flip_checks(answers[first], 1)
+    answers[first] = flip_checks(answers[first])
     assert analyse(study, answers).people[0].objections == ("passed 3 of 4 attention checks",)
 
 
-def flip_checks(answer, _):
+def flip_checks(answer):
     if answer.kind != "check":
         return answer
     return answer.model_copy(update={"choice": "left" if answer.choice == "right" else "right"})
@@ -185,7 +181,7 @@ def test_every_line_of_a_table_has_as_many_cells(study, simulate):
         assert len({line.count("|") for line in table}) == 1
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("ending", ["png", "svg"])
 def test_the_plot_is_a_picture(tmp_path, study, simulate, ending):
     target = tmp_path / f"plot.{ending}"
     write_plot(analyse(study, simulate(study, SCORES, 5, 0)), target)
@@ -193,4 +189,4 @@ def test_the_plot_is_a_picture(tmp_path, study, simulate, ending):
         header = read_header(target)
         assert header.width > 1000 > header.height > 300
     else:
-        assert target.read_bytes()[:5] == (b"<?xml" if ending == "svg" else b"%PDF-")
+        assert target.read_bytes().startswith(b"<?xml")

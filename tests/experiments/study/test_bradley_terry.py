@@ -28,7 +28,7 @@ def test_two_systems_differ_by_the_log_odds():
 
 
 def test_three_systems_by_hand():
-    """Golden: strengths 4 : 2 : 1 give odds of 2, 2 and 4, so these counts are met exactly, and no others fit better."""
+    """Golden: strengths 4 : 2 : 1 give odds of 2, 2 and 4, so these counts are met exactly."""
     scores, _ = fit([[0, 20, 24], [10, 0, 20], [6, 10, 0]])
     assert scores == pytest.approx([math.log(2), 0, -math.log(2)], abs=1e-9)
 

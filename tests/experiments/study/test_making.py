@@ -147,7 +147,7 @@ def make_profile():
 
 def test_sizes_that_differ_are_named(tmp_path, pictures, sources, design):
     shutil.copytree(pictures / "half", tmp_path / "small")
-    name = sorted(file.name for file in (tmp_path / "small").iterdir())[0]
+    name = min(file.name for file in (tmp_path / "small").iterdir())
     picture = read_picture(tmp_path / "small" / name)
     write_picture(replace(picture, pixels=picture.pixels[:, 3:]), tmp_path / "small" / name)
     with pytest.raises(DataError, match=rf"small/{name} has 93×96 pixels and .*bicubic/{name} has 96×96"):
@@ -159,11 +159,11 @@ def test_sizes_that_differ_are_named(tmp_path, pictures, sources, design):
 
 def test_images_that_are_missing_are_named(tmp_path, pictures, sources, design):
     shutil.copytree(pictures / "half", tmp_path / "less")
-    name = sorted(file.name for file in (tmp_path / "less").iterdir())[0]
+    name = min(file.name for file in (tmp_path / "less").iterdir())
     (tmp_path / "less" / name).rename(tmp_path / "less" / "other.png")
     stem = name.removesuffix(".png")
     less = dict(sources.systems) | {"s": tmp_path / "less"}
-    with pytest.raises(DataError, match="with the same name before its ending: .*bicubic lacks other"):
+    with pytest.raises(DataError, match=r"with the same name before its ending: .*bicubic lacks other"):
         make_study(tmp_path / "s", replace(sources, systems=less), design)
     with pytest.raises(DataError, match=f"less lacks {stem}"):
         make_study(tmp_path / "s", replace(sources, original=tmp_path / "less"), design)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from nlcunet.errors import DataError
 from nlcunet.experiments.study.agreement import Agreement, measure_agreement
 from nlcunet.experiments.study.answers import Answer
+from nlcunet.experiments.study.bootstrap import bootstrap
 from nlcunet.experiments.study.bradley_terry import fit_strengths
 from nlcunet.experiments.study.design import Study
 from nlcunet.experiments.study.exclusion import Person, examine_people
@@ -18,9 +19,6 @@ from nlcunet.experiments.study.sessions import count_trials
 from nlcunet.experiments.study.significance import holm, sign_test
 
 RESAMPLES = 2000
-LEVEL = 0.95
-FEW_UNITS = 10
-"""Below, bootstrap intervals are known to be too narrow."""
 
 Unit = Literal["participants", "images"]
 """What is drawn anew in the bootstrap and counted in sign tests: what another study would have others of."""
@@ -34,10 +32,10 @@ class Score:
     """Its name."""
     score: float
     """Log strength, the mean over systems being 0."""
-    lower: float
-    """Lower end of the interval."""
-    upper: float
-    """Upper end of the interval."""
+    lower: float | None
+    """Lower end of the 95 % interval; ``None`` where there is a single participant and image."""
+    upper: float | None
+    """Its upper end, likewise."""
     wins: int
     """How often it was chosen."""
     comparisons: int
@@ -121,16 +119,14 @@ def analyse(
     unit = unit or ("participants" if len({answer.participant for answer in counted}) > 1 else "images")
     wins = count_wins(study, counted, unit)
     fitted = fit_strengths(wins.sum(axis=0, keepdims=True))
-    drawn = fit_strengths(_resample(wins, resamples, seed))
-    tail = 100 * (1 - LEVEL) / 2
-    lower, upper = np.percentile(drawn.scores, [tail, 100 - tail], axis=0)
+    intervals = bootstrap(wins, resamples, seed)
     total = wins.sum(axis=0)
     scores = [
         Score(
             system=name,
             score=float(fitted.scores[0, index]),
-            lower=float(lower[index]),
-            upper=float(upper[index]),
+            lower=None if intervals is None else float(intervals.lower[index]),
+            upper=None if intervals is None else float(intervals.upper[index]),
             wins=round(total[index].sum()),
             comparisons=round(total[index].sum() + total[:, index].sum()),
         )
@@ -146,7 +142,7 @@ def analyse(
         scores=tuple(sorted(scores, key=lambda score: -score.score)),
         pairs=_test_pairs(study, wins),
         is_regularised=bool(fitted.is_regularised[0]),
-        regularised_share=float(drawn.is_regularised.mean()),
+        regularised_share=0.0 if intervals is None else intervals.regularised_share,
         agreement=measure_agreement([answer for person in kept for answer in person.answers]),
     )
 
@@ -164,15 +160,6 @@ def count_wins(study: Study, answers: Sequence[Answer], unit: Unit) -> Float[np.
 
 def _unit_of(study: Study, answer: Answer, unit: Unit) -> str:
     return answer.participant if unit == "participants" else study.crops[answer.crop].image
-
-
-def _resample(
-    wins: Float[np.ndarray, "units systems systems"], resamples: int, seed: int
-) -> Float[np.ndarray, "resamples systems systems"]:
-    """Sums over as many units as there are, drawn with replacement."""
-    random = np.random.default_rng(seed)
-    times = random.multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=resamples)
-    return np.asarray(np.einsum("ru,uij->rij", times.astype(np.float64), wins))
 
 
 def _test_pairs(study: Study, wins: Float[np.ndarray, "units systems systems"]) -> tuple[PairResult, ...]:

@@ -121,8 +121,8 @@ def make_study(
     if parts.small_images:
         names = ", ".join(parts.small_images[:3]) + (", …" if len(parts.small_images) > 3 else "")
         parts.notes.append(
-            f"{len(parts.small_images)} of {len(images)} images have room for fewer than {design.crops_per_image} crops "
-            f"of {design.crop_px} pixels: {names}"
+            f"{len(parts.small_images)} of {len(images)} images have room for fewer than {design.crops_per_image} "
+            f"crops of {design.crop_px} pixels: {names}"
         )
     return MadeStudy(study=study, notes=tuple(parts.notes))
 

@@ -43,10 +43,10 @@ def _draw_scores(axes: Any, analysis: Analysis) -> None:
     scores = analysis.scores
     rows = np.arange(len(scores))
     values = np.array([score.score for score in scores])
-    lower = np.array([score.lower for score in scores])
-    upper = np.array([score.upper for score in scores])
+    ends = [(row, score.lower, score.upper) for row, score in enumerate(scores) if score.lower is not None]
     axes.axvline(0, color="#bbbbbb", linewidth=1, zorder=0)
-    axes.hlines(rows, lower, upper, color=INK, linewidth=2)
+    for row, lower, upper in ends:
+        axes.hlines(row, lower, upper, color=INK, linewidth=2)
     axes.plot(values, rows, "o", color=INK, markersize=7)
     axes.set_yticks(rows, [score.system for score in scores])
     axes.set_ylim(len(scores) - 0.5, -0.5)

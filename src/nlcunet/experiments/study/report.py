@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from nlcunet.experiments.study.analysis import FEW_UNITS, Analysis
+from nlcunet.experiments.study.analysis import Analysis, Score
 from nlcunet.experiments.study.bradley_terry import PSEUDO_WINS
 from nlcunet.experiments.study.exclusion import MIN_CHECKS_PASSED, MIN_MEDIAN_MS
+
+FEWEST_FOR_A_TEST = 6
+"""Six equal signs have p = 2 / 2⁶ = 0.03, five have 0.06."""
 
 
 def make_markdown(analysis: Analysis, joined: int) -> str:
@@ -32,10 +35,10 @@ def make_markdown(analysis: Analysis, joined: int) -> str:
 def make_warnings(analysis: Analysis) -> tuple[str, ...]:
     """What makes the numbers weaker than they look."""
     warnings = []
-    if analysis.num_units < FEW_UNITS:
+    if analysis.num_units < FEWEST_FOR_A_TEST:
         warnings.append(
-            f"Only {analysis.num_units} {analysis.unit}: intervals are too narrow, and with fewer than six of them "
-            "no sign test can fall below 0.05."
+            f"Only {analysis.num_units} {analysis.unit}: no sign test over fewer than {FEWEST_FOR_A_TEST} can fall "
+            "below 0.05, and intervals are rough."
         )
     if analysis.unit == "images" and len(analysis.kept) == 1:
         warnings.append("One participant: this says what one person prefers, over images.")
@@ -73,7 +76,7 @@ def _make_scores(analysis: Analysis) -> str:
         (
             _plain(score.system),
             f"{score.score:+.2f}",
-            f"{score.lower:+.2f} … {score.upper:+.2f}",
+            _interval(score),
             f"{score.wins} of {score.comparisons}",
         )
         for score in analysis.scores
@@ -121,6 +124,10 @@ def _make_table(heads: tuple[str, ...], alignment: str, rows: Iterable[tuple[str
 
 def _share(count: int, total: int) -> tuple[str, str]:
     return f"{count} of {total}", _percent(count / total) if total else "–"
+
+
+def _interval(score: Score) -> str:
+    return "–" if score.lower is None or score.upper is None else f"{score.lower:+.2f} … {score.upper:+.2f}"
 
 
 def _percent(share: float) -> str:
