@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from nlcunet.errors import ConfigError
 from nlcunet.models.convert import from_original
 from nlcunet.models.registry import make_network
 
@@ -47,8 +48,13 @@ def test_every_weight_of_the_original_has_a_place(architecture):
     assert sum(parameter.numel() for parameter in network.parameters()) == names["parameters"]
 
 
+def test_weights_of_other_originals_are_refused():
+    with pytest.raises(ConfigError, match="original weights must be of NLCUnet, DANv1, DANv2, DCLS: got 'IKC'"):
+        from_original("IKC", {})
+
+
 @pytest.mark.parametrize("architecture", GAINS)
-def test_every_loop_ends_where_the_original_does(architecture):
+def test_picture_and_kernel_are_those_of_the_original(architecture):
     golden = np.load(ASSETS / f"{architecture.lower()}_x4.npz")
     network = make_network(architecture, {}).eval()
     network.load_state_dict(
