@@ -171,8 +171,9 @@ def surface(pairs: Sequence[PairRecord], title: str, measure: str) -> Block:
     """One degradation to the right, one downwards, means in the cells; "alone" and "none" where there is only one."""
     found = [(parts_of(one), one) for one in pairs]
     downwards = list(dict.fromkeys(parts[1] for parts, _ in found if len(parts) > 1))
+    paired = {parts[0] for parts, _ in found if len(parts) > 1}
     firsts = dict.fromkeys(parts[0] for parts, _ in found if parts)
-    across = [name for name in firsts if name not in downwards or any(p[0] == name and len(p) > 1 for p, _ in found)]
+    across = [name for name in firsts if name in paired or name not in downwards]
     cells: dict[tuple[str, str], list[PairRecord]] = {}
     for parts, one in found:
         if len(parts) > 1:

@@ -1,0 +1,117 @@
+"""Statistics against closed forms, worked examples, and simulation."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlcunet.evaluation import statistics
+from nlcunet.evaluation.statistics import bootstrap_interval, holm, sign_flip_p_value
+
+finite = st.floats(-100, 100)
+
+
+def interval(values):
+    values = np.asarray(values, dtype=float)
+    return bootstrap_interval(values, np.ones(len(values)))
+
+
+def test_intervals_of_a_large_normal_sample_are_those_of_the_textbook():
+    values = np.random.default_rng(1).normal(30, 2, 400)
+    found = interval(values)
+    half = 1.959964 * values.std(ddof=1) / np.sqrt(400)
+    assert found.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_intervals_hold_the_true_mean_about_as_often_as_they_say(monkeypatch):
+    # 200 samples of 20 skewed numbers: the plain percentile interval would hold it in about 90 of 100.
+    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    random = np.random.default_rng(2)
+    held = [i.low <= 1.0 <= i.high for i in (interval(random.gamma(2, 0.5, 20)) for _ in range(200))]
+    assert 0.89 <= np.mean(held) <= 0.98
+
+
+def test_intervals_lean_towards_the_long_tail():
+    values = np.random.default_rng(3).gamma(0.5, 2, 40)
+    found, mean = interval(values), values.mean()
+    assert found.high - mean > mean - found.low
+
+
+def test_images_are_resampled_and_not_pairs():
+    # Eight equal pairs of an image are no more evidence than one.
+    totals = np.array([20.0, 25.0, 31.0, 33.0, 28.0])
+    once = bootstrap_interval(totals, np.ones(5))
+    eight = bootstrap_interval(8 * totals, np.full(5, 8.0))
+    assert (eight.low, eight.high) == pytest.approx((once.low, once.high))
+
+
+def test_a_single_image_and_infinite_results_have_no_interval():
+    assert interval([30.0]) is None
+    assert interval([30.0, np.inf]) is None
+
+
+def test_equal_results_have_an_interval_without_width():
+    found = interval([0.1 + 0.2] * 5)
+    assert (found.low, found.high) == pytest.approx((0.3, 0.3))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(finite, min_size=2, max_size=12))
+def test_intervals_lie_within_the_values(values):
+    found = interval(values)
+    assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=12))
+def test_differences_of_one_sign_have_the_smallest_p(values):
+    assert sign_flip_p_value(np.array(values)) == pytest.approx(2 / 2 ** len(values))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(finite, min_size=1, max_size=7))
+def test_exact_p_values_count_every_sign_change(values):
+    sums = [
+        abs(sum(sign * value for sign, value in zip(signs, values, strict=True)))
+        for signs in product((1, -1), repeat=len(values))
+    ]
+    slack = 1e-9 * sum(map(abs, values))
+    expected = np.mean([one >= abs(sum(values)) - slack for one in sums])
+    assert sign_flip_p_value(np.array(values)) == pytest.approx(expected)
+
+
+def test_the_worked_example_of_fishers_darwin_data():
+    # Fisher (1935) on Darwin's fifteen pairs of maize: 863 + 863 of 32,768 sign changes reach the sum of 314.
+    heights = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], dtype=float)
+    assert heights.sum() == 314
+    assert sign_flip_p_value(heights) == pytest.approx(1726 / 32768)
+
+
+def test_many_images_are_tested_by_chance_close_to_the_exact_value(monkeypatch):
+    differences = np.random.default_rng(4).normal(0.4, 1, 14)
+    exact = sign_flip_p_value(differences)
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 0)
+    assert sign_flip_p_value(differences) == pytest.approx(exact, abs=0.02)
+    assert sign_flip_p_value(differences) == sign_flip_p_value(differences)
+    assert sign_flip_p_value(np.full(100, 3.0)) == pytest.approx(1 / statistics.RESAMPLES)
+
+
+def test_p_values_are_rarely_small_where_there_is_no_difference():
+    random = np.random.default_rng(5)
+    p_values = [sign_flip_p_value(random.normal(0, 1, 10)) for _ in range(400)]
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.03)
+
+
+def test_no_difference_at_all_is_certain_and_infinite_ones_have_no_p():
+    assert sign_flip_p_value(np.zeros(6)) == 1.0
+    assert sign_flip_p_value(np.array([1.0, np.inf])) is None
+    assert sign_flip_p_value(np.array([])) is None
+
+
+def test_holm_corrects_step_by_step():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, None, 0.7]) == [1.0, None, 1.0]
+    assert holm([]) == []
