@@ -8,6 +8,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config
+from nlcunet.models.dcls import DCLSConfig
 from nlcunet.models.kernel_codes import KernelCoder
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.registry import make_network, network_from_config, size_config
@@ -60,6 +61,16 @@ def test_small_sizes_keep_four_loops(name):
 def test_output_is_scale_times_the_input(config, scale, upsampler):
     network = network_from_config(replace(config, scale=scale, upsampler=upsampler))
     assert network(torch.rand(2, 3, 6, 9)).shape == (2, 3, 6 * scale, 9 * scale)
+
+
+@pytest.mark.parametrize("config", [*TINY, DCLSConfig(width=8, groups=1, blocks=1, kernel_size=11)])
+@upsamplers
+def test_with_a_skip_an_untrained_network_answers_with_the_bicubic_enlargement(config, upsampler):
+    low_res = torch.rand(1, 3, 9, 8)
+    expected = torch.nn.functional.interpolate(low_res, scale_factor=4, mode="bicubic").clamp(0, 1)
+    with torch.no_grad():
+        output = network_from_config(replace(config, skip="bicubic", upsampler=upsampler))(low_res)
+    torch.testing.assert_close(output, expected, rtol=0, atol=0)
 
 
 @tiny
@@ -218,6 +229,7 @@ def test_kernels_of_another_size_are_refused():
         ({"kernel_family": "square"}, "kernel_family must be one of .*: got 'square'"),
         ({"code_length": 26, "kernel_size": 5}, "code_length must be ≤ kernel_size²: got 26"),
         ({"upsampler": "nearest"}, "upsampler must be one of .*: got 'nearest'"),
+        ({"skip": "nearest"}, "skip must be one of .*: got 'nearest'"),
     ],
 )
 def test_impossible_configurations_are_refused(config_class, change, message):

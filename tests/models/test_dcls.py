@@ -216,6 +216,11 @@ def test_reformulated_kernel_of_flat_pictures_is_a_dot():
     torch.testing.assert_close(reformulate_kernels(flat, flat, 11), dot)
 
 
+def test_pictures_smaller_than_their_kernels_are_refused():
+    with pytest.raises(ConfigError, match="at least as large as their kernels, 21 px: got 30×20"):
+        reformulate_kernels(torch.rand(1, 3, 20, 30), torch.rand(1, 3, 20, 30), 21)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -224,6 +229,7 @@ def test_reformulated_kernel_of_flat_pictures_is_a_dot():
         ({"width": 3}, "width must be at least reduction: got 3 and 4"),
         ({"kernel_size": 13}, "kernel_size must be one of .*: got 13"),
         ({"upsampler": "nearest"}, "upsampler must be one of .*: got 'nearest'"),
+        ({"skip": "nearest"}, "skip must be one of .*: got 'nearest'"),
     ],
 )
 def test_impossible_configurations_are_refused(change, message):

@@ -1,14 +1,16 @@
-"""Layers that the networks with a kernel estimator share: channel attention, upsampler.
+"""Layers that the networks with a kernel estimator share: channel attention, upsampler, skip.
 
 Shape legend: channels of a feature map.
 """
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlcunet.tensors import FeatureMap
 
 UPSAMPLERS = ("stepwise", "direct")
+SKIPS = ("none", "bicubic")
 
 
 class LeakyChannelAttention(nn.Module):
@@ -34,21 +36,44 @@ class LeakyChannelAttention(nn.Module):
         return x * factor
 
 
-def make_upsampler(width: int, scale: int, kind: str) -> nn.Sequential:
-    """From ``width`` channels to RGB, ``scale`` times larger.
+class Upsampler(nn.Module):
+    """From features to an enlarged RGB picture.
 
     Args:
         width: channels in.
         scale: 2, 3 or 4.
         kind: ``"stepwise"``, as published: 3×3 convolution and pixel shuffle (twice ×2 for ×4), 3×3 convolution to RGB;
             ``"direct"``, for small networks: one 3×3 convolution to 3 · scale² channels and a pixel shuffle.
+        skip: ``"none"``, as published; ``"bicubic"``: adds the bicubic enlargement of the low-resolution picture, and
+            starts at it.
     """
-    if kind == "direct":
-        return nn.Sequential(nn.Conv2d(width, 3 * scale * scale, 3, padding=1), nn.PixelShuffle(scale))
-    layers: list[nn.Module] = []
-    for step in (2, 2) if scale == 4 else (scale,):
-        layers += [nn.Conv2d(width, step * step * width, 3, padding=1), nn.PixelShuffle(step)]
-    return nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1))
+
+    def __init__(self, width: int, scale: int, kind: str, skip: str) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        if kind == "direct":
+            last = nn.Conv2d(width, 3 * scale * scale, 3, padding=1)
+            layers += [last, nn.PixelShuffle(scale)]
+        else:
+            for step in (2, 2) if scale == 4 else (scale,):
+                layers += [nn.Conv2d(width, step * step * width, 3, padding=1), nn.PixelShuffle(step)]
+            last = nn.Conv2d(width, 3, 3, padding=1)
+            layers.append(last)
+        self.layers = nn.Sequential(*layers)
+        self.scale = scale
+        self.has_skip = skip == "bicubic"
+        if self.has_skip:
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(
+        self, x: FeatureMap, low_res: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 high_height high_width"]:
+        """Enlarge; the low-resolution picture is what the skip enlarges."""
+        picture: Tensor = self.layers(x)
+        if not self.has_skip:
+            return picture
+        return picture + F.interpolate(low_res, scale_factor=self.scale, mode="bicubic").clamp(0.0, 1.0)
 
 
 def leaky_pair(channels: int, kernel_size: int, negative_slope: float) -> nn.Sequential:

@@ -35,7 +35,7 @@ _NLCUNET_NAMES = (
 _PARTS = (
     (r"^Restorer\.", "restorer."),
     (r"^Estimator\.", "estimator."),
-    (r"\.upscale\.", ".upsampler."),
+    (r"\.upscale\.", ".upsampler.layers."),
     (r"^encoder$", "coder.matrix"),
 )
 """What the networks with an estimator have in common."""

@@ -6,7 +6,7 @@ restored one and answers with the kernel's code, and so on. Gradients do not pas
 
 With ``DANv1Config()`` the network is the published one, weight for weight (``nlcunet.models.convert``). What differs:
 the kernels' principal components are made here (see ``kernel_codes``); ``forward`` leaves out the last loop's estimate,
-which no picture depends on; a one-step upsampler for small networks.
+which no picture depends on; a one-step upsampler and a bicubic skip for small networks.
 
 Shape legend: channels = width (restorer), 2 · estimator_width (estimator's blocks inside); code = code_length.
 Any height and width.
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, KernelCodes
-from nlcunet.models.blind_layers import UPSAMPLERS, LeakyChannelAttention, make_upsampler
+from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, LeakyChannelAttention, Upsampler
 from nlcunet.models.kernel_codes import FAMILIES, KernelCoder
 from nlcunet.tensors import FeatureMap
 
@@ -53,6 +53,8 @@ class DANv1Config:
     """Numbers per kernel."""
     upsampler: str = "stepwise"
     """``"stepwise"``: as published; ``"direct"``: one 3×3 convolution to 3 · scale² channels and a pixel shuffle."""
+    skip: str = "none"
+    """``"none"``: as published; ``"bicubic"``: the input's bicubic enlargement is added, and training starts at it."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -64,6 +66,7 @@ class DANv1Config:
             f"kernel_family must be one of {FAMILIES}: got {self.kernel_family!r}": self.kernel_family in FAMILIES,
             f"code_length must be ≤ kernel_size²: got {self.code_length}": self.code_length <= self.kernel_size**2,
             f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
+            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -104,7 +107,7 @@ class Restorer(nn.Module):
         self.head = nn.Conv2d(3, width, 3, padding=1)
         self.body = nn.ModuleList(ConditionalBlock(width, config.code_length) for _ in range(config.blocks))
         self.fusion = nn.Conv2d(width, width, 3, padding=1)
-        self.upsampler = make_upsampler(width, config.scale, config.upsampler)
+        self.upsampler = Upsampler(width, config.scale, config.upsampler, config.skip)
 
     def forward(
         self, low_res: Float[Tensor, "batch 3 height width"], code: KernelCodes
@@ -114,7 +117,7 @@ class Restorer(nn.Module):
         condition = code[:, :, None, None].expand(-1, -1, *low_res.shape[2:])
         for block in self.body:
             x = block(x, condition)
-        picture: Tensor = self.upsampler(self.fusion(x))
+        picture: Tensor = self.upsampler(self.fusion(x), low_res)
         return picture
 
 

@@ -8,7 +8,7 @@ With ``DANv2Config()`` the network is the published one, weight for weight (``nl
 blocks answers with twice its last block's output: the published code means to add the group's input, but by then its
 blocks have changed that input in place. It is kept, because published weights rest on it. What differs: the kernels'
 principal components are made here (see ``kernel_codes``); ``forward`` leaves out the last loop's estimate, which no
-picture depends on; a one-step upsampler for small networks.
+picture depends on; a one-step upsampler and a bicubic skip for small networks.
 
 Shape legend: channels = width (restorer), estimator_width (estimator); code = code_length. Any height and width.
 """
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, KernelCodes, Kernels
-from nlcunet.models.blind_layers import UPSAMPLERS, leaky_pair, make_upsampler
+from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, Upsampler, leaky_pair
 from nlcunet.models.kernel_codes import FAMILIES, KernelCoder
 from nlcunet.tensors import FeatureMap
 
@@ -54,6 +54,8 @@ class DANv2Config:
     """Numbers per kernel that the restorer sees."""
     upsampler: str = "stepwise"
     """``"stepwise"``: as published; ``"direct"``: one 3×3 convolution to 3 · scale² channels and a pixel shuffle."""
+    skip: str = "none"
+    """``"none"``: as published; ``"bicubic"``: the input's bicubic enlargement is added, and training starts at it."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -65,6 +67,7 @@ class DANv2Config:
             f"kernel_family must be one of {FAMILIES}: got {self.kernel_family!r}": self.kernel_family in FAMILIES,
             f"code_length must be ≤ kernel_size²: got {self.code_length}": self.code_length <= self.kernel_size**2,
             f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
+            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -124,7 +127,7 @@ class Restorer(nn.Module):
         self.code_head = nn.Conv2d(config.code_length, width, 1)
         self.groups = nn.ModuleList(DualPathGroup(width, 1, config.blocks) for _ in range(config.groups))
         self.fusion = nn.Conv2d(width, width, 3, padding=1)
-        self.upsampler = make_upsampler(width, config.scale, config.upsampler)
+        self.upsampler = Upsampler(width, config.scale, config.upsampler, config.skip)
 
     def forward(
         self, low_res: Float[Tensor, "batch 3 height width"], code: KernelCodes
@@ -133,7 +136,7 @@ class Restorer(nn.Module):
         x, condition = self.head(low_res), self.code_head(code[:, :, None, None])
         for group in self.groups:
             x, condition = group(x, condition)
-        picture: Tensor = self.upsampler(self.fusion(x))
+        picture: Tensor = self.upsampler(self.fusion(x), low_res)
         return picture
 
 

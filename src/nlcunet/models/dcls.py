@@ -8,8 +8,8 @@ runs deconvolved and plain features side by side. Gradients do not pass from the
 With ``DCLSConfig()`` the network is the published one, weight for weight (``nlcunet.models.convert``). A group of
 blocks answers with twice its last block's output: the published code means to add the group's input, but by then its
 blocks have changed that input in place. It is kept, because published weights rest on it. What differs: the estimator
-starts near "no blur", because deconvolution by a random kernel has no bounds; a one-step upsampler for small networks;
-the kernel and the deconvolution are computed in float32 under autocast.
+starts near "no blur", because deconvolution by a random kernel has no bounds; the kernel and the deconvolution are
+computed in float32 under autocast; a one-step upsampler and a bicubic skip for small networks.
 
 Shape legend: channels = width; plain = width / reduction; size = kernel_size. Any height and width from ``MIN_SIZE``.
 """
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, Kernels
-from nlcunet.models.blind_layers import UPSAMPLERS, LeakyChannelAttention, leaky_pair, make_upsampler
+from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, LeakyChannelAttention, Upsampler, leaky_pair
 from nlcunet.models.least_squares import deconvolve
 from nlcunet.tensors import FeatureMap
 
@@ -60,6 +60,8 @@ class DCLSConfig:
     """Numbers that the small kernels are made from."""
     upsampler: str = "stepwise"
     """``"stepwise"``: as published; ``"direct"``: one 3×3 convolution to 3 · scale² channels and a pixel shuffle."""
+    skip: str = "none"
+    """``"none"``: as published; ``"bicubic"``: the input's bicubic enlargement is added, and training starts at it."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -71,6 +73,7 @@ class DCLSConfig:
             f"kernel_size must be one of {tuple(FILTER_SIZES)}: got {self.kernel_size}": self.kernel_size
             in FILTER_SIZES,
             f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
+            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -249,7 +252,7 @@ class Restorer(nn.Module):
             DualPathGroup(width, plain, config.reduction, config.blocks) for _ in range(config.groups)
         )
         self.fusion = nn.Conv2d(width + plain, width, 3, padding=1)
-        self.upsampler = make_upsampler(width, config.scale, config.upsampler)
+        self.upsampler = Upsampler(width, config.scale, config.upsampler, config.skip)
 
     def forward(
         self, low_res: Float[Tensor, "batch 3 height width"], kernels: Kernels
@@ -260,7 +263,7 @@ class Restorer(nn.Module):
         x, plain = self.deconvolution(features, kernels), self.plain_head(features)
         for group in self.groups:
             x, plain = group(x, plain)
-        picture: Tensor = self.upsampler(first + self.fusion(torch.cat([plain, x], dim=1)))
+        picture: Tensor = self.upsampler(first + self.fusion(torch.cat([plain, x], dim=1)), low_res)
         return picture
 
 

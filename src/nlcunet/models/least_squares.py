@@ -15,6 +15,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from nlcunet.errors import ConfigError
 from nlcunet.models.blind import Kernels
 from nlcunet.tensors import FeatureMap
 
@@ -75,7 +76,15 @@ def reformulate_kernels(
     Returns:
         Kernels of values ≥ 0 and sum 1, float32. A pixel counts where the three colours agree, and where it is not
         negligible.
+
+    Raises:
+        ConfigError: the pictures are smaller than the kernels.
     """
+    if min(plain.shape[-2:]) < size:
+        raise ConfigError(
+            f"pictures must be at least as large as their kernels, {size} px: got {plain.shape[-1]}×{plain.shape[-2]}; "
+            "use larger patches"
+        )
     half = size // 2
     with torch.autocast(plain.device.type, enabled=False):
         spectrum = torch.fft.rfft2(plain.float())
