@@ -1,8 +1,9 @@
-"""``nlcunet bench``: make benchmark sets, measure systems on them, and print tables."""
+"""``nlcunet bench``: make benchmark sets, measure systems on them, print tables and write reports."""
 
 import typer
 
 from nlcunet.cli.bench_make import make
+from nlcunet.cli.bench_report import report
 from nlcunet.cli.bench_run import run
 from nlcunet.cli.bench_table import table
 
@@ -10,6 +11,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure models on sharp orig
 bench_app.command("make")(make)
 bench_app.command("run")(run)
 bench_app.command("table")(table)
+bench_app.command("report")(report)
 
 
 @bench_app.callback()

@@ -93,20 +93,16 @@ def tick_words(value: float, ticks: Sequence[float]) -> str:
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
-def draw_x_axis(axis: Axis, title: str, height: float, named: Sequence[tuple[float, str]] = ()) -> str:
-    """Ticks, numbers and title below a plot; ``named`` are ticks with words of their own, in place of numbers."""
-    base = height - BOTTOM
-    ticks = axis.ticks()
-    marks = [(value, tick_words(value, ticks)) for value in ticks] if not named else list(named)
+def draw_x_axis(axis: Axis, title: str, height: float) -> str:
+    """Ticks, numbers and title below a plot."""
+    base, ticks = height - BOTTOM, axis.ticks()
     parts = [
         f'<path class="grid" d="M{axis.place(v):.1f} {TOP:g}V{base:.1f}"/>'
-        f'<text x="{axis.place(v):.1f}" y="{base + 14:.1f}" text-anchor="middle">{escape(words)}</text>'
-        for v, words in marks
+        f'<text x="{axis.place(v):.1f}" y="{base + 14:.1f}" text-anchor="middle">{tick_words(v, ticks)}</text>'
+        for v in ticks
     ]
-    middle = (axis.start + axis.stop) / 2
-    parts.append(
-        f'<text class="title" x="{middle:.1f}" y="{height - 6:.1f}" text-anchor="middle">{escape(title)}</text>'
-    )
+    at = f'x="{(axis.start + axis.stop) / 2:.1f}" y="{height - 6:.1f}"'
+    parts.append(f'<text class="title" {at} text-anchor="middle">{escape(title)}</text>')
     return "".join(parts)
 
 

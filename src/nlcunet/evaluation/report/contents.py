@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.evaluation.diverse import name_parts
 from nlcunet.evaluation.records import PairRecord, Records, SetFacts, SystemFacts
+from nlcunet.evaluation.table import make_groups
+from nlcunet.evaluation.table_blocks import parts_of
 
 Pair: TypeAlias = tuple[str, int]
 """Image and number of the degradation."""
@@ -75,7 +76,7 @@ class SetResults:
 
 
 def arrange(records: Records, baseline: str | None = None) -> tuple[SetResults, ...]:
-    """The results of each set, in the order of the records.
+    """The results of each set, protocol by protocol, in the order of tables.
 
     Args:
         records: what was measured.
@@ -91,14 +92,12 @@ def arrange(records: Records, baseline: str | None = None) -> tuple[SetResults, 
     grouped: dict[str, dict[str, list[PairRecord]]] = defaultdict(lambda: defaultdict(list))
     for pair in records.pairs:
         grouped[pair.set][pair.system].append(pair)
-    sets = tuple(
+    return tuple(
         _arrange_set(facts, grouped[facts.key], records.systems, baseline)
-        for facts in records.sets
+        for group in make_groups(records)
+        for facts in group.sets
         if facts.key in grouped
     )
-    if not sets:
-        raise DataError("records must hold results: found none; run nlcunet bench run first")
-    return sets
 
 
 def degradation_of(record: PairRecord) -> DegradationRecord | None:
@@ -108,10 +107,7 @@ def degradation_of(record: PairRecord) -> DegradationRecord | None:
 
 def degradation_words(record: PairRecord) -> str:
     """What was done to the original, in words."""
-    done = degradation_of(record)
-    if done is None:
-        return "unknown degradation"
-    return ", ".join(name_parts(done)) or "downsampling only"
+    return ", ".join(parts_of(record)) or "downsampling only"
 
 
 def is_bicubic(system: SystemFacts) -> bool:

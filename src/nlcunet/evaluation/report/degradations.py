@@ -8,7 +8,7 @@ import numpy as np
 
 from nlcunet.evaluation.diverse import name_parts
 from nlcunet.evaluation.report.contents import SetResults, degradation_of
-from nlcunet.evaluation.report.estimates import estimate_gain, estimate_mean
+from nlcunet.evaluation.report.estimates import estimate_gain, estimate_mean, gains
 from nlcunet.evaluation.report.looks import Look
 from nlcunet.evaluation.report.markup import Cell, Head, escape, make_table, name_of, number
 from nlcunet.evaluation.report.plots import CurvePoint, plot_curves
@@ -104,14 +104,13 @@ def _surface(
 ) -> str:
     """Rows and columns are damages. What is coloured are gains; where there is no baseline, there is no colour."""
     is_gain = name != results.baseline
-    means = {
-        frozenset(parts): (
-            estimate_gain(results, name, results.main, pairs=pairs)
-            if is_gain
-            else estimate_mean(results, name, results.main, pairs)
-        ).mean
+    found = {
+        frozenset(parts): gains(results, name, results.main, pairs=pairs)
+        if is_gain
+        else results.by_image(name, results.main, pairs)
         for parts, pairs in groups.items()
     }
+    means = {parts: fmean(v for one in values.values() for v in one) for parts, values in found.items() if values}
 
     def cell(row: str, column: str) -> Cell:
         mean = means.get(frozenset({row, column} - {_ALONE})) if row != column else None

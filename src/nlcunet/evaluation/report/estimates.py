@@ -1,29 +1,20 @@
 """Means with intervals, gains with tests, and what measures are called."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 
 from nlcunet.evaluation.measures import MEASURES
 from nlcunet.evaluation.report.contents import Pair, SetResults
 from nlcunet.evaluation.report.markup import number
-from nlcunet.evaluation.statistics import bootstrap_interval, holm, sign_flip_p_value
+from nlcunet.evaluation.statistics import Interval, bootstrap_interval, holm, sign_flip_p_value
+from nlcunet.evaluation.table import summarise
+from nlcunet.evaluation.table_blocks import TITLES
 
 LEVEL = 0.05
 """A difference is called significant below this p-value."""
-
-_NAMES = {
-    "psnr_y": "PSNR Y",
-    "ssim_y": "SSIM Y",
-    "psnr_rgb": "PSNR RGB",
-    "effnet_lite0": "EffNet-Lite0",
-    "niqe": "NIQE",
-    "lpips": "LPIPS",
-    "dists": "DISTS",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,32 +57,20 @@ def words_of(measure: str) -> MeasureWords:
     entry = MEASURES.get(measure)
     unit = "" if entry is None else entry.unit
     return MeasureWords(
-        name=_NAMES.get(measure, measure),
+        name=TITLES.get(measure, measure),
         unit=unit,
-        decimals=2 if unit == "dB" or measure == "niqe" else 4,
+        decimals=2 if unit == "dB" else 4,
         more_is_better=entry is None or entry.better == "higher",
     )
 
 
-def estimate(values: Mapping[str, Sequence[float]]) -> Estimate:
-    """The mean over all pairs, with its interval over images.
-
-    Args:
-        values: of each image, one for each of its pairs.
-    """
-    every = [value for one in values.values() for value in one]
-    if not every:
-        return Estimate(mean=math.nan, interval=None)
-    totals = np.array([math.fsum(one) for one in values.values()])
-    counts = np.array([float(len(one)) for one in values.values()])
-    found = bootstrap_interval(totals, counts)
-    interval = None if found is None else (found.low, found.high)
-    return Estimate(mean=math.fsum(every) / len(every), interval=interval)
-
-
 def estimate_mean(results: SetResults, system: str, measure: str, pairs: Sequence[Pair] | None = None) -> Estimate:
     """How well a system did, over all pairs of a set or some of them."""
-    return estimate(results.by_image(system, measure, pairs))
+    own = results.results[system]
+    found = summarise((own[pair] for pair in (results.pairs if pairs is None else pairs)), measure)
+    if found is None:
+        return Estimate(mean=math.nan, interval=None)
+    return Estimate(mean=found.mean, interval=_bounds(found.interval))
 
 
 def estimate_gain(
@@ -99,9 +78,36 @@ def estimate_gain(
 ) -> Estimate:
     """How much better a system did than another one, by default the baseline: paired, with a test over images."""
     found = gains(results, system, measure, over=over, pairs=pairs)
-    means = np.array([fmean(one) for one in found.values()])
-    whole = estimate(found)
-    return Estimate(mean=whole.mean, interval=whole.interval, p_value=sign_flip_p_value(means))
+    if not found:
+        return Estimate(mean=math.nan, interval=None)
+    totals = np.array([sum(one) for one in found.values()])
+    counts = np.array([float(len(one)) for one in found.values()])
+    return Estimate(
+        mean=float(totals.sum() / counts.sum()),
+        interval=_bounds(bootstrap_interval(totals, counts)),
+        p_value=sign_flip_p_value(totals / counts),
+    )
+
+
+def correct_p_values(sets: Sequence[SetResults]) -> dict[tuple[str, str], float | None]:
+    """P-values of all gains over the baselines by the set's key and the system, corrected for their number (Holm).
+
+    As in the tables of ``nlcunet bench table``, what was measured by one protocol is corrected together.
+    """
+    corrected: dict[tuple[str, str], float | None] = {}
+    for description in dict.fromkeys(one.facts.description for one in sets):
+        tests = {
+            (one.facts.key, name): estimate_gain(one, name, one.main).p_value
+            for one in sets
+            if one.facts.description == description
+            for name in one.rivals
+        }
+        corrected |= dict(zip(tests, holm(list(tests.values())), strict=True))
+    return corrected
+
+
+def _bounds(interval: Interval | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval.low, interval.high)
 
 
 def gains(

@@ -17,7 +17,7 @@ from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.tensors import round_to_8bit
 
-Pixels = UInt8[np.ndarray, "height width 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 BICUBIC = "bicubic, made here"
 """Name of the enlargement that stands in where no system of the records is bicubic."""
@@ -86,9 +86,9 @@ def luma(pixels: Pixels) -> Float[np.ndarray, "height width"]:
 def squared_error(pixels: Pixels, original: Pixels, border: int) -> Float[np.ndarray, "height width"]:
     """Squared difference of Y, 0 in the border that the protocol leaves out."""
     error: np.ndarray = np.square(luma(pixels) - luma(original))
-    inner = np.zeros_like(error)
-    rows, columns = (slice(border, side - border) for side in error.shape)
-    inner[rows, columns] = error[rows, columns]
+    height, width = error.shape
+    inner: np.ndarray = np.zeros_like(error)
+    inner[border : height - border, border : width - border] = error[border : height - border, border : width - border]
     return inner
 
 

@@ -17,7 +17,7 @@ class Cell:
 
     markup: str
     """What stands in it, as HTML."""
-    value: float | str | None = None
+    value: float | int | str | None = None
     """By what the column is sorted; cells without go last."""
     is_best: bool = False
     """Whether it is marked."""
@@ -136,5 +136,5 @@ def _body_cell(cell: Cell, head: Head, *, is_first: bool) -> str:
     return f"<{tag}{scope}{classes}{value}>{cell.markup}</{tag}>"
 
 
-def _sort_key(value: float | str) -> str:
+def _sort_key(value: float | int | str) -> str:
     return value if isinstance(value, str) else ("" if math.isnan(value) else repr(value))

@@ -19,6 +19,7 @@ from nlcunet.evaluation.report.sections import (
     make_images,
     make_lead,
     make_protocols,
+    make_published,
     make_results,
 )
 
@@ -61,11 +62,12 @@ def make_page(
     before = [
         make_section("protocol", "Protocol", make_protocols(sets)),
         make_section("results", "Results", make_results(sets, looks)),
+        make_section("published", "Published by others", make_published(inputs.records)),
         make_section("cost", "Cost and quality", make_costs(sets, looks)),
         make_section("degradations", "By degradation", make_degradations(sets, looks)),
         make_section("images", "Image by image", make_images(sets, looks)),
     ]
-    after = make_section("reproduce", "Do it again", make_reproduction(sets, inputs.records.systems, inputs.files))
+    after = make_section("reproduce", "Reproduction", make_reproduction(sets, inputs.records.systems, inputs.files))
     used = sum(len(one.markup.encode()) for one in (*before, after)) + len(read_asset("report.css"))
     found = find_pictures(sets, names, options, options.max_bytes - used - MARGIN_BYTES, on_progress)
     pictures = [

@@ -140,7 +140,6 @@ def plot_curves(
     *,
     x_title: str,
     y_title: str,
-    named_ticks: Sequence[tuple[float, str]] = (),
     show_zero: bool = False,
 ) -> str:
     """One line per system, with bands where intervals are known. Points that are not finite are left out."""
@@ -151,9 +150,9 @@ def plot_curves(
     values = [v for p in everything for v in (p.y, *(p.interval or ()))] + ([0.0] if show_zero else [])
     x_axis = make_axis([p.x for p in everything], LEFT, WIDTH - RIGHT, pad=0.04)
     y_axis = make_axis([v for v in values if math.isfinite(v)], HEIGHT - BOTTOM, TOP, least=0.2)
-    parts = [draw_x_axis(x_axis, x_title, HEIGHT, named_ticks), draw_y_axis(y_axis, y_title)]
+    parts = [draw_x_axis(x_axis, x_title, HEIGHT), draw_y_axis(y_axis, y_title)]
     if show_zero:
-        parts.append(f'<path class="zero" d="M{LEFT:g} {y_axis.place(0):.1f}H{WIDTH - RIGHT:g}"/>')
+        parts.append(f'<path class="zero" d="M{LEFT:g} {y_axis.place(0.0):.1f}H{WIDTH - RIGHT:g}"/>')
     told_points = {
         name: [f"{name}, {p.x:.3g}: {number(p.y, 2, signed=show_zero)} {y_title}" for p in points]
         for name, points in shown.items()
@@ -196,7 +195,7 @@ def plot_swarms(title: str, swarms: Sequence[Swarm], looks: Mapping[str, Look], 
         )
         y = middle + reach + 10
     height = y + BOTTOM
-    zero = f'<path class="zero" d="M{x_axis.place(0):.1f} {TOP:g}V{y:.1f}"/>'
+    zero = f'<path class="zero" d="M{x_axis.place(0.0):.1f} {TOP:g}V{y:.1f}"/>'
     told = "; ".join(
         f"{one.name}: mean {number(one.mean, 2, signed=True)}, {sum(d.value > 0 for d in one.dots)} of "
         f"{plural(len(one.dots), 'image')} better"

@@ -3,14 +3,27 @@
 from collections.abc import Mapping, Sequence
 from math import isinf
 
+from nlcunet.evaluation.records import Records
 from nlcunet.evaluation.report.contents import SetResults
 from nlcunet.evaluation.report.costs import COSTS, Cost, unit_words
 from nlcunet.evaluation.report.degradations import make_curves, make_surfaces
-from nlcunet.evaluation.report.estimates import LEVEL, estimate_gain, estimate_mean, find_best, gains, words_of
+from nlcunet.evaluation.report.estimates import (
+    LEVEL,
+    correct_p_values,
+    estimate_gain,
+    estimate_mean,
+    find_best,
+    gains,
+    words_of,
+)
 from nlcunet.evaluation.report.looks import Look, make_legend
-from nlcunet.evaluation.report.markup import escape, name_of, plural
+from nlcunet.evaluation.report.markup import Cell, Head, escape, make_table, name_of, plural
 from nlcunet.evaluation.report.plots import CostPoint, Difference, Swarm, plot_costs, plot_swarms
 from nlcunet.evaluation.report.summary import make_image_table, make_notes, make_summary, mean_of
+from nlcunet.evaluation.table import make_groups
+from nlcunet.evaluation.table_blocks import Block, published_block
+
+PUBLISHED_MEASURES = ("psnr_y", "ssim_y")
 
 
 def make_lead(sets: Sequence[SetResults]) -> list[str]:
@@ -45,22 +58,43 @@ def make_results(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[
     """A table for each set, and how to read it."""
     rule = (
         "Below each mean stands its 95 % interval, by resampling images (bootstrap, BCa). A gain is the mean "
-        "difference to the baseline, image by image, with its own interval and the p-value of a paired test that flips "
-        "signs. The best value of a column is marked only where it differs from every other system at "
-        f"p &lt; {LEVEL:g} (Holm). With fewer than 6 images no p-value can be that small, and nothing is marked."
+        "difference to the baseline, image by image, with its own interval and the p-value of a paired sign-flip test, "
+        "corrected for the number of tests (Holm). The best value of a column is marked only where it differs from "
+        f"every other system at p &lt; {LEVEL:g}, corrected likewise. With fewer than 6 images no p-value can be that "
+        "small, and nothing is marked."
     )
-    parts = [f"<p>{rule}</p>"]
+    parts, p_values = [f"<p>{rule}</p>"], correct_p_values(sets)
     for results in sets:
-        parts.append(make_summary(results, looks))
+        parts.append(make_summary(results, looks, p_values))
         parts += [f'<p class="soft">{escape(note)}</p>' for note in make_notes(results)]
     return parts
+
+
+def make_published(records: Records) -> list[str]:
+    """What others have published for these sets: beside our numbers, not among them."""
+    blocks = [published_block(group, PUBLISHED_MEASURES) for group in make_groups(records)]
+    return [_block_table(block) for block in blocks if block is not None]
+
+
+def _block_table(block: Block) -> str:
+    heads = [Head(words=words, is_number=0 < n < len(block.heads) - 1) for n, words in enumerate(block.heads)]
+    rows = [[Cell(markup=escape(cell), value=_number_in(cell)) for cell in row] for row in block.rows]
+    return make_table(escape(block.title), heads, rows)
+
+
+def _number_in(cell: str) -> float | str:
+    """By what a cell is sorted: its first number, or its words."""
+    try:
+        return float(cell.split(" ", 1)[0])
+    except ValueError:
+        return cell
 
 
 def make_costs(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
     """Quality over operations and over time, for each set."""
     plots = [plot for results in sets for cost in COSTS[1:3] if (plot := _plot_cost(results, cost, looks))]
     if not plots:
-        return ["<p>No costs are in these records.</p>"]
+        return ["<p>Costs of fewer than two systems of a set are known: there is nothing to compare.</p>"]
     bars = (
         "Bars are the 95 % interval of the gain over the baseline. The dotted line joins systems that no cheaper one "
         "beats."

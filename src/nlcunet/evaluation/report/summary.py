@@ -19,8 +19,10 @@ from nlcunet.evaluation.report.looks import Look
 from nlcunet.evaluation.report.markup import Cell, Head, escape, make_table, name_of, number, plural, significant
 
 
-def make_summary(results: SetResults, looks: Mapping[str, Look]) -> str:
-    """Means with their intervals, differences to the baseline, costs."""
+def make_summary(
+    results: SetResults, looks: Mapping[str, Look], p_values: Mapping[tuple[str, str], float | None]
+) -> str:
+    """Means with their intervals, gains over the baseline with their tests, costs."""
     best = {measure: find_best(results, measure) for measure in results.measures}
     costs = known_costs(results)
     heads = [Head(words="system", is_number=False)]
@@ -37,7 +39,7 @@ def make_summary(results: SetResults, looks: Mapping[str, Look]) -> str:
             name, is_significant, _ = best[measure]
             row.append(_mean_cell(results, system.name, measure, is_best=is_significant and name == system.name))
             if measure == results.main and results.rivals:
-                row.append(_gain_cell(results, system.name))
+                row.append(_gain_cell(results, system.name, p_values))
         rows.append(row + [_cost_cell(cost, system, results) for cost in costs])
     facts = results.facts
     caption = (
@@ -103,11 +105,12 @@ def _mean_cell(results: SetResults, name: str, measure: str, *, is_best: bool) -
     )
 
 
-def _gain_cell(results: SetResults, name: str) -> Cell:
+def _gain_cell(results: SetResults, name: str, p_values: Mapping[tuple[str, str], float | None]) -> Cell:
     if name == results.baseline:
         return Cell(markup="baseline", value=0.0)
     found, decimals = estimate_gain(results, name, results.main), words_of(results.main).decimals
-    test = f"<small>p {escape(p_words(found.p_value))}</small>" if found.p_value is not None else ""
+    p_value = p_values.get((results.facts.key, name))
+    test = f"<small>p {escape(p_words(p_value))}</small>" if p_value is not None else ""
     return Cell(
         markup=number(found.mean, decimals, signed=True) + _interval(found.interval, decimals, signed=True) + test,
         value=found.mean,
