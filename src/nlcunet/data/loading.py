@@ -183,7 +183,7 @@ class AcceleratorPairs:
             records.append(sample.record)
         steps = gather_patches(self.pixels, to_device(torch.tensor(walks), self.device), size_px)
         high_res = steps.permute(0, 3, 1, 2).float().div_(255.0)
-        return Pairs(degrade_batch(high_res, records), high_res)
+        return Pairs(degrade_batch(high_res, records), high_res, tuple(records))
 
     def close(self) -> None:
         """Let the photographs go."""
@@ -228,7 +228,7 @@ class WorkerPairs:
     def __init__(
         self, pools: Pools, settings: PairSettings, share: Share, device: torch.device, num_workers: int
     ) -> None:
-        self.device = device
+        self.device, self.settings = device, settings
         self.steps = _StepSampler(share)
         # Decoding cannot go on in a forked process once the parent has decoded something: libvips' threads are gone
         # there, and it waits for them for ever. Pictures in memory need no decoding, and forking shares their memory.
@@ -261,7 +261,8 @@ class WorkerPairs:
             for steps in next(self.batches)
         )
         self.next_step = step + 1
-        return Pairs(low_res, high_res)
+        records = (draw_sample(self.settings, number).record for number in self.steps.share.numbers(step))
+        return Pairs(low_res, high_res, tuple(records))
 
     def close(self) -> None:
         """Stop the workers."""

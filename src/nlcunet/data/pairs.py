@@ -28,6 +28,8 @@ class Pairs:
     """In [0, 1], in steps of 1/255; channels-last."""
     high_res: Float[Tensor, "batch 3 high_height high_width"]
     """In [0, 1]; channels-last."""
+    records: tuple[DegradationRecord, ...] = ()
+    """What was done to each; networks that estimate blur learn from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,4 +103,4 @@ def steps_to_pairs(patches: Sequence[UInt8[Tensor, "size size 3"]], records: Seq
     for position, patch in zip(steps, patches, strict=True):
         position.copy_(patch)
     high_res = steps.div_(255.0).permute(0, 3, 1, 2)
-    return Pairs(degrade_batch(high_res, records), high_res)
+    return Pairs(degrade_batch(high_res, records), high_res, tuple(records))

@@ -11,8 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlcunet.errors import ConfigError
-from nlcunet.models.nlcunet import NLCUnetConfig
-from nlcunet.models.registry import size_config
+from nlcunet.models.registry import NetworkConfig, size_config
 from nlcunet.training.adversarial import AdversarialKind
 from nlcunet.training.losses import PixelLossKind
 
@@ -22,14 +21,14 @@ class _Strict(BaseModel):
 
 
 class NetworkRecipe(_Strict):
-    """Which NLCUnet to train."""
+    """Which network to train."""
 
     size: str = "NLCUnet-S"
-    """Named size: NLCUnet, NLCUnet-M or NLCUnet-S."""
+    """Named size: NLCUnet, NLCUnet-M, NLCUnet-S, or a baseline: DANv1, DANv2, DCLS, each also with -S."""
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of `NLCUnetConfig` that differ from the named size."""
+    """Fields of the network's configuration (as `NLCUnetConfig`) that differ from the named size."""
     init: str | None = None
-    """Weights to start from, by name or file; those of another scale fill all but the upsampler. Null: at random."""
+    """Weights to start from, by name or file; those of another scale fill all but the upsampler; null: at random."""
 
 
 class DrawnRecipe(_Strict):
@@ -186,7 +185,7 @@ class Recipe(_Strict):
         """Optimiser steps of both stages."""
         return self.optim.steps + (0 if self.gan is None else self.gan.optim.steps)
 
-    def network_config(self) -> NLCUnetConfig:
+    def network_config(self) -> NetworkConfig:
         """The configuration of the network to train.
 
         Raises:
@@ -195,10 +194,8 @@ class Recipe(_Strict):
         overrides: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()
         }
+        config = size_config(self.network.size, self.scale)
         try:
-            config = replace(size_config(self.network.size, self.scale), **overrides)
+            return replace(config, **overrides)
         except TypeError as error:
-            raise ConfigError(f"network.overrides must name fields of NLCUnetConfig: {error}") from error
-        if not isinstance(config, NLCUnetConfig):
-            raise ConfigError(f"network.size must be an NLCUnet's: got {self.network.size}")
-        return config
+            raise ConfigError(f"network.overrides must name fields of {type(config).__name__}: {error}") from error

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 from nlcunet.data.pairs import Pairs
 from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
-from nlcunet.models.nlcunet import NLCUnet
+from nlcunet.models.registry import Network, network_from_config
 from nlcunet.models.weights import WeightsHeader, load_model
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, uses_real_logits
+from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
 from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
 from nlcunet.training.processes import Processes
@@ -49,11 +51,11 @@ class Trainer:
 
     recipe: Recipe
     processes: Processes
-    network: NLCUnet
-    average: NLCUnet
+    network: Network
+    average: Network
     optimizer: torch.optim.Optimizer
-    forward: Callable[[Tensor], Tensor]
-    """The network, possibly compiled, gradients averaged over all processes."""
+    forward: Callable[[Tensor], Answer]
+    """The network with all that it estimates, possibly compiled, gradients averaged over all processes."""
     perceptual: PerceptualLoss | None = None
     """Loaded at the start, so that its absence shows then and not at the hand-over."""
     adversary: Adversary | None = None
@@ -99,11 +101,7 @@ class Trainer:
         Returns:
             Loss terms and norms of gradients, scalars on the device.
         """
-        low_res = pairs.low_res.contiguous(memory_format=torch.channels_last)
-        if self.adversary is None:
-            metrics = self._generator_step(low_res, pairs.high_res)[0]
-        else:
-            metrics = self._gan_step(self.adversary, low_res, pairs.high_res)
+        metrics = self._generator_step(pairs)[0] if self.adversary is None else self._gan_step(self.adversary, pairs)
         self.progress.step += 1
         self.progress.patches += self.optim.batch
         self._update_average()
@@ -115,15 +113,15 @@ class Trainer:
         self.first_failed.fill_(-1)
         return failed if failed >= 0 else None
 
-    def _generator_step(self, low_res: Tensor, high_res: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _generator_step(self, pairs: Pairs) -> tuple[dict[str, Tensor], Tensor]:
         """Loss, gradients, update; the loss terms and what was restored."""
         with self._autocast():
-            restored = self.forward(low_res)
-        terms = {"pixel": PIXEL_LOSSES[self.optim.loss](restored, high_res)}
-        loss = terms["pixel"]
+            answer = self.forward(_channels_last(pairs.low_res))
+        restored = picture_of(answer)
+        terms = fidelity_terms(self.network, answer, pairs, PIXEL_LOSSES[self.optim.loss])
+        loss = torch.stack(list(terms.values())).sum()
         if self.adversary is not None:
-            extra = self._adversarial_terms(self.adversary, restored, high_res)
-            terms.update(extra)
+            terms.update(self._adversarial_terms(self.adversary, restored, pairs.high_res))
             gan = self.gan
             loss = gan.pixel_weight * loss + gan.adversarial_weight * terms["adversarial"]
             if "perceptual" in terms:
@@ -146,16 +144,16 @@ class Trainer:
                 terms["perceptual"] = adversary.perceptual(restored, high_res)
         return terms
 
-    def _gan_step(self, adversary: Adversary, low_res: Tensor, high_res: Tensor) -> dict[str, Tensor]:
+    def _gan_step(self, adversary: Adversary, pairs: Pairs) -> dict[str, Tensor]:
         """The generator's step, then the discriminator's on what was restored."""
-        gan = self.gan
+        gan, high_res = self.gan, pairs.high_res
         rate = self.rate * (1.0 if gan.discriminator_lr is None else gan.discriminator_lr / gan.optim.lr)
         metrics: dict[str, Tensor] = {}
         if self.stage_step < gan.discriminator_head_start:
             with torch.no_grad(), self._autocast():
-                restored = self.network(low_res)
+                restored = self.network(_channels_last(pairs.low_res))
         else:
-            metrics, restored = self._generator_step(low_res, high_res)
+            metrics, restored = self._generator_step(pairs)
         # Real and restored patches in one pass: one power iteration of the spectral norms per step.
         with self._autocast():
             logits = adversary.judge(_channels_last(torch.cat([high_res, restored.to(high_res.dtype)])))
@@ -208,7 +206,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     """
     config = recipe.network_config()
     with _seeded(recipe.seed):
-        network = NLCUnet(config)
+        network = network_from_config(config)
     fidelity, progress = recipe.name, Progress()
     if recipe.network.init is not None and not is_resumed:
         header = _load_initial_weights(network, recipe.network.init)
@@ -216,7 +214,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         progress.earlier_steps, progress.earlier_patches = header.steps, header.patches
         progress.earlier_seconds = 3600.0 * header.hours
     network = network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    forward = processes.wrap(network)
+    forward = processes.wrap(WithKernels(network) if isinstance(network, BlindNetwork) else network)
     trainer = Trainer(
         recipe=recipe,
         processes=processes,
@@ -234,19 +232,22 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     return trainer
 
 
-def _load_initial_weights(network: NLCUnet, name: str) -> WeightsHeader:
-    """Fill a network with weights, also with those of another scale: then its upsampler stays as it is.
+def _load_initial_weights(network: Network, name: str) -> WeightsHeader:
+    """Fill a network with weights; of another scale, with those parameters that have the same shape.
 
     Raises:
         ConfigError: the weights are of another network.
     """
     loaded, config = load_model(name), network.config
-    if not isinstance(loaded.network, NLCUnet) or replace(loaded.network.config, scale=config.scale) != config:
+    given = getattr(loaded.network, "config", None)
+    if type(given) is not type(config) or replace(given, scale=config.scale) != config:
         raise ConfigError(f"network.init must be of the recipe's network {config}: got {loaded.header.config}")
+    own = network.state_dict()
     tensors = loaded.network.state_dict()
-    if loaded.network.config.scale != config.scale:
-        tensors |= {key: value for key, value in network.state_dict().items() if key.startswith("upsampler.")}
-    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
+    if given.scale != config.scale:
+        shared = {name for name, value in network.named_parameters() if tensors[name].shape == value.shape}
+        tensors = {name: tensors[name] if name in shared else value for name, value in own.items()}
+    network.load_state_dict(tensors)
     return loaded.header
 
 

@@ -1,0 +1,103 @@
+"""Losses of networks that estimate the blur kernel: the picture of every loop, and its kernel against the true one.
+
+DANv1 compares kernel codes, DANv2 kernels (https://arxiv.org/abs/2010.02631, https://arxiv.org/abs/2105.06878), DCLS
+the kernel between low-resolution pictures (https://arxiv.org/abs/2202.07508); all by L1, summed over loops, with the
+weight 1 as published. The kernels are known in training, because samples are degraded there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlcunet.data.pairs import Pairs
+from nlcunet.degradations.record import DegradationRecord, record_kernel
+from nlcunet.errors import ConfigError
+from nlcunet.imaging.resize import resize_bicubic
+from nlcunet.models.blind import BlindEstimate, BlindNetwork, Kernels
+from nlcunet.models.dan_v1 import DANv1
+from nlcunet.models.dcls import DCLS
+from nlcunet.models.least_squares import reformulate_kernels
+from nlcunet.models.registry import Network
+
+Answer: TypeAlias = Tensor | BlindEstimate
+"""What a network says while it is trained: a picture, or all that it estimates."""
+
+
+class WithKernels(nn.Module):
+    """A network whose ``forward`` gives everything that it estimates, so that it can be compiled and run in parallel.
+
+    Args:
+        network: keeps its parameters under its own names.
+    """
+
+    def __init__(self, network: BlindNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, low_res: Float[Tensor, "batch 3 height width"]) -> BlindEstimate:
+        """Pictures and kernels of every loop."""
+        return self.network.forward_with_kernels(low_res)
+
+
+def picture_of(answer: Answer) -> Float[Tensor, "batch 3 height width"]:
+    """The restored pictures."""
+    return answer.picture if isinstance(answer, BlindEstimate) else answer
+
+
+def fidelity_terms(
+    network: Network, answer: Answer, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """The loss of stage one, term by term; it is their sum.
+
+    Args:
+        network: who answered.
+        answer: what it said to ``pairs.low_res``.
+        pairs: the batch, with its records.
+        pixel_loss: compares pictures.
+
+    Raises:
+        ConfigError: the degradation has kernels of another size than the network estimates.
+    """
+    if not isinstance(answer, BlindEstimate):
+        return {"pixel": pixel_loss(answer, pairs.high_res)}
+    pixel = torch.stack([pixel_loss(picture, pairs.high_res) for picture in answer.pictures]).sum()
+    return {"pixel": pixel, "kernel": _kernel_loss(network, answer, pairs)}
+
+
+def true_kernels(records: Sequence[DegradationRecord], size: int) -> Kernels:
+    """The kernels of some degradations, centred in squares of one size, float32 on the CPU.
+
+    Raises:
+        ConfigError: one is larger.
+    """
+    kernels = []
+    for record in records:
+        kernel = record_kernel(record).float()
+        margin = (size - kernel.shape[-1]) // 2
+        if margin < 0:
+            raise ConfigError(
+                f"the network must estimate kernels of {kernel.shape[-1]} × {kernel.shape[-1]} px, as the degradation "
+                f"has: got {size}; set network.overrides.kernel_size"
+            )
+        kernels.append(F.pad(kernel, (margin,) * 4))
+    return torch.stack(kernels)
+
+
+def _kernel_loss(network: Network, estimate: BlindEstimate, pairs: Pairs) -> Float[Tensor, ""]:
+    device = pairs.low_res.device
+    if isinstance(network, DCLS):
+        plain = resize_bicubic(pairs.high_res, *pairs.low_res.shape[-2:])
+        target = reformulate_kernels(pairs.low_res, plain, estimate.kernel.shape[-1])
+        return _sum_of_l1(estimate.kernels, target)
+    target = true_kernels(pairs.records, estimate.kernel.shape[-1]).to(device)
+    if isinstance(network, DANv1):
+        return _sum_of_l1(estimate.codes, network.coder.encode(target))
+    return _sum_of_l1(estimate.kernels, target)
+
+
+def _sum_of_l1(estimates: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    return torch.stack([(estimate.float() - target).abs().mean() for estimate in estimates]).sum()
