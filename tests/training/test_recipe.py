@@ -7,6 +7,7 @@ import yaml
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.nlcunet import NLCUnetConfig
+from nlcunet.models.registry import size_config
 from nlcunet.training.loop import train
 from nlcunet.training.recipe import OptimRecipe, Recipe
 from nlcunet.training.recipe_file import (
@@ -19,12 +20,17 @@ from nlcunet.training.recipe_file import (
 )
 from nlcunet.training.schedule import learning_rate
 
+SMALL_NETWORKS = {
+    "NLCUnet": {"width": 4, "depths": [1, 0, 1, 0, 0, 0], "chunk_size": 16},
+    "DANv1": {"width": 4, "blocks": 1, "estimator_width": 4, "estimator_blocks": 1, "loops": 2},
+    "DANv2": {"width": 4, "groups": 1, "blocks": 1, "estimator_width": 4, "estimator_blocks": 1, "loops": 2},
+    "DCLS": {"width": 4, "groups": 1, "blocks": 1, "head_blocks": 1, "kernel_channels": 4, "code_length": 16},
+}
 RUN_SMALL = {
-    "network.overrides": {"width": 4, "depths": [1, 0, 1, 0, 0, 0], "chunk_size": 16},
     "network.init": None,
     "compile": False,
     "data.manifest": None,
-    "data.patch_px": 16,
+    "data.patch_px": 24,
     "optim.steps": 12,
     "optim.warmup_steps": 2,
     "optim.decay_steps": 4,
@@ -42,8 +48,12 @@ RUN_SMALL_GAN = {
 
 @pytest.mark.parametrize("name", embedded_recipes())
 def test_every_embedded_recipe_runs_twenty_steps(tmp_path, photographs, processes, name):
-    has_gan = read_recipe(name).gan is not None
-    changes = RUN_SMALL | {"data.photographs": photographs} | (RUN_SMALL_GAN if has_gan else {"optim.steps": 20})
+    published = read_recipe(name)
+    has_gan = published.gan is not None
+    small = {"network.overrides": SMALL_NETWORKS[published.network.size.split("-")[0]], "optim.milestones": ()}
+    changes = (
+        RUN_SMALL | small | {"data.photographs": photographs} | (RUN_SMALL_GAN if has_gan else {"optim.steps": 20})
+    )
     recipe = read_recipe(name, changes | {"optim.batch": 2})
     weights = train(recipe, tmp_path / "run", processes=processes)
     assert weights.name == f"{recipe.name}{'-GAN' if has_gan else ''}.safetensors"
@@ -70,6 +80,18 @@ def test_published_runs_are_stated_as_the_authors_trained_them():
         second = read_recipe(f"paper_x{scale}_anisotropic")
         assert second.optim.milestones == (300_000, 450_000, 900_000)
         assert second.data.degradation == "anisotropic"
+
+
+def test_baselines_are_stated_as_their_authors_trained_them():
+    for name, steps, milestones in (
+        ("danv1", 400_000, (200_000,)),
+        ("danv2", 400_000, (200_000,)),
+        ("dcls", 500_000, (200_000, 400_000)),
+    ):
+        recipe = read_recipe(f"{name}_x4_isotropic")
+        assert recipe.network_config() == size_config(recipe.network.size)
+        assert (recipe.optim.steps, recipe.optim.milestones) == (steps, milestones)
+        assert (recipe.optim.batch, recipe.optim.lr, recipe.data.patch_px, recipe.gan) == (64, 4e-4, 64, None)
 
 
 def test_values_can_be_replaced_by_dotted_key(make_recipe):
