@@ -92,7 +92,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in, unencrypted.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 8650,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8650,
     participants: Annotated[
         int | None,
         typer.Option(min=1, help="Only so many invited people, each with a link of their own; kept for later starts."),
@@ -122,14 +122,15 @@ def serve(
     with bind(host, port) as listener:
         codes = None if is_open else read_invitations(folder) if participants is None else invite(folder, participants)
         desk = Desk(folder, one, None if codes is None else frozenset(codes))
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-        typer.echo(address)
-        for code in codes or ():
-            typer.echo(f"{address}#invitation={code}")
-        if not is_loopback(host):
-            screen.print("note: other machines can reach this page; what they send and receive is not encrypted")
         try:
-            run_server(make_app(folder, one, desk), listener)
+            app = make_app(folder, one, desk)
+            address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+            typer.echo(address)
+            for code in codes or ():
+                typer.echo(f"{address}#invitation={code}")
+            if not is_loopback(host):
+                screen.print("note: other machines can reach this page; what they send and receive is not encrypted")
+            run_server(app, listener)
         finally:
             desk.close()
             joined, answered = desk.summary()

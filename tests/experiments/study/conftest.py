@@ -49,8 +49,8 @@ def sources(pictures):
 
 @pytest.fixture(scope="session")
 def design():
-    """Small crops, few trials: 3 pairs on 4 crops, 3 checks, 2 repeats."""
-    return Design(crop_px=32, crops_per_image=2, seed=7, checks=3, repeats=2, judgements_per_pair=4)
+    """Small crops, few trials: 3 pairs on 3 crops, 2 checks, 2 repeats."""
+    return Design(crop_px=32, crops_per_image=2, seed=7, checks=2, repeats=2, judgements_per_pair=3)
 
 
 @pytest.fixture(scope="session")

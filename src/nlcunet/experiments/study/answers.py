@@ -11,7 +11,7 @@ LONGEST_MS = 24 * 60 * 60 * 1000
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Participant(_Strict):
