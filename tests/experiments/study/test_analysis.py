@@ -170,6 +170,7 @@ def test_the_report_says_what_was_found(study, simulate):
     content = json.loads(make_json(found, joined=15))
     assert content["scores"][0]["score"] == best.score
     assert [one["is_counted"] for one in content["participants"]] == [True] * 12 + [False]
+    assert (content["participants"][0]["windows"], content["participants"][0]["zooms"]) == ([[1200, 800]], [2])
     assert content["pairs"][0]["p_holm"] == found.pairs[0].p_holm
 
 

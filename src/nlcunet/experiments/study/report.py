@@ -162,6 +162,8 @@ def make_json(analysis: Analysis, joined: int) -> str:
                 "checks_passed": person.checks_passed,
                 "checks_seen": person.checks_seen,
                 "median_ms": person.median_ms,
+                "windows": sorted({(answer.client_width, answer.client_height) for answer in person.answers}),
+                "zooms": sorted({answer.zoom for answer in person.answers}),
                 "objections": person.objections,
                 "is_counted": person.name in analysis.kept,
             }
