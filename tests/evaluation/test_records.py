@@ -48,6 +48,15 @@ def test_runs_join_and_what_is_told_twice_counts_once(tmp_path):
     assert joined.sets == (SET,)
 
 
+def test_runs_of_one_system_join_though_they_took_other_times_and_measured_other_things():
+    measured = replace(SYSTEM, sha256="12", source="a.safetensors", machine="this one", seconds=0.5)
+    again = replace(measured, source="b.safetensors", machine="that one", seconds=0.7)
+    more = replace(PAIR, seconds=9.0, output_file="kept.png", measures={"psnr_y": 30.25, "niqe": 4.0})
+    joined = join_records([SET, replace(measured, machine="", seconds=None), measured, again, PAIR, more])
+    assert joined.systems == (measured,)
+    assert joined.pairs == (replace(PAIR, measures={"psnr_y": 30.25, "psnr_rgb": math.inf, "niqe": 4.0}),)
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [

@@ -61,16 +61,15 @@ def run_benchmark(sets: Sequence[BenchmarkSet], systems: Sequence[System], optio
     check_needs(sets, options)
     pairs: list[PairRecord] = []
     for measured in sets:
-        caches = [
-            ResultCache(
-                options.cache,
-                cache_key(f"{one.identity}{options.measures_identity}", one.facts, measured, options.device),
-            )
+        # Two systems that compute the same share their results.
+        keys_of = [
+            cache_key(f"{one.identity}{options.measures_identity}", one.facts, measured, options.device)
             for one in systems
         ]
+        shared = {key: ResultCache(options.cache, key) for key in keys_of}
         for image, keys in measured.images.items():
             loaded: LoadedImage | None = None
-            for system, cache in zip(systems, caches, strict=True):
+            for system, cache in zip(systems, (shared[key] for key in keys_of), strict=True):
                 for chunk in chunks(keys, measured.sizes[image]):
                     known = find_known(chunk, system, measured, cache, options)
                     if known is None:

@@ -173,7 +173,8 @@ def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Record
         elif isinstance(one, SystemFacts):
             systems[one.name] = _same_system(systems.get(one.name, one), one)
         else:
-            _once(pairs, (*one.pair, one.system), one)
+            key = (*one.pair, one.system)
+            pairs[key] = _same_pair(pairs.get(key, one), one)
     inputs: dict[tuple[str, str, int], str] = {}
     for one in pairs.values():
         if one.set not in sets or one.system not in systems:
@@ -262,6 +263,25 @@ def _same_system(known: SystemFacts, other: SystemFacts) -> SystemFacts:
             "names of their own (NAME=…), or leave a file out"
         )
     return replace(known, **told)
+
+
+def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
+    """Two results of one system on one pair as one, with the measures of both.
+
+    How long it took and where files lie may differ.
+
+    Raises:
+        DataError: they contradict each other.
+    """
+    told = {"seconds": None, "measures": {}, "high_res_file": "", "low_res_file": "", "output_file": ""}
+    common = known.measures.keys() & other.measures.keys()
+    differs = any(known.measures[name] != other.measures[name] for name in common)
+    if differs or replace(known, **told) != replace(other, **told):  # type: ignore[arg-type]
+        raise DataError(
+            f"records must not contradict each other: {known.system} on {known.image} of {known.set} is there twice "
+            "with different values; give systems names of their own (NAME=…), or leave a file out"
+        )
+    return replace(known, measures={**other.measures, **known.measures})
 
 
 def _once(known: dict[Any, Line], key: Any, line: Line) -> None:
