@@ -83,10 +83,10 @@ def test_lines_are_those_that_the_vector_renderer_draws(width, angle_deg):
 
 
 def test_equal_seeds_give_equal_pictures_and_others_do_not(cases):
-    again = make_hairline_cases(4, widths_low_res_px=(0.5, 1.4), contrasts=(0.25,))
-    other = make_hairline_cases(4, 1, widths_low_res_px=(0.5, 1.4), contrasts=(0.25,))
-    assert torch.equal(originals(cases), originals(again))
-    assert not torch.equal(originals(cases), originals(other))
+    again = make_hairline_cases(4, widths_low_res_px=(0.5,), contrasts=(0.25,))
+    other = make_hairline_cases(4, 1, widths_low_res_px=(0.5,), contrasts=(0.25,))
+    assert torch.equal(originals(cases[:4]), originals(again))  # also: a width's pictures do not depend on the others
+    assert not torch.equal(originals(again), originals(other))
 
 
 def test_the_pictures_of_this_version_are_pinned():
@@ -234,12 +234,11 @@ def test_more_blur_and_more_shift_keep_less(cases):
         scores = score_hairlines(outputs, cases)
         return [mean.contrast_kept for mean in mean_by_width(zip(cases, scores, strict=True))]
 
-    blurred = [blur(high_res, isotropic_gaussian(21, sigma_px)) for sigma_px in (1.2, 2.0, 3.2)]
-    for weaker, stronger in zip([high_res, *blurred[:-1]], blurred, strict=True):
-        assert all(a > b for a, b in zip(kept(weaker), kept(stronger), strict=True))
-    assert kept(blurred[1])[0] < kept(blurred[1])[1]  # thin lines fade first
-    shifted = [high_res.roll((d, d), dims=(-2, -1)) for d in (1, 3)]
-    assert kept(high_res)[0] > kept(shifted[0])[0] > kept(shifted[1])[0]
+    blurred = [kept(blur(high_res, isotropic_gaussian(21, sigma_px))) for sigma_px in (1.2, 2.4)]
+    assert all(1 > weak > strong for weak, strong in zip(*blurred, strict=True))
+    assert blurred[1][0] < blurred[1][1]  # thin lines fade first
+    shifted = [kept(high_res.roll((d, d), dims=(-2, -1)))[0] for d in (1, 3)]
+    assert 1 > shifted[0] > shifted[1]
 
 
 def test_drawn_in_lines_are_counted_at_their_density(cases):
