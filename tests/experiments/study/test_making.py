@@ -173,6 +173,21 @@ def test_images_that_are_missing_are_named(tmp_path, pictures, sources, design):
         make_study(tmp_path / "s", replace(sources, original=tmp_path / "less"), design)
 
 
+def test_an_original_serves_for_all_kernels_of_a_benchmark(tmp_path, pictures, sources, design):
+    """``nlcunet bench make`` names inputs after original and kernel."""
+    for system in ("half", "bicubic"):
+        (tmp_path / system).mkdir()
+        for file in (pictures / system).iterdir():
+            for kernel in (0, 12):
+                shutil.copy(file, tmp_path / system / f"{file.stem}_k{kernel}.png")
+    own = replace(sources, systems={system: tmp_path / system for system in ("half", "bicubic")})
+    made = make_study(tmp_path / "s", own, replace(design, shows_original=True, repeats=0)).study
+    for crop in made.crops:
+        whole = pixels(pictures / "original" / f"{crop.image.rpartition('_')[0]}.png")
+        shown = pixels(tmp_path / "s" / "pictures" / crop.original)
+        np.testing.assert_array_equal(shown, whole[crop.top :, crop.left :][: crop.height, : crop.width])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

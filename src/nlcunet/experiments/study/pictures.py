@@ -1,6 +1,7 @@
 """Folders of pictures made by any programs, matched by the stems of their files and read for comparison."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,11 @@ def match_files(
             f"a comparison needs at least two systems: got {len(systems)}; give --system NAME=FOLDER twice"
         )
     found = {name: _files_by_stem(folder) for name, folder in systems.items()}
-    references = [None if folder is None else (folder, _files_by_stem(folder)) for folder in (original, low_res)]
     stems = sorted(set().union(*found.values()))
-    wanted = [(systems[name], files) for name, files in found.items()] + [one for one in references if one is not None]
+    originals = {} if original is None else _repeat_originals(_files_by_stem(original), stems)
+    inputs = {} if low_res is None else _files_by_stem(low_res)
+    wanted = [(systems[name], files) for name, files in found.items()]
+    wanted += [(folder, files) for folder, files in ((original, originals), (low_res, inputs)) if folder is not None]
     for folder, files in wanted:
         missing = [stem for stem in stems if stem not in files]
         if missing:
@@ -79,7 +82,6 @@ def match_files(
                 f"every folder must hold a picture of every image, with the same name before its ending: "
                 f"{folder} lacks {names}; add or rename them, or remove them from the other folders"
             )
-    originals, inputs = ({} if one is None else one[1] for one in references)
     return tuple(
         ImageFiles(
             stem=stem,
@@ -89,6 +91,12 @@ def match_files(
         )
         for stem in stems
     )
+
+
+def _repeat_originals(files: Mapping[str, Path], stems: Sequence[str]) -> dict[str, Path]:
+    """Originals by the stems of results: ``baby`` is that of ``baby_k3``, too, the input with the fourth kernel."""
+    names = {stem: stem if stem in files else re.sub(r"_k\d+$", "", stem) for stem in stems}
+    return {stem: files[name] for stem, name in names.items() if name in files}
 
 
 def _files_by_stem(folder: Path) -> dict[str, Path]:
