@@ -1,4 +1,7 @@
-"""Ceilings of the machine at hand, measured in the same run as what is compared with them; and peak memory."""
+"""Ceilings of the machine at hand, measured in the same run as what is compared with them; and peak memory.
+
+What ``nlcunet bench run`` needs of it as well is in ``nlcunet.evaluation.machine``.
+"""
 
 import os
 import statistics
@@ -6,22 +9,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
-REPEATS = 7
+from nlcunet.evaluation.machine import (
+    REPEATS,
+    matrix_rate_gflops,
+    median_seconds,
+    peak_bytes,
+    processor_name,
+)
 
-
-def median_seconds(run: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median time of ``run`` after one warm-up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+__all__ = [
+    "copy_bandwidth_gbytes",
+    "describe_machine",
+    "interleaved_seconds",
+    "matrix_rate_gflops",
+    "median_seconds",
+    "peak_bytes",
+    "printed_numbers",
+]
 
 
 def interleaved_seconds(runs: dict[str, Callable[[], object]], repeats: int = REPEATS) -> dict[str, float]:
@@ -35,12 +42,6 @@ def interleaved_seconds(runs: dict[str, Callable[[], object]], repeats: int = RE
             run()
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
-
-
-def matrix_rate_gflops(size: int = 1024) -> float:
-    """Rate of a float32 matrix product, in GFLOP/s."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    return 2 * size**3 / median_seconds(lambda: a @ b) / 1e9
 
 
 def copy_bandwidth_gbytes(mebibytes: int = 256) -> float:
@@ -58,31 +59,9 @@ def printed_numbers(script: str, *arguments: str, trim_memory: bool = False) -> 
     return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
-def peak_bytes(run: Callable[[], object]) -> int:
-    """Growth of this process's peak resident memory while ``run`` works (Linux); ask in a fresh process."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status_bytes("VmRSS")
-    run()
-    return max(0, _status_bytes("VmHWM") - before)
-
-
-def _status_bytes(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(field)
-
-
 def describe_machine() -> str:
     """Processor, threads and the two ceilings, in one line."""
-    model = "unknown processor"
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
     return (
-        f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
+        f"{processor_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
         f"{matrix_rate_gflops():.0f} GFLOP/s float32 matrix product, {copy_bandwidth_gbytes():.1f} GB/s copy"
     )
