@@ -15,5 +15,5 @@ bench_app.command("report")(report)
 
 
 @bench_app.callback()
-def bench() -> None:
+def _bench() -> None:
     """Measure models on sharp originals."""

@@ -5,7 +5,6 @@ A result over this grid is a surface: which damage, how strong, and what happens
 
 import math
 import zlib
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, TypeAlias
@@ -97,11 +96,3 @@ def name_parts(record: DegradationRecord) -> tuple[str, ...]:
     if record.jpeg_quality is not None:
         parts.append(f"JPEG {record.jpeg_quality}")
     return tuple(parts)
-
-
-def name_levels(scale: int) -> Iterable[str]:
-    """The parts of the grid in its order, as `name_parts` calls them: rows and columns of the surface."""
-    for change in grid_changes(scale):
-        parts = name_parts(replace(DegradationRecord(scale=scale), **change))
-        if len(parts) == 1:
-            yield parts[0]
