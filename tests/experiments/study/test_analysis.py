@@ -182,6 +182,12 @@ def test_every_line_of_a_table_has_as_many_cells(study, simulate):
         assert len({line.count("|") for line in table}) == 1
 
 
+def test_names_of_systems_are_no_formulas(tmp_path, make_design, simulate):
+    names = ("$x_", "a $ and a very long name, longer than most")
+    study = make_design(names, 4)
+    write_plot(analyse(study, simulate(study, dict.fromkeys(names, 0.0), 3, 0)), tmp_path / "plot.svg")
+
+
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_the_plot_is_a_picture(tmp_path, study, simulate, ending):
     target = tmp_path / f"plot.{ending}"

@@ -12,6 +12,8 @@ from nlcunet.imaging.atomic import write_file_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 INK, GROUND = "#1f1f1f", "#ffffff"
+CHARACTERS_BELOW_TABLE = 40
+"""About as many fit side by side; longer names are turned."""
 
 
 def write_plot(analysis: Analysis, target: Path) -> None:
@@ -25,14 +27,15 @@ def write_plot(analysis: Analysis, target: Path) -> None:
         raise ConfigError(f"a plot must end in {', '.join(FORMATS)}: got {target.name}; choose one")
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise ConfigError("plots need matplotlib: install it with pip install 'nlcunet[report]'") from error
-    num_systems = len(analysis.scores)
-    figure = Figure(figsize=(10, 1.9 + 0.5 * num_systems), dpi=150, facecolor=GROUND, layout="constrained")
+    num_systems, layout = len(analysis.scores), ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+    figure = Figure(figsize=(10, 1.9 + 0.5 * num_systems), dpi=150, facecolor=GROUND, layout=layout)
     scores, table = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_scores(scores, analysis)
     _draw_table(table, analysis)
-    figure.suptitle(f"{analysis.study.title}\n“{analysis.study.question}”", fontsize=11)
+    figure.suptitle(_literal(f"{analysis.study.title}\n“{analysis.study.question}”"), fontsize=11)
     data = io.BytesIO()
     figure.savefig(data, format=target.suffix.lower().removeprefix("."))
     write_file_atomically(target, data.getvalue())
@@ -48,7 +51,7 @@ def _draw_scores(axes: Any, analysis: Analysis) -> None:
     for row, lower, upper in ends:
         axes.hlines(row, lower, upper, color=INK, linewidth=2)
     axes.plot(values, rows, "o", color=INK, markersize=7)
-    axes.set_yticks(rows, [score.system for score in scores])
+    axes.set_yticks(rows, [_literal(score.system) for score in scores])
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set_xlabel("score (log odds), higher is preferred")
     axes.set_title(f"95 % intervals over {analysis.num_units} {analysis.unit}", fontsize=9)
@@ -72,8 +75,17 @@ def _draw_table(axes: Any, analysis: Analysis) -> None:
                 place[1], place[0], text, ha="center", va="center", fontsize=7.5, color=GROUND if is_dark else INK
             )
     axes.imshow(shares, cmap="PuOr", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(names)), names, rotation=20 if len(names) > 2 else 0, fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+    labels = [_literal(name) for name in names]
+    is_tight = len(names) * max(map(len, names)) > CHARACTERS_BELOW_TABLE
+    axes.set_xticks(
+        range(len(names)), labels, fontsize=8, rotation=30 if is_tight else 0, ha="right" if is_tight else "center"
+    )
+    axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.set_title("row chosen over column", fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _literal(text: str) -> str:
+    """Text that is not taken for a formula."""
+    return text.replace("$", r"\$")
