@@ -3,7 +3,6 @@
 Images are resampled, not pairs: eight blurs of one photograph are one piece of evidence, not eight.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -118,8 +117,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         running = max(running, min(1.0, (len(present) - rank) * value))
         corrected[index] = running
     return corrected
-
-
-def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean; of decibels too, as in every published table."""
-    return math.fsum(values) / len(values)
