@@ -198,9 +198,13 @@ class Page:
     def complaints(self):
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
+    def screen(self):
+        """Pixels of the window."""
+        return np.asarray(Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB"))
+
     def check_pixels(self, folder):
         """See that both pictures are on the screen as they are in their files, enlarged by the whole zoom."""
-        screen = np.asarray(Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB"))
+        screen = self.screen()
         zoom, ratio = self.get("[state.zoom, devicePixelRatio]")
         for name in ("left-picture", "right-picture"):
             address, box = self.get(f"[find('{name}').src, find('{name}').getBoundingClientRect().toJSON()]")
@@ -373,6 +377,35 @@ def test_hasty_double_and_foreign_input_answers_nothing(page, serve_here, study_
     page.press("2")
     page.wait_for_trial(2)
     assert [answer.choice for answer in answers_of(study_folder)] == ["left", "right"]
+
+
+@needs_browser
+def test_the_next_pair_is_loaded_ahead_and_nothing_from_elsewhere(page, serve_here, study_folder):
+    address = serve_here(study_folder)
+    page.open(address)
+    page.get("find('start').click()")
+    page.wait_for_trial(0)
+    with urllib.request.urlopen(f"{address}api/participants/{page.get('state.participant')}", timeout=20) as response:  # noqa: S310
+        ahead = json.load(response)["next"]
+    page.wait(f"loaded.has('{ahead['left']}') && loaded.has('{ahead['right']}')")
+    loaded = page.get("performance.getEntriesByType('resource').map((one) => one.name)")
+    assert {address.rstrip("/") + ahead[side] for side in ("left", "right")} <= set(loaded)
+    assert all(one.startswith((address, "data:")) for one in loaded)
+
+
+@needs_browser
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_colours_follow_the_system_and_are_neutral(page, serve_here, study_folder, scheme, is_dark):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        page.open(serve_here(study_folder))
+        corner = page.screen()[-1, -1]
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(set(corner.tolist())) == 1
+    assert (corner[0] < 64) == is_dark
+    assert (corner[0] > 192) != is_dark
 
 
 @needs_browser

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
+import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -185,7 +186,5 @@ def bind(host: str, port: int) -> socket.socket:
 
 def run_server(app: FastAPI, listener: socket.socket) -> None:
     """Answer requests until interrupted."""
-    import uvicorn
-
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -161,6 +161,7 @@ function makeFigure(reference) {
   const caption = document.createElement("figcaption");
   picture.src = reference.picture;
   picture.alt = reference.label;
+  picture.decoding = "sync"; // in the same frame as the two pictures
   picture.draggable = false;
   caption.textContent = reference.label;
   figure.append(picture, caption);
