@@ -85,8 +85,8 @@ def test_larger_kernels_than_the_network_estimates_are_refused():
         true_kernels([isotropic_record(31, 1.0)], 21)
 
 
-@pytest.mark.parametrize("name", ["DANv1", "DANv2"])
-def test_the_loss_counts_every_loop(name):
+@pytest.mark.parametrize(("name", "pixel"), [("DANv1", 0.75), ("DANv2", 0.5)])
+def test_the_loss_counts_every_loop_of_danv1_and_the_last_of_danv2(name, pixel):
     network = make_network(name, TINY[name] | {"scale": 2})
     records = (isotropic_record(21, 1.5, scale=2),)
     pairs = Pairs(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 16, 16), records)
@@ -98,7 +98,7 @@ def test_the_loss_counts_every_loop(name):
         codes=(codes, codes + 0.125),
     )
     terms = fidelity_terms(network, estimate, pairs, l1_loss)
-    assert float(terms["pixel"]) == pytest.approx(0.75)
+    assert float(terms["pixel"]) == pytest.approx(pixel)
     assert float(terms["kernel"]) == pytest.approx(0.125, rel=1e-5)
 
 

@@ -1,8 +1,9 @@
-"""Losses of networks that estimate the blur kernel: the picture of every loop, and its kernel against the true one.
+"""Losses of networks that estimate the blur kernel: the picture, and the kernel against the true one, both by L1.
 
-DANv1 compares kernel codes, DANv2 kernels (https://arxiv.org/abs/2010.02631, https://arxiv.org/abs/2105.06878), DCLS
-the kernel between low-resolution pictures (https://arxiv.org/abs/2202.07508); all by L1, summed over loops, with the
-weight 1 as published. The kernels are known in training, because samples are degraded there.
+DANv1 (https://arxiv.org/abs/2010.02631) counts the pictures and kernel codes of all loops; DANv2
+(https://arxiv.org/abs/2105.06878) picture and kernel of the last one, as its published code does; DCLS
+(https://arxiv.org/abs/2202.07508) the kernel between low-resolution pictures. All weights are 1, as published.
+Kernels are known in training, because patches are degraded there.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from nlcunet.models.dan_v1 import DANv1
 from nlcunet.models.dcls import DCLS
 from nlcunet.models.least_squares import reformulate_kernels
 from nlcunet.models.registry import Network
+from nlcunet.training.losses import l1_loss
 
 Answer: TypeAlias = Tensor | BlindEstimate
 """What a network says while it is trained: a picture, or all that it estimates."""
@@ -64,7 +66,8 @@ def fidelity_terms(
     """
     if not isinstance(answer, BlindEstimate):
         return {"pixel": pixel_loss(answer, pairs.high_res)}
-    pixel = torch.stack([pixel_loss(picture, pairs.high_res) for picture in answer.pictures]).sum()
+    pictures = answer.pictures if isinstance(network, DANv1) else (answer.picture,)
+    pixel = torch.stack([pixel_loss(picture, pairs.high_res) for picture in pictures]).sum()
     return {"pixel": pixel, "kernel": _kernel_loss(network, answer, pairs)}
 
 
@@ -88,16 +91,12 @@ def true_kernels(records: Sequence[DegradationRecord], size: int) -> Kernels:
 
 
 def _kernel_loss(network: Network, estimate: BlindEstimate, pairs: Pairs) -> Float[Tensor, ""]:
-    device = pairs.low_res.device
+    size = estimate.kernel.shape[-1]
     if isinstance(network, DCLS):
         plain = resize_bicubic(pairs.high_res, *pairs.low_res.shape[-2:])
-        target = reformulate_kernels(pairs.low_res, plain, estimate.kernel.shape[-1])
-        return _sum_of_l1(estimate.kernels, target)
-    target = true_kernels(pairs.records, estimate.kernel.shape[-1]).to(device)
+        return l1_loss(estimate.kernel, reformulate_kernels(pairs.low_res, plain, size))
+    target = true_kernels(pairs.records, size).to(pairs.low_res.device)
     if isinstance(network, DANv1):
-        return _sum_of_l1(estimate.codes, network.coder.encode(target))
-    return _sum_of_l1(estimate.kernels, target)
-
-
-def _sum_of_l1(estimates: tuple[Tensor, ...], target: Tensor) -> Tensor:
-    return torch.stack([(estimate.float() - target).abs().mean() for estimate in estimates]).sum()
+        code = network.coder.encode(target)
+        return torch.stack([l1_loss(estimated, code) for estimated in estimate.codes]).sum()
+    return l1_loss(estimate.kernel, target)

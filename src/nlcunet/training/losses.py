@@ -9,11 +9,9 @@ from torch import Tensor
 PixelLossKind: TypeAlias = Literal["l1", "l2"]
 
 
-def l1_loss(
-    restored: Float[Tensor, "batch 3 height width"], high_res: Float[Tensor, "batch 3 height width"]
-) -> Float[Tensor, ""]:
-    """Mean absolute difference over all pixels and channels (the paper's first stage)."""
-    return (restored.float() - high_res).abs().mean()
+def l1_loss(restored: Float[Tensor, "*shape"], truth: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
+    """Mean absolute difference: of pictures over all pixels and channels (the paper's first stage), of kernels."""
+    return (restored.float() - truth).abs().mean()
 
 
 def l2_loss(
