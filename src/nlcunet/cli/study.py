@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-study_app = typer.Typer(no_args_is_help=True, help="Ask people which pictures they prefer.")
+study_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask people which pictures they prefer.")
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY_FOLDER", help="Folder of the study.")]
 

@@ -451,6 +451,18 @@ def test_invitations(page, serve, study_folder):
 
 
 @needs_browser
+def test_an_old_invitation_to_an_open_study_is_gone_on_with(page, serve_here, study_folder):
+    address = f"{serve_here(study_folder)}#invitation=old"
+    page.open(address)
+    page.get("find('start').click()")
+    page.wait_for_trial(0)
+    page.press("1")
+    page.wait_for_trial(1)
+    page.open(address, forget=False)
+    page.wait_for_trial(1)
+
+
+@needs_browser
 def test_readers_are_told_what_is_what(page, serve_here, study_folder):
     address = serve_here(study_folder)
     page.open(address)

@@ -78,12 +78,11 @@ async function begin() {
   find("consent").textContent = state.study.consent;
   find("welcome-question").textContent = state.study.question;
   find("question").textContent = state.study.question;
-  const known = invitation() ?? recall();
-  if (known !== null) {
+  for (const name of [invitation(), recall()].filter((one) => one !== null)) {
     try {
       const standing = await insist(
-        () => call(`/api/participants/${encodeURIComponent(known)}`), "The study cannot be reached. Trying again…");
-      state.participant = known;
+        () => call(`/api/participants/${encodeURIComponent(name)}`), "The study cannot be reached. Trying again…");
+      state.participant = name;
       return proceed(standing);
     } catch { /* not known here: they join first */ }
   }
