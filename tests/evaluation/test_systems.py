@@ -1,5 +1,6 @@
 """Systems: networks by name and file, and pictures of other programs."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.sets import open_set, set_on_the_fly
 from nlcunet.evaluation.systems import load_systems, longest_stem, pictures_system, split_name
+from nlcunet.imaging.files import read_picture, write_picture
+from nlcunet.imaging.picture import Picture
 from nlcunet.models.registry import make_network
 from nlcunet.models.weights import WeightsHeader, save_weights
 
@@ -44,6 +47,24 @@ def test_pictures_may_have_something_behind_their_names_and_lie_by_sets(small_se
     measured = open_set(small_set)
     again = run_benchmark([measured], [pictures_system("theirs", folder.parent, [measured])], OPTIONS)
     assert [one.measures for one in again.pairs] == [one.measures for one in done.pairs]
+
+
+def test_pictures_may_be_floating_point_or_grey_files(small_set, kept):
+    folder, done = kept
+    measured = open_set(small_set)
+    for path in sorted(folder.glob("*.png")):
+        pixels = read_picture(path).pixels
+        write_picture(Picture(pixels=(pixels / 255).astype(np.float32)), path.with_suffix(".tif"))
+        path.unlink()
+    grey = read_picture(small_set / "HR" / "b.png").pixels[..., :1]
+    write_picture(Picture(pixels=np.ascontiguousarray(grey)), folder / "b_k0.png")
+    with pytest.raises(DataError, match=r"b_k0\.png and b_k0\.tif .*delete one"):
+        pictures_system("theirs", folder, [measured])
+    (folder / "b_k0.tif").unlink()
+    again = run_benchmark([measured], [pictures_system("theirs", folder, [measured])], OPTIONS)
+    found = {(one.image, one.kernel_index): one.measures["psnr_y"] for one in again.pairs}
+    assert found["a.png", 0] == pytest.approx(done.pairs[0].measures["psnr_y"])
+    assert found["b.png", 0] == math.inf
 
 
 def test_a_name_is_not_cut_within_a_number():

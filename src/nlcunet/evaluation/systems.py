@@ -181,7 +181,7 @@ def find_pictures(folder: Path, measured: BenchmarkSet) -> dict[str, Path]:
         if stem is None:
             continue
         other = found.get(stem)
-        if other is not None and stem not in {path.stem, other.stem}:
+        if other is not None and (path.stem == stem) == (other.stem == stem):
             raise DataError(f"each input must have one picture: {other.name} and {path.name} in {folder}; delete one")
         if other is None or path.stem == stem:
             found[stem] = path
