@@ -1,7 +1,6 @@
-"""The tables of docs/measures.md: every measure on a set, and hairlines by width.
+"""Every measure on a folder of sharp originals, the originals themselves beside the models: docs/measures.md.
 
-Run: ``python benchmarks/measures.py Set5/ [--scale 4] [--model 4x-NLCUnet-S]`` for a folder of sharp originals, and
-``python benchmarks/measures.py --hairlines [--seed 0] [--sigmas 1.8,3.2]``. LPIPS and DISTS are measured if their
+Run: ``python benchmarks/measures.py Set5/ [--scale 4] [--model 4x-NLCUnet-S]``. LPIPS and DISTS are measured if their
 weights are given (``--lpips-backbone``, ``--lpips-linear``, ``--dists-backbone``, ``--dists-weights``).
 """
 
@@ -17,10 +16,8 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import find_preset, fixed_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.evaluation.enlargers import Enlarge, whole_picture_enlarger
-from nlcunet.evaluation.hairlines import make_hairline_table, means_of_models, run_hairlines
 from nlcunet.evaluation.measures import Measure, MeasureOptions, find_measures
 from nlcunet.evaluation.originals import find_originals, read_original
-from nlcunet.metrics.hairline_cases import HAIRLINE_VERSION, hairlines_sha256, make_hairline_cases
 from nlcunet.models.weights import load_model
 
 NAMES = ("psnr_y", "ssim_y", "psnr_rgb", "consistency", "effnet_lite0", "niqe")
@@ -28,11 +25,9 @@ NAMES = ("psnr_y", "ssim_y", "psnr_rgb", "consistency", "effnet_lite0", "niqe")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--hairlines", action="store_true")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--model", default="4x-NLCUnet-S")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sigmas", help="only these of Gaussian8's, between commas")
     for name in ("lpips-backbone", "lpips-linear", "dists-backbone", "dists-weights"):
         parser.add_argument(f"--{name}", type=Path)
@@ -47,10 +42,7 @@ def main() -> None:
     if options.sigmas:
         chosen = {float(sigma) for sigma in options.sigmas.split(",")}
         records = [record for record in records if round(record.sigma_px, 2) in chosen]
-    if options.folder is not None:
-        print_measures(options.folder, models, records, choose_measures(options))
-    if options.hairlines:
-        print_hairlines(options.scale, options.seed, models, records)
+    print_measures(options.folder, models, records, choose_measures(options))
 
 
 def choose_measures(options: argparse.Namespace) -> tuple[Measure, ...]:
@@ -91,17 +83,6 @@ def print_measures(
         unit = f" ({measure.unit})" if measure.unit else ""
         arrow = {"higher": "↑", "lower": "↓"}[measure.better]
         print(f"| {measure.name}{unit} {arrow} | {' | '.join(cells)} | {seconds[measure.name] / count:.3f} |")
-
-
-def print_hairlines(scale: int, seed: int, models: dict[str, Enlarge], records: Sequence[DegradationRecord]) -> None:
-    """Scores by width."""
-    started = time.perf_counter()
-    cases = make_hairline_cases(scale, seed)
-    sigmas = ", ".join(f"{record.sigma_px:.2f}" for record in records)
-    print(f"Hairlines ×{scale}, version {HAIRLINE_VERSION}, seed {seed}, pixels' SHA-256 {hairlines_sha256(cases)}")
-    print(f"{len(cases)} pictures, 21×21 isotropic Gaussian blur of sigma {sigmas} px, MATLAB bicubic, 8 bits")
-    print("\n".join(make_hairline_table(means_of_models(run_hairlines(models, cases, records)))))
-    print(f"{time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+import typer
 
+from nlcunet.cli.bench_hairlines import hairlines
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError
 from nlcunet.evaluation.hairlines import make_hairline_table, means_of_models, run_hairlines
 from nlcunet.imaging.resize import resize_bicubic
-from nlcunet.metrics.hairline_cases import make_hairline_cases
+from nlcunet.metrics.hairline_cases import WIDTHS_LOW_RES_PX, hairlines_sha256, make_hairline_cases
 
 
 def blur_record(sigma_px, scale=2):
@@ -79,3 +81,24 @@ def test_pictures_and_degradations_must_be_of_one_scale(cases):
 def test_a_model_of_another_scale_is_refused(cases):
     with pytest.raises(ConfigError, match="enlarge by the scale that they were made for"):
         run_hairlines({"same": torch.clone}, cases, [blur_record(1.2)])
+
+
+def test_the_command_measures_models_by_name(capsys):
+    run = typer.Typer()
+    run.command()(hairlines)
+    run(["-m", "bicubic-x2", "-s", "2", "--sigmas", "0.8", "--threads", "1"], standalone_mode=False)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Hairlines ×2, version 1, seed 0: 72 pictures."
+    assert hairlines_sha256(make_hairline_cases(2)) in told[1]
+    assert "sigma 0.80 px" in told[2]
+    assert told[5] == "| width (LR px) | bicubic | bicubic-x2 |"
+    rows = [line.split("|")[2:4] for line in told[7:]]
+    assert len(rows) == len(WIDTHS_LOW_RES_PX)
+    assert all(first == second for first, second in rows)
+
+
+def test_the_command_refuses_models_of_another_scale():
+    run = typer.Typer()
+    run.command()(hairlines)
+    with pytest.raises(ConfigError, match="choose another model"):
+        run(["-m", "bicubic-x4", "-s", "2"], standalone_mode=False)

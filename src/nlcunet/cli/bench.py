@@ -2,6 +2,7 @@
 
 import typer
 
+from nlcunet.cli.bench_hairlines import hairlines
 from nlcunet.cli.bench_make import make
 from nlcunet.cli.bench_report import report
 from nlcunet.cli.bench_run import run
@@ -12,6 +13,7 @@ bench_app.command("make")(make)
 bench_app.command("run")(run)
 bench_app.command("table")(table)
 bench_app.command("report")(report)
+bench_app.command("hairlines")(hairlines)
 
 
 @bench_app.callback()
