@@ -235,8 +235,8 @@ def save_png(image: Float[Tensor, "3 height width"], path: Path, *, deep: bool =
     write_picture(Picture(pixels=np.ascontiguousarray(steps.astype(dtype))), path)
 
 
-def to_tensor(pixels: np.ndarray) -> Float[Tensor, "1 3 height width"]:
-    """Pixels of 8 or 16 bits, or floating-point ones, as RGB in [0, 1], float64."""
+def to_tensor(pixels: np.ndarray) -> Float[Tensor, "1 channels height width"]:
+    """Pixels of 8 or 16 bits, or floating-point ones, as RGB or grey in [0, 1], float64."""
     largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
     return torch.from_numpy(pixels.astype(np.float64) / largest).permute(2, 0, 1)[None].contiguous()
 
