@@ -77,30 +77,31 @@ def make_axis(
     """
     low, high = min(values), max(values)
     if is_log:
-        room = max(math.log10(high / low) * pad * 2, 0.15)
-        return Axis(low=low / 10**room, high=high * 10**room, start=start, stop=stop, is_log=True)
+        room = max(math.log10(high / low) * pad * 2, 0.15)  # and more at the end, for names beside marks
+        return Axis(low=low / 10**room, high=high * 10 ** (2 * room), start=start, stop=stop, is_log=True)
     middle, width = (low + high) / 2, max(high - low, least, 1e-9 * max(1.0, abs(high)))
     half = width * (0.5 + pad)
     return Axis(low=middle - half, high=middle + half, start=start, stop=stop)
 
 
-def tick_words(value: float, ticks: Sequence[float]) -> str:
-    """A tick's value, all with as many decimals as the finest needs."""
+def tick_words(value: float, ticks: Sequence[float], *, is_log: bool = False) -> str:
+    """A tick's value, all with as many decimals as the finest needs; on logarithmic axes each with its own."""
+    if is_log:
+        return f"{value:g}"
     steps = [abs(b - a) for a, b in pairwise(ticks)] or [abs(value) or 1.0]
     decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9))
-    if max(abs(t) for t in ticks) > 100 * min(steps) and min(abs(t) for t in ticks) < 1:  # a logarithmic axis
-        return f"{value:g}"
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def draw_x_axis(axis: Axis, title: str, height: float) -> str:
     """Ticks, numbers and title below a plot."""
-    base, ticks = height - BOTTOM, axis.ticks()
-    parts = [
-        f'<path class="grid" d="M{axis.place(v):.1f} {TOP:g}V{base:.1f}"/>'
-        f'<text x="{axis.place(v):.1f}" y="{base + 14:.1f}" text-anchor="middle">{tick_words(v, ticks)}</text>'
-        for v in ticks
-    ]
+    base, ticks, parts = height - BOTTOM, axis.ticks(), []
+    for value in ticks:
+        x, words = axis.place(value), tick_words(value, ticks, is_log=axis.is_log)
+        parts.append(
+            f'<path class="grid" d="M{x:.1f} {TOP:g}V{base:.1f}"/>'
+            f'<text x="{x:.1f}" y="{base + 14:.1f}" text-anchor="middle">{words}</text>'
+        )
     at = f'x="{(axis.start + axis.stop) / 2:.1f}" y="{height - 6:.1f}"'
     parts.append(f'<text class="title" {at} text-anchor="middle">{escape(title)}</text>')
     return "".join(parts)
@@ -108,14 +109,14 @@ def draw_x_axis(axis: Axis, title: str, height: float) -> str:
 
 def draw_y_axis(axis: Axis, title: str) -> str:
     """Ticks, numbers and title at the left of a plot."""
-    ticks = axis.ticks()
-    parts = [
-        f'<path class="grid" d="M{LEFT:g} {axis.place(v):.1f}H{WIDTH - RIGHT:g}"/>'
-        f'<text x="{LEFT - 5:g}" y="{axis.place(v) + 4:.1f}" text-anchor="end">{tick_words(v, ticks)}</text>'
-        for v in ticks
-    ]
-    middle = (axis.start + axis.stop) / 2
-    turned = f"translate(11 {middle:.1f}) rotate(-90)"
+    ticks, parts = axis.ticks(), []
+    for value in ticks:
+        y, words = axis.place(value), tick_words(value, ticks, is_log=axis.is_log)
+        parts.append(
+            f'<path class="grid" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>'
+            f'<text x="{LEFT - 5:g}" y="{y + 4:.1f}" text-anchor="end">{words}</text>'
+        )
+    turned = f"translate(11 {(axis.start + axis.stop) / 2:.1f}) rotate(-90)"
     parts.append(f'<text class="title" transform="{turned}" text-anchor="middle">{escape(title)}</text>')
     return "".join(parts)
 

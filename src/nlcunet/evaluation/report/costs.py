@@ -45,23 +45,19 @@ def common_size(results: SetResults) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def unit_words(cost: Cost, results: SetResults) -> str:
-    """The unit, with the size of the input."""
-    size = common_size(results)
-    return f"{cost.unit} at {size}×{size}" if cost.depends_on_size and size is not None else cost.unit
-
-
-def machine_note(results: SetResults) -> str:
-    """On what times were measured, and a warning where they cannot be compared."""
+def cost_note(results: SetResults) -> str:
+    """At what size and on what costs were measured, and a warning where they cannot be compared."""
     timed = [one for one in results.systems if one.seconds is not None]
     machines = list(dict.fromkeys(one.machine or "a machine that is not named" for one in timed))
     sizes = {one.cost_size_px for one in timed}
+    size = common_size(results)
+    at = "" if size is None else f"Costs are of one input of {size}×{size} pixels. "
     if not timed:
-        return ""
-    note = f"Times were measured on {machines[0]}."
+        return at.strip()
+    note = f"{at}Times were measured on {machines[0]}."
     if len(machines) > 1:
         named = "; ".join(f"{one.name}: {one.machine or 'not named'}" for one in timed)
-        note = f"Times were measured on different machines, and must not be compared: {named}."
+        note = f"{at}Times were measured on different machines, and must not be compared: {named}."
     if len(sizes) > 1:
         note += " Costs were measured at inputs of different sizes, named below them."
     return note

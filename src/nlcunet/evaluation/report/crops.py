@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nlcunet.evaluation.report.kept import Pixels, squared_error
+from nlcunet.evaluation.report.kept import Pixels, luma, squared_error
 from nlcunet.evaluation.report.markup import escape, name_of, number
 from nlcunet.evaluation.report.places import Place
 from nlcunet.imaging.files import encode_picture
@@ -35,19 +35,16 @@ class Tile:
 
 
 def make_tiles(original: Pixels, tiles: Sequence[Tile], place: Place) -> str:
-    """A row of crops: where it is, the tiles, the original. Each output has its PSNR within the crop below it."""
+    """A row of crops: where it is, the original, the tiles. Each output has its PSNR within the crop below it."""
     errors = [_crop_error(tile.pixels, original, place) if tile.is_output else None for tile in tiles]
     best = min((error for error in errors if error is not None), default=None)
-    parts = [_whole(original, place)]
+    source = _lossless(_cut(original, place, 1))
+    truth = f'<img data-original alt="original" src="{source}"><figcaption>original</figcaption>'
+    parts = [_whole(original, place), f'<figure class="tile">{truth}</figure>']
     parts += [
         _tile(tile, place, error, is_best=error is not None and error == best)
         for tile, error in zip(tiles, errors, strict=True)
     ]
-    source = _lossless(_cut(original, place, 1))
-    parts.append(
-        f'<figure class="tile"><img data-original alt="original" src="{source}">'
-        "<figcaption>original</figcaption></figure>"
-    )
     return f'<div class="tiles" style="--w:{place.width};--h:{place.height}">{"".join(parts)}</div>'
 
 
@@ -73,7 +70,7 @@ def decibels_of(mean_square: float) -> float:
 
 def _crop_error(pixels: Pixels, original: Pixels, place: Place) -> float:
     """Mean squared error of Y within a crop."""
-    return float(squared_error(_cut(pixels, place, 1), _cut(original, place, 1), 0).mean())
+    return float(squared_error(luma(_cut(pixels, place, 1)), luma(_cut(original, place, 1)), 0).mean())
 
 
 def _cut(pixels: Pixels, place: Place, step: int) -> Pixels:

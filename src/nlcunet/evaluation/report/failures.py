@@ -34,7 +34,7 @@ def find_departures(sets: Sequence[SetResults], system: str) -> list[Wanted]:
     found = []
     for results in sets:
         measure = next((one for one in results.measures if one.startswith(CONSISTENCY)), None)
-        if measure is not None and system in results.names:
+        if measure is not None and system in (results.rivals or results.names):
             for value, pair in worst_pairs(results, system, measure, against=None)[:WORST]:
                 found.append((value, results.facts.key, pair, results, measure))
     ordered = sorted(found, key=lambda one: one[:3])[:WORST]

@@ -122,7 +122,8 @@ def _disagreement(
     scale = results.facts.scale
     kept = read_pair(records, scale)
     outputs = {name: output_of(kept, name) for name in compared_systems(results, kept.outputs)}
-    errors = {name: squared_error(pixels, kept.original, scale) for name, pixels in outputs.items()}
+    truth = luma(kept.original)
+    errors = {name: squared_error(luma(pixels), truth, scale) for name, pixels in outputs.items()}
     return find_disagreement(errors, crop_px=crop_px, scale=scale, taken=taken)
 
 
@@ -216,5 +217,6 @@ def _place_of(wanted: Wanted, kept: KeptPair, crop_px: int) -> Place:
     baseline = wanted.results.baseline
     reference = kept.outputs.get(baseline) if baseline != wanted.system else None
     other = enlarge_bicubic(kept.low_res, scale) if reference is None else reference
-    errors = (squared_error(pixels, kept.original, scale) for pixels in (output, other))
+    truth = luma(kept.original)
+    errors = (squared_error(luma(pixels), truth, scale) for pixels in (output, other))
     return find_excess(*errors, crop_px=crop_px, scale=scale)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +78,26 @@ def read_pixels(path: Path) -> Pixels:
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
+@lru_cache(maxsize=1)
+def _luma_weights() -> Float[np.ndarray, "4"]:
+    """What a step of red, green and blue adds to Y, and Y of black."""
+    colours = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]], dtype=torch.float64)[:, None]
+    red, green, blue, black = rgb_to_y_bt601_studio(colours).flatten().tolist()
+    return np.array([(red - black) / 255, (green - black) / 255, (blue - black) / 255, black])
+
+
 def luma(pixels: Pixels) -> Float[np.ndarray, "height width"]:
     """Y as the protocol measures it."""
-    plane: np.ndarray = rgb_to_y_bt601_studio(_to_float(pixels))[0].numpy()
+    *weights, black = _luma_weights()
+    plane: np.ndarray = pixels.astype(np.float64) @ np.array(weights) + black
     return plane
 
 
-def squared_error(pixels: Pixels, original: Pixels, border: int) -> Float[np.ndarray, "height width"]:
-    """Squared difference of Y, 0 in the border that the protocol leaves out."""
-    error: np.ndarray = np.square(luma(pixels) - luma(original))
+def squared_error(
+    output: Float[np.ndarray, "height width"], original: Float[np.ndarray, "height width"], border: int
+) -> Float[np.ndarray, "height width"]:
+    """Squared difference of two Y, 0 in the border that the protocol leaves out."""
+    error: np.ndarray = np.square(output - original)
     height, width = error.shape
     inner: np.ndarray = np.zeros_like(error)
     inner[border : height - border, border : width - border] = error[border : height - border, border : width - border]

@@ -60,11 +60,13 @@ def name_of(text: str) -> str:
 
 
 def number(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """A number in words; a real minus sign, ∞ for infinity, – where there is none."""
+    """A number in words; a real minus sign, none for what is rounded to zero, ∞ for infinity, – where there is none."""
     if value is None or math.isnan(value):
         return ABSENT
     if math.isinf(value):
         return INFINITE if value > 0 else f"−{INFINITE}"
+    if round(value, decimals) == 0:
+        return f"{0:.{decimals}f}"
     return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
 
 

@@ -80,7 +80,12 @@ def plot_costs(
     if len(front) > 1:
         steps = " ".join(f"{at[one.name][0]:.1f},{at[one.name][1]:.1f}" for one in front)
         parts.append(f'<polyline class="front" points="{steps}"/>')
-    labels = place_labels([(one.name, *at[one.name]) for one in points])
+    bars = [
+        (at[one.name][0], y_axis.place(one.interval[1]), y_axis.place(one.interval[0]))
+        for one in points
+        if one.interval is not None
+    ]
+    labels = place_labels([(one.name, *at[one.name]) for one in points], bars)
     for one, (x, y, anchor) in zip(points, labels, strict=True):
         words = f"{one.name}: {significant(one.cost)} {cost_title}, {number(one.quality, 2)} {quality_title}"
         parts.append(
@@ -101,30 +106,30 @@ def find_front(points: Sequence[CostPoint]) -> list[CostPoint]:
     return front
 
 
-def place_labels(marks: Sequence[tuple[str, float, float]]) -> list[tuple[float, float, str]]:
+def place_labels(
+    marks: Sequence[tuple[str, float, float]], bars: Sequence[tuple[float, float, float]] = ()
+) -> list[tuple[float, float, str]]:
     """A place for each name beside its mark: right, left, above or below, where it covers nothing.
 
     Args:
         marks: names with the places of their marks.
+        bars: vertical lines that should not be covered either: place, top, bottom.
 
     Returns:
         Place and ``text-anchor`` of each name; the least bad one where all are taken.
     """
     taken = [(x - 5.0, y - 5.0, x + 5.0, y + 5.0) for _, x, y in marks]
+    taken += [(x - 2.0, top, x + 2.0, bottom) for x, top, bottom in bars]
     frame = (LEFT, TOP - 4.0, WIDTH, HEIGHT - BOTTOM)
     places = []
     for name, x, y in marks:
         width = len(name) * _LETTER
-        tries = [
-            (x + 9, y + 4, "start", x + 8),
-            (x - 9, y + 4, "end", x - 8 - width),
-            (x, y - 10, "middle", x - width / 2),
-            (x, y + 18, "middle", x - width / 2),
-            (x + 9, y - 10, "start", x + 8),
-            (x - 9, y - 10, "end", x - 8 - width),
-            (x + 9, y + 18, "start", x + 8),
-            (x - 9, y + 18, "end", x - 8 - width),
-        ]
+        tries = [(x + 9, y + 4, "start", x + 8), (x - 9, y + 4, "end", x - 8 - width)]
+        reach = [0.0]
+        reach += [end - y for place, *ends in bars if place == x for end in ends]
+        tries += [(x, y + off, "middle", x - width / 2) for off in (min(reach) - 10, max(reach) + 18)]
+        for off in (-10, 18, -24, 32, -38, 46):
+            tries += [(x + 9, y + off, "start", x + 8), (x - 9, y + off, "end", x - 8 - width)]
         boxes = [(left, at_y - 10.0, left + width, at_y + 2.0) for _, at_y, _, left in tries]
         costs = [sum(_overlap(box, other) for other in taken) + 3 * _outside(box, frame) for box in boxes]
         best = costs.index(min(costs))

@@ -1,13 +1,18 @@
 """What is needed to get the same numbers: commands, checksums, versions."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
+from nlcunet.evaluation.measures import DEFAULT_MEASURES
 from nlcunet.evaluation.records import SetFacts, SystemFacts
-from nlcunet.evaluation.report.contents import SetResults, is_bicubic
+from nlcunet.evaluation.report.contents import SetResults, degradation_of, is_bicubic
 from nlcunet.evaluation.report.inputs import RecordsFile
 from nlcunet.evaluation.report.markup import ABSENT, Cell, Head, escape, make_table, name_of
 from nlcunet.version import __version__
+
+NUM_SIGMAS = 8
+"""Of the whole protocol gaussian8."""
 
 
 def make_reproduction(
@@ -17,7 +22,7 @@ def make_reproduction(
     facts = [one.facts for one in sets]
     return [
         "<p>With the originals in folders named like the sets, and the same weights, these commands measure again:</p>",
-        f"<pre><code>{escape(chr(10).join(_commands(facts, systems)))}</code></pre>",
+        f"<pre><code>{escape(chr(10).join(_commands(sets, systems)))}</code></pre>",
         _table_of_sets(facts),
         _table_of_systems(systems),
         _table_of_files(files),
@@ -25,15 +30,15 @@ def make_reproduction(
     ]
 
 
-def _commands(sets: Sequence[SetFacts], systems: Sequence[SystemFacts]) -> list[str]:
+def _commands(sets: Sequence[SetResults], systems: Sequence[SystemFacts]) -> list[str]:
     """Shell commands, as far as the records tell how things were made."""
     lines, records = [], []
-    for scale in dict.fromkeys(one.scale for one in sets):
-        here = [one for one in sets if one.scale == scale]
-        folders = [_folder(one) for one in here]
+    for scale in dict.fromkeys(one.facts.scale for one in sets):
+        here = [one for one in sets if one.facts.scale == scale]
+        folders = [_folder(one.facts) for one in here]
         for one, folder in zip(here, folders, strict=True):
-            made = ["nlcunet", "bench", "make", "--images", one.name, "--protocol", one.protocol]
-            lines.append(shlex.join([*made, "--scale", str(scale), "-o", folder]))
+            made = ["nlcunet", "bench", "make", "--images", one.facts.name, "--protocol", one.facts.protocol]
+            lines.append(shlex.join([*made, "--scale", str(scale), *_choices(one), "-o", folder]))
         of_scale = [one for one in systems if one.scale == scale]
         networks = [one for one in of_scale if one.system_kind == "network" and not is_bicubic(one)]
         pictures = [one for one in of_scale if one.system_kind == "pictures"]
@@ -47,11 +52,26 @@ def _commands(sets: Sequence[SetFacts], systems: Sequence[SystemFacts]) -> list[
             run += ["--tile", str(tile)]
         for other in pictures:
             run += ["--pictures", f"{other.name}={other.source}"]
+        measures = list(dict.fromkeys(measure for one in here for measure in one.measures))
+        if tuple(measures) != DEFAULT_MEASURES:
+            run += ["--measures", ",".join(measures)]
         file = f"x{scale}.jsonl"
         lines.append(shlex.join([*run, "--keep-outputs", "outputs", "-o", file]))
         records.append(file)
     lines.append(shlex.join(["nlcunet", "bench", "report", *records, "-o", "report.html"]))
     return lines
+
+
+def _choices(results: SetResults) -> list[str]:
+    """What was chosen of a protocol: some of its sigmas, or another seed than everybody's."""
+    choices = []
+    if results.facts.protocol == "gaussian8":
+        done = [degradation_of(results.results[results.names[0]][pair]) for pair in results.pairs]
+        sigmas = sorted({one.sigma_px for one in done if one is not None})
+        if sigmas and len(sigmas) < NUM_SIGMAS:
+            choices += ["--sigmas", ",".join(f"{sigma:.2f}" for sigma in sigmas)]
+    seed = re.search(r", seed (\d+)", " ".join(results.facts.description[:1]))
+    return [*choices, "--seed", seed[1]] if seed else choices
 
 
 def _folder(one: SetFacts) -> str:

@@ -5,7 +5,7 @@ from math import isinf
 
 from nlcunet.evaluation.records import Records
 from nlcunet.evaluation.report.contents import SetResults
-from nlcunet.evaluation.report.costs import COSTS, Cost, unit_words
+from nlcunet.evaluation.report.costs import COSTS, Cost
 from nlcunet.evaluation.report.degradations import make_curves, make_surfaces
 from nlcunet.evaluation.report.estimates import (
     LEVEL,
@@ -126,7 +126,7 @@ def _plot_cost(results: SetResults, cost: Cost, looks: Mapping[str, Look]) -> st
         f"{results.facts.key}, {cost.head}",
         points,
         looks,
-        cost_title=f"{cost.head} ({unit_words(cost, results)})",
+        cost_title=f"{cost.head} ({cost.unit})",
         quality_title=words.title,
     )
 

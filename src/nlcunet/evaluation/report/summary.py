@@ -6,7 +6,7 @@ from statistics import fmean
 
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.report.contents import SetResults
-from nlcunet.evaluation.report.costs import Cost, common_size, known_costs, machine_note, unit_words
+from nlcunet.evaluation.report.costs import Cost, common_size, cost_note, known_costs
 from nlcunet.evaluation.report.estimates import (
     MeasureWords,
     estimate_gain,
@@ -31,7 +31,7 @@ def make_summary(
         heads.append(Head(words=words.name, note=_unit_words(words)))
         if measure == results.main and results.rivals:
             heads.append(Head(words=f"gain over {results.baseline}", note=words.unit))
-    heads += [Head(words=cost.head, note=unit_words(cost, results)) for cost in costs]
+    heads += [Head(words=cost.head, note=cost.unit) for cost in costs]
     rows = []
     for system in results.systems:
         row = [Cell(markup=f"{looks[system.name].swatch()} {name_of(system.name)}", value=system.name)]
@@ -64,7 +64,7 @@ def make_notes(results: SetResults) -> list[str]:
     infinite = [name for name in results.names if math.isinf(estimate_mean(results, name, results.main).mean)]
     if infinite:
         notes.append(f"Infinite: at least one output of {', '.join(infinite)} equals its original exactly.")
-    note = machine_note(results)
+    note = cost_note(results)
     return [*notes, note] if note else notes
 
 
