@@ -87,10 +87,12 @@ def test_sets_stand_in_the_order_of_papers(records):
 def test_protocols_and_scales_never_share_a_table(records):
     other = facts("Set5", 5, find_protocol("gaussian8", 2))
     more = pairs_of(other, "bicubic", lambda *_: 30.0, find_protocol("gaussian8", 2))
-    both = replace(records, sets=(*records.sets, other), pairs=(*records.pairs, *more))
+    systems = (*records.systems, replace(BICUBIC, scale=2))
+    both = replace(records, sets=(*records.sets, other), systems=systems, pairs=(*records.pairs, *more))
     first, second = make_groups(both)
     assert [one.scale for one in second.sets] == [2]
-    assert [one.name for one in second.systems] == ["bicubic"]
+    assert [(one.name, one.scale) for one in second.systems] == [("bicubic", 2)]
+    assert {one.scale for one in first.systems} == {4}
     assert len(first.pairs) + len(second.pairs) == len(both.pairs)
 
 

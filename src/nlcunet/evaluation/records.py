@@ -165,19 +165,20 @@ def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Record
             described, or two systems saw different pixels for one pair.
     """
     sets: dict[str, SetFacts] = {}
-    systems: dict[str, SystemFacts] = {}
+    systems: dict[tuple[str, int], SystemFacts] = {}  # bicubic at ×2 and bicubic at ×4 are two
     pairs: dict[tuple[Any, ...], PairRecord] = {}
     for one in lines:
         if isinstance(one, SetFacts):
             _once(sets, one.key, one)
         elif isinstance(one, SystemFacts):
-            systems[one.name] = _same_system(systems.get(one.name, one), one)
+            kind = (one.name, one.scale)
+            systems[kind] = _same_system(systems.get(kind, one), one)
         else:
             key = (*one.pair, one.system)
             pairs[key] = _same_pair(pairs.get(key, one), one)
     inputs: dict[tuple[str, str, int], str] = {}
     for one in pairs.values():
-        if one.set not in sets or one.system not in systems:
+        if one.set not in sets or (one.system, sets[one.set].scale) not in systems:
             raise DataError(f"results must come with their set and system: {one.set}, {one.system} is not described")
         if inputs.setdefault(one.pair, one.low_res_sha256) != one.low_res_sha256:
             raise DataError(
@@ -246,7 +247,7 @@ def parse_line(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
 
 
 def _same_system(known: SystemFacts, other: SystemFacts) -> SystemFacts:
-    """Two descriptions of one system as one.
+    """Two descriptions of one system at one scale as one.
 
     Where its weights file lay does not matter. What it costs is measured anew in every run: the first costs stay.
 

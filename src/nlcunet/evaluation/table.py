@@ -78,7 +78,9 @@ def make_groups(records: Records) -> tuple[Group, ...]:
                 Group(
                     description=description,
                     sets=tuple(sorted(sets, key=set_rank)),
-                    systems=tuple(one for one in records.systems if one.name in measured),
+                    systems=tuple(
+                        one for one in records.systems if one.name in measured and one.scale == sets[0].scale
+                    ),
                     pairs=pairs,
                 )
             )

@@ -204,3 +204,9 @@ def test_pairs_made_by_others_have_no_known_degradation(make_records, make_repor
 def test_options_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="0 places of 16 to 512 pixels"):
         Options(crop_px=8)
+
+
+def test_pictures_are_taken_from_the_file_that_kept_them(make_records, make_report):
+    bare = make_records(images=1, kernels=1, file="bare.jsonl")
+    kept = make_records(images=1, kernels=1, keep=True, file="kept.jsonl")
+    assert len(figures(make_report(bare, kept, crop_px=32), "places")) == 1

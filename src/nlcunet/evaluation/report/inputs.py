@@ -31,20 +31,22 @@ class Inputs:
 def read_inputs(paths: Sequence[Path]) -> Inputs:
     """Read and join records files; relative paths in a file start at its folder.
 
+    Where a result is told twice, the pictures are those of the first file that kept them.
+
     Raises:
         DataError: a file is missing or damaged, or two of them contradict each other.
     """
     records = read_records(paths)
-    folders: dict[tuple[tuple[str, str, int], str], Path] = {}
+    located: dict[tuple[tuple[str, str, int], str], PairRecord] = {}
     files = []
     for path in paths:
         data = path.read_bytes()
         files.append(RecordsFile(name=path.name, sha256=hashlib.sha256(data).hexdigest()))
         for line in data.decode().splitlines():
             one = parse_line(line, path.name) if line.strip() else None
-            if isinstance(one, PairRecord):
-                folders.setdefault((one.pair, one.system), path.parent)
-    pairs = tuple(_located(one, folders[one.pair, one.system]) for one in records.pairs)
+            if isinstance(one, PairRecord) and one.output_file:
+                located.setdefault((one.pair, one.system), _located(one, path.parent))
+    pairs = tuple(_with_files(one, located.get((one.pair, one.system))) for one in records.pairs)
     return Inputs(records=replace(records, pairs=pairs), files=tuple(files))
 
 
@@ -57,4 +59,15 @@ def _located(record: PairRecord, folder: Path) -> PairRecord:
         high_res_file=locate(record.high_res_file),
         low_res_file=locate(record.low_res_file),
         output_file=locate(record.output_file),
+    )
+
+
+def _with_files(record: PairRecord, found: PairRecord | None) -> PairRecord:
+    if found is None:
+        return replace(record, high_res_file="", low_res_file="", output_file="")
+    return replace(
+        record,
+        high_res_file=found.high_res_file,
+        low_res_file=found.low_res_file,
+        output_file=found.output_file,
     )

@@ -56,7 +56,8 @@ def make_page(
         DataError: nothing was measured, or not on the same pairs.
     """
     sets = arrange(inputs.records, options.baseline)
-    names = [one.name for one in inputs.records.systems if any(one.name in found.names for found in sets)]
+    measured = {name for one in sets for name in one.names}
+    names = list(dict.fromkeys(one.name for one in inputs.records.systems if one.name in measured))
     looks = choose_looks(names, {one.baseline for one in sets})
     title = options.title or "Super-resolution: " + ", ".join(dict.fromkeys(one.facts.name for one in sets))
     before = [
