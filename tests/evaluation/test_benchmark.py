@@ -82,6 +82,15 @@ def test_an_interrupted_run_goes_on_where_it_was_with_the_same_numbers(small_set
     assert last.calls == []
 
 
+def test_of_two_runs_at_the_same_time_the_first_result_stays(small_set, counting, tmp_path):
+    options = replace(OPTIONS, cache=tmp_path / "cache")
+    first = run_benchmark([open_set(small_set)], [counting().system], options)
+    (file,) = (tmp_path / "cache").iterdir()
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines) + "".join(line.replace('"seconds": ', '"seconds": 9') for line in lines))
+    assert run_benchmark([open_set(small_set)], [counting().system], options) == first
+
+
 def test_other_weights_measures_or_sets_are_measured_anew(originals, small_set, counting, tmp_path):
     options = replace(OPTIONS, cache=tmp_path / "cache")
     run_benchmark([open_set(small_set)], [counting().system], options)

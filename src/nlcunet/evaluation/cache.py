@@ -81,7 +81,10 @@ class ResultCache:
         except DataError:
             return
         if isinstance(record, PairRecord):
-            self._known[record.image, record.kernel_index] = record
+            known = self._known.setdefault((record.image, record.kernel_index), record)
+            # Of two runs at the same time both write: the first stays, unless the other measured more.
+            if not record.measures.keys() <= known.measures.keys():
+                self._known[record.image, record.kernel_index] = record
 
     def find(self, image: str, kernel_index: int, measures: Iterable[str]) -> PairRecord | None:
         """What was measured on a pair, if every one of the measures was."""
