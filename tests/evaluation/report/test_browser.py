@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 CHROMIUM, DRIVER = (shutil.which(program) for program in ("chromium", "chromedriver"))
-pytestmark = pytest.mark.skipif(
+needs_browser = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed (Debian: chromium-driver)"
 )
 FLAGS = (
@@ -60,6 +60,7 @@ def column(browser, table, number):
     return browser.execute_script(f"return [...{rows}].map(row => row.cells[arguments[1]].innerText)", table, number)
 
 
+@needs_browser
 def test_the_page_is_quiet_and_its_tables_sort_by_keyboard(open_page):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -101,6 +102,7 @@ def test_the_page_is_quiet_and_its_tables_sort_by_keyboard(open_page):
     assert browser.get_log("browser") == []
 
 
+@needs_browser
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_narrow_page_does_not_scroll_sideways(open_page, width):
     browser = open_page(width, 740)
