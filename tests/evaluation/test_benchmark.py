@@ -17,6 +17,7 @@ from nlcunet.evaluation.sets import open_set, set_on_the_fly
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.metrics.psnr import psnr_y
 from nlcunet.metrics.ssim import ssim_y
+from nlcunet.runtime import thread_limit
 
 OPTIONS = RunOptions(measures=find_measures(("psnr_y", "ssim_y")))
 
@@ -100,6 +101,10 @@ def test_other_weights_measures_or_sets_are_measured_anew(originals, small_set, 
     more = counting()
     run_benchmark([open_set(small_set)], [more.system], replace(options, measures=find_measures(("psnr_rgb",))))
     assert len(more.calls) == 2
+    threaded = counting()
+    with thread_limit(torch.get_num_threads() + 1):
+        run_benchmark([open_set(small_set)], [threaded.system], options)
+    assert len(threaded.calls) == 2
     fewer = counting()
     only_one = replace(options, measures=find_measures(("ssim_y",)))
     flying = set_on_the_fly((originals / "a.png",), find_protocol("bicubic", 4), "Small")

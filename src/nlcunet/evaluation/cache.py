@@ -38,7 +38,10 @@ def cache_key(identity: str, facts: SystemFacts, measured: BenchmarkSet, device:
         "torch": torch.__version__,
         "system": identity,
         "tile": facts.tile,
+        # Sums in another order differ in their last bits: another processor or number of threads is measured apart.
         "device": device.type,
+        "processor": processor_name(device),
+        "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "set": measured.content_sha256,
         "protocol": asdict(measured.protocol),
     }
