@@ -125,9 +125,6 @@ class GanRecipe(_Strict):
     """Channels of the discriminator's first stage."""
     discriminator_head_start: int = Field(default=0, ge=0)
     """So many of the first steps train the discriminator alone, so that it does not mislead the generator."""
-    shift_px: int = Field(default=0, ge=0, multiple_of=8)
-    """Patches are shifted by less than so many pixels, anew at every step, before they are judged: strides of a
-    backbone or discriminator that always meet the same pixels imprint their grid on the result; 0: left in place."""
     discriminator_lr: float | None = Field(default=None, gt=0)
     """The discriminator's own learning rate; null: the generator's."""
 

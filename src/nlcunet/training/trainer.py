@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlcunet.data.pairs import Pairs, seed_of
+from nlcunet.data.pairs import Pairs
 from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
@@ -121,9 +121,7 @@ class Trainer:
         terms = fidelity_terms(self.network, answer, pairs, PIXEL_LOSSES[self.optim.loss])
         loss = torch.stack(list(terms.values())).sum()
         if self.adversary is not None:
-            terms.update(
-                self._adversarial_terms(self.adversary, self._shifted(restored), self._shifted(pairs.high_res))
-            )
+            terms.update(self._adversarial_terms(self.adversary, restored, pairs.high_res))
             gan = self.gan
             loss = gan.pixel_weight * loss + gan.adversarial_weight * terms["adversarial"]
             if "perceptual" in terms:
@@ -139,20 +137,12 @@ class Trainer:
             real_logits = None
             if uses_real_logits(kind):
                 with torch.no_grad():
-                    real_logits = adversary.discriminator(high_res)
-            fake_logits = adversary.discriminator(restored)
+                    real_logits = adversary.discriminator(_channels_last(high_res))
+            fake_logits = adversary.discriminator(_channels_last(restored))
             terms = {"adversarial": generator_loss(kind, fake_logits, real_logits)}
             if adversary.perceptual is not None:
                 terms["perceptual"] = adversary.perceptual(restored, high_res)
         return terms
-
-    def _shifted(self, patches: Tensor) -> Tensor:
-        """Patches as judges see them: cut so that they begin at another pixel at every step; a function of the step."""
-        shift = self.gan.shift_px
-        draw = seed_of(self.recipe.seed, self.progress.step)
-        top, left = (draw % shift, draw // shift % shift) if shift else (0, 0)
-        height, width = (side - shift for side in patches.shape[-2:])
-        return _channels_last(patches[..., top : top + height, left : left + width])
 
     def _gan_step(self, adversary: Adversary, pairs: Pairs) -> dict[str, Tensor]:
         """The generator's step, then the discriminator's on what was restored."""
@@ -166,7 +156,7 @@ class Trainer:
             metrics, restored = self._generator_step(pairs)
         # Real and restored patches in one pass: one power iteration of the spectral norms per step.
         with self._autocast():
-            logits = adversary.judge(self._shifted(torch.cat([high_res, restored.to(high_res.dtype)])))
+            logits = adversary.judge(_channels_last(torch.cat([high_res, restored.to(high_res.dtype)])))
         real_logits, fake_logits = logits.float().chunk(2)
         loss = discriminator_loss(gan.adversarial, real_logits, fake_logits)
         self._update(adversary.discriminator, adversary.optimizer, loss, rate)
