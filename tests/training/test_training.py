@@ -20,7 +20,7 @@ from nlcunet.training.loop import Listener, train
 from nlcunet.training.run_folder import LOG_FILE
 from nlcunet.training.sources import hold_out
 from nlcunet.training.state import has_state, load_state
-from nlcunet.training.trainer import make_trainer
+from nlcunet.training.trainer import Trainer, make_trainer
 
 
 def weights_of(path):
@@ -343,3 +343,38 @@ def test_time_is_kept_for_the_last_save(tmp_path, make_recipe, processes):
     state = load_state(tmp_path / "run")
     assert 0 < state["progress"]["step"] < 100_000
     assert log_of(tmp_path / "run")[-1]["step"] == state["progress"]["step"]
+
+
+def test_an_interrupt_that_ends_the_compiler_saves_and_stops(tmp_path, make_recipe, processes, monkeypatch):
+    """Ctrl-C goes to the compiler of torch.compile as well, which then fails."""
+    real_step = Trainer.step
+
+    def step(trainer, pairs):
+        if trainer.progress.step == 2 and not has_failed:
+            has_failed.append(True)
+            signal.raise_signal(signal.SIGTERM)
+            raise RuntimeError("CppCompileError: C++ compile error")
+        return real_step(trainer, pairs)
+
+    has_failed, notes, stops = [], [], []
+    whole = train(make_recipe(), tmp_path / "whole", processes=processes)
+    before = signal.signal(signal.SIGTERM, lambda *_: stops.append(True))
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr("nlcunet.training.trainer.torch.compile", lambda module: module)
+    recipe = make_recipe({"compile": True})
+    try:
+        train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stops
+    assert "stopped at step 2, all is saved" in notes[-1]
+    parts = train(recipe, tmp_path / "run", processes=processes, resume=True)
+    for name, value in weights_of(whole).items():
+        assert torch.equal(value, weights_of(parts)[name])
+
+
+def test_without_a_compiler_training_goes_on_uncompiled(make_recipe, processes, monkeypatch):
+    monkeypatch.setattr("nlcunet.training.trainer.shutil.which", lambda _name: None)
+    with pytest.warns(UserWarning, match="compile is ignored"):
+        trainer = make_trainer(make_recipe({"compile": True}), processes)
+    assert trainer.forward is trainer.network

@@ -165,7 +165,15 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
             _hand_over(run)
         if progress.step >= recipe.total_steps:
             return weights
-        run.means.add(trainer.step(run.source.pairs(trainer.stage_step)))
+        try:
+            run.means.add(trainer.step(run.source.pairs(trainer.stage_step)))
+        except Exception:
+            # Ctrl-C reaches the compiler that torch.compile has started, too; the step has changed nothing by then.
+            if stop.signal_number is None or not recipe.compile:
+                raise
+            weights = _report(run, must_save=True)
+            _tell_stopped(run)
+            return weights
         run.tick()
         run.listener.on_step(trainer)
         ends_stage = progress.step in {recipe.optim.steps, recipe.total_steps}
@@ -178,7 +186,7 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
             if is_due or must_stop:
                 weights = _report(run, must_save=must_stop or progress.step == recipe.total_steps)
             if must_stop:
-                _tell(run, f"stopped at step {progress.step}, all is saved: nlcunet train --run {run.path} --resume")
+                _tell_stopped(run)
                 return weights
 
 
@@ -278,6 +286,11 @@ def _tell(run: _Run, text: str) -> None:
     if run.folder is not None:
         run.folder.note(run.trainer.progress.step, text)
         run.listener.on_note(text)
+
+
+def _tell_stopped(run: _Run) -> None:
+    step = run.trainer.progress.step
+    _tell(run, f"stopped at step {step}, all is saved: nlcunet train --run {run.path} --resume")
 
 
 def _weights_path(run: _Run) -> Path:

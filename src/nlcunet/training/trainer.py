@@ -10,6 +10,9 @@ such a step by itself (``found_inf``, as PyTorch's own gradient scaler does it).
 """
 
 import copy
+import os
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -221,7 +224,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         network=network,
         average=copy.deepcopy(network).eval().requires_grad_(requires_grad=False),
         optimizer=_make_optimizer(network, recipe.optim),
-        forward=torch.compile(forward) if recipe.compile else forward,
+        forward=torch.compile(forward) if recipe.compile and _can_compile(processes.device) else forward,
         perceptual=_make_perceptual(recipe, processes),
         fidelity=fidelity,
         progress=progress,
@@ -311,6 +314,19 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
             "another run with --init"
         ) from error
     trainer.first_failed.fill_(-1)
+
+
+def _can_compile(device: torch.device) -> bool:
+    """Whether torch.compile has what it needs; warns where it has not."""
+    compilers = (os.environ.get("CXX", "c++"), "g++", "clang++", "cl")
+    if device.type != "cpu" or any(shutil.which(name) for name in compilers):
+        return True
+    warnings.warn(
+        "compile is ignored, and steps take longer: torch.compile needs a C++ compiler, and found none; install g++ or "
+        "clang++",
+        stacklevel=2,
+    )
+    return False
 
 
 def _make_optimizer(module: nn.Module, optim: OptimRecipe) -> torch.optim.Optimizer:
