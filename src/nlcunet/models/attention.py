@@ -7,8 +7,9 @@ Every pixel is a token. Queries and keys share one 3×3 convolution; keys are L2
 hash round the tokens are sorted by bucket and cut into chunks; a chunk attends to itself and its two neighbours
 (circular). Rounds are summed with weights softmax(logsumexp of each round's scores).
 
-Two implementations give the same numbers: ``attend_reference`` reads like the paper and holds all scores at once;
-``attend_grouped`` (in ``grouped_attention``) works in groups of chunks that stay in cache.
+Three implementations give the same numbers: ``attend_reference`` reads like the paper and holds all scores at once;
+``attend_grouped`` (in ``grouped_attention``) works in groups of chunks that stay in cache; ``attend_exported`` (in
+``exported_attention``) is what can be drawn as a graph for other engines.
 
 What differs from the authors' code: fixed rotations, a stable sort, and pictures that fit into one chunk attend densely
 (there the authors' code has no buckets and fails).
@@ -21,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nlcunet.models.exported_attention import TokenSorter, attend_exported
 from nlcunet.models.grouped_attention import attend_grouped
 from nlcunet.models.hashing import count_buckets, hash_tokens, make_rotations, normalise_keys, sort_into_chunks
 from nlcunet.tensors import FeatureMap
@@ -84,7 +86,7 @@ class NonLocalAttention(nn.Module):
         chunk_size: tokens per chunk.
         max_buckets: most buckets a round may use, even.
         rotation_seed: seed of the fixed rotations.
-        implementation: ``"grouped"`` or ``"reference"``: the same numbers at different speed.
+        implementation: ``"grouped"``, ``"reference"`` or ``"exported"``: the same numbers at different speed.
     """
 
     rotations: Tensor
@@ -109,6 +111,7 @@ class NonLocalAttention(nn.Module):
         self.value = nn.Conv2d(channels, channels, 1)
         if kind == "sparse":
             self.register_buffer("rotations", make_rotations(channels // 4, num_hashes, max_buckets, rotation_seed))
+            self.sorter = TokenSorter(chunk_size)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Attend over all pixels of ``x`` and add ``x``."""
@@ -121,6 +124,9 @@ class NonLocalAttention(nn.Module):
 
     def attend(self, queries: Float[Tensor, "batch tokens embedding"], values: Tokens) -> Tokens:
         """Attention of the configured kind over a list of tokens."""
+        if self.kind == "sparse" and self.implementation == "exported":
+            _, order = self.sorter(queries, self.rotations)
+            return attend_exported(queries, values, order, self.chunk_size)
         tokens = queries.shape[1]
         if self.kind == "dense" or tokens <= self.chunk_size:
             return attend_dense(queries, values)

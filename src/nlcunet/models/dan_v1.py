@@ -169,7 +169,7 @@ class DANv1(nn.Module):
         self, low_res: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 high_height high_width"]:
         """Enlarge RGB pictures in [0, 1]; the result is not clamped."""
-        code = self.coder.sharp(len(low_res))
+        code = self.coder.sharp(low_res.shape[0])
         for _ in range(self.config.loops - 1):
             code = self.estimator(low_res, self.restorer(low_res, code).detach()).detach()
         picture: Tensor = self.restorer(low_res, code)
@@ -177,7 +177,7 @@ class DANv1(nn.Module):
 
     def forward_with_kernels(self, low_res: Float[Tensor, "batch 3 height width"]) -> BlindEstimate:
         """Enlarge as ``forward`` does, and give the picture, code and kernel of every loop."""
-        pictures, codes = [], [self.coder.sharp(len(low_res))]
+        pictures, codes = [], [self.coder.sharp(low_res.shape[0])]
         for _ in range(self.config.loops):
             pictures.append(self.restorer(low_res, codes[-1].detach()))
             codes.append(self.estimator(low_res, pictures[-1].detach()))
