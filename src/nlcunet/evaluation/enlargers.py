@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.inference.bands import blend_tiles
+from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.padding import pad_to_multiple
 from nlcunet.inference.tile_runner import TileRunner
 from nlcunet.inference.tiles import Span, plan_tiles
@@ -59,8 +60,8 @@ def tiled_enlarger(model: LoadedModel, device: torch.device, tile: int) -> Enlar
     Raises:
         ConfigError: When called, if tiles of that side leave nothing between their overlaps.
     """
-    network, header = model.network.to(device).eval(), model.header
-    runner = TileRunner(network, header, device, torch.float32, header.tile_overlap)
+    header = model.header
+    runner = TileRunner(TorchEngine(model, device, torch.float32), header.tile_overlap)
 
     def enlarge_one(picture: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 new_height new_width"]:
         height, width = picture.shape[-2:]

@@ -19,6 +19,7 @@ from torch import Tensor
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
+from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
@@ -116,8 +117,7 @@ class Upscaler:
         self.tile: int | Literal["auto"] = tile
         self.overlap = model.header.tile_overlap if overlap is None else overlap
         self.threads = threads
-        network = model.network.to(self.device).eval()
-        self._run_tile = TileRunner(network, model.header, self.device, self.dtype, self.overlap)
+        self._run_tile = TileRunner(TorchEngine(model, self.device, self.dtype), self.overlap)
 
     @overload
     def upscale(

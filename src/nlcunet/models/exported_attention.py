@@ -39,8 +39,8 @@ def hash_tokens_masked(
     """
     most = rotations.shape[-1]
     whole_chunks = queries.shape[1] // chunk_size
-    half = torch.sym_min((whole_chunks + 1) // 2, most)
-    is_unused = torch.arange(most, device=queries.device) >= half
+    is_unused = torch.arange(most, device=queries.device) >= (whole_chunks + 1) // 2
+    half = most - is_unused.sum()
     codes = []
     for rotation in rotations.unbind(1):
         projected = queries.float() @ rotation

@@ -1,0 +1,1 @@
+"""Engines: what runs a network on a batch of tiles."""
