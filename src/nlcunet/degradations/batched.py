@@ -105,12 +105,34 @@ def shrink_on_cpu(
 def shrink_at_once(
     images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]
 ) -> Float[Tensor, "batch 3 low_height low_width"]:
-    """Blur and downsampling of all pictures together, by convolutions that never use reduced precision."""
+    """Blur and downsampling of all pictures together, by operations that never use reduced precision."""
+    if all(is_round(record) and record.downsampling == "bicubic" for record in records):
+        return shrink_all_by_matrices(images, records)
     kernels = stack_kernels([record_kernel(record) for record in records])
     if kernels.shape[-1] > 1:
         separable = all(is_round(record) for record in records)
         images = blur(images.contiguous(), to_device(kernels.float(), images.device), separable=separable)
     return shrink(images, records)
+
+
+def shrink_all_by_matrices(
+    images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]
+) -> Float[Tensor, "batch 3 low_height low_width"]:
+    """`shrink_by_matrices` for all pictures of a batch in three matrix products, on their device."""
+    height, width = images.shape[2:]
+    scale, weights = records[0].scale, [gaussian_weights(record) for record in records]
+    size = max(len(values) for values in weights)
+    stacked = torch.stack([F.pad(values, ((size - len(values)) // 2,) * 2) for values in weights]).float()
+    stacked = to_device(stacked, images.device)
+
+    def matrices(length: int) -> Tensor:
+        shifts = shifts_on_device(length, scale, size, str(images.device))
+        return (stacked @ shifts).view(-1, 1, length // scale, length).to(images.dtype)
+
+    with torch.autocast(images.device.type, enabled=False):
+        rows = matrices(height)
+        columns = rows if height == width else matrices(width)
+        return rows @ images @ columns.transpose(-1, -2)
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
@@ -147,6 +169,13 @@ def shrinking_shifts(length: int, scale: int, kernel_size: int) -> Float[Tensor,
         np.add.at(shifts[position], (rows, shifted), taps.weights)
     with torch.inference_mode(mode=False):
         return torch.from_numpy(shifts.reshape(kernel_size, -1)).float()
+
+
+@lru_cache(maxsize=16)
+def shifts_on_device(length: int, scale: int, kernel_size: int, device: str) -> Float[Tensor, "kernel_size weights"]:
+    """`shrinking_shifts` where the pictures are."""
+    with torch.inference_mode(mode=False):
+        return shrinking_shifts(length, scale, kernel_size).to(device)
 
 
 def shrinking_matrix(

@@ -18,6 +18,8 @@ Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash 
 tokens.
 """
 
+from importlib.util import find_spec
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -76,6 +78,13 @@ def attend_dense(queries: Float[Tensor, "batch tokens embedding"], values: Token
     return scores.softmax(dim=-1) @ values
 
 
+def can_fuse(queries: Tensor, max_buckets: int) -> bool:
+    """Whether the kernels of ``fused_attention`` can run: on CUDA, with Triton, without gradients, codes in a byte."""
+    if not queries.is_cuda or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return max_buckets <= 2**8 and find_spec("triton") is not None
+
+
 class NonLocalAttention(nn.Module):
     """Non-local attention layer; adds its own input back.
 
@@ -130,8 +139,18 @@ class NonLocalAttention(nn.Module):
         tokens = queries.shape[1]
         if self.kind == "dense" or tokens <= self.chunk_size:
             return attend_dense(queries, values)
+        if self.implementation == "grouped" and can_fuse(queries, self.max_buckets):
+            return self.attend_on_gpu(queries, values)
         num_buckets = count_buckets(tokens, self.chunk_size, self.max_buckets)
         order = sort_into_chunks(hash_tokens(queries.detach(), self.rotations, num_buckets), self.chunk_size)
         if self.implementation == "reference":
             return attend_reference(queries, values, order, self.chunk_size)
         return attend_grouped(queries, values, order, self.chunk_size)
+
+    def attend_on_gpu(self, queries: Float[Tensor, "batch tokens embedding"], values: Tokens) -> Tokens:
+        """The same without gradients, by kernels that keep scores on the chip."""
+        from nlcunet.models.fused_attention import attend_fused, hash_tokens_fused
+
+        num_buckets = count_buckets(queries.shape[1], self.chunk_size, self.max_buckets)
+        order = sort_into_chunks(hash_tokens_fused(queries, self.rotations, num_buckets), self.chunk_size)
+        return attend_fused(queries, values, order, self.chunk_size)
