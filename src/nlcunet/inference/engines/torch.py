@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nlcunet.inference.engines.cuda_graphs import GraphCache
 from nlcunet.models.weights import LoadedModel
 
 STEADIER_TYPES = {
@@ -17,7 +18,7 @@ STEADIER_TYPES = {
 
 
 class TorchEngine:
-    """Runs the network on a device; 16-bit types through autocast.
+    """Runs the network on a device; 16-bit types through autocast, and on CUDA as recorded graphs.
 
     Args:
         model: its network is moved to the device and set to evaluation mode.
@@ -29,9 +30,11 @@ class TorchEngine:
 
     def __init__(self, model: LoadedModel, device: torch.device, dtype: torch.dtype) -> None:
         self.header = model.header
-        self.network = model.network.to(device).eval()
+        # Also in channels-last memory: else every convolution would bring its weights into that order again.
+        self.network = model.network.to(device, memory_format=_memory_format(device)).eval()  # type: ignore[call-overload]
         self.device = device
         self.precisions = tuple(_name(each) for each in (dtype, *STEADIER_TYPES[dtype]))
+        self.graphs = GraphCache() if device.type == "cuda" else None
 
     @torch.inference_mode()
     def run(
@@ -39,11 +42,22 @@ class TorchEngine:
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
         """Enlarge a batch of tiles; see ``Engine``."""
         dtype: torch.dtype = getattr(torch, precision)
-        memory_format = torch.contiguous_format if self.device.type == "mps" else torch.channels_last
-        context = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype=dtype)
-        with context:
-            result: Tensor = self.network(batch.to(self.device).contiguous(memory_format=memory_format))
-        return result.float().cpu().contiguous()
+
+        def forward(batch: Tensor) -> Tensor:
+            # Weights in 16 bits are made anew for every run: a cache of them would not outlive a recording.
+            is_exact = dtype == torch.float32
+            context = nullcontext() if is_exact else torch.autocast(self.device.type, dtype, cache_enabled=False)
+            with context:
+                result: Tensor = self.network(batch)
+            return result.float()
+
+        placed = batch.to(self.device).contiguous(memory_format=_memory_format(self.device))
+        result = forward(placed) if self.graphs is None else self.graphs.run(forward, placed, precision)
+        return result.cpu().contiguous()
+
+
+def _memory_format(device: torch.device) -> torch.memory_format:
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def _name(dtype: torch.dtype) -> str:
