@@ -45,6 +45,35 @@ def write_file_atomically(target: Path, data: bytes) -> None:
         raise ImageWriteError(_explain(target, len(data), error)) from error
 
 
+def move_into_place(finished: Path, target: Path) -> None:
+    """Give a finished file beside the target the target's name, once the disk has all of it.
+
+    A link is followed, permissions of an existing target are kept.
+
+    Raises:
+        ImageWriteError: The target cannot be written; both files stay as they were.
+    """
+    try:
+        final = Path(os.path.realpath(target))
+        mode = _mode_of(final)
+        flush_file(finished)
+        if mode is not None:
+            finished.chmod(mode)
+        os.replace(finished, final)  # noqa: PTH105 - as above
+        _flush_directory(final.parent)
+    except (OSError, ValueError) as error:
+        raise ImageWriteError(_explain(target, finished.stat().st_size, error)) from error
+
+
+def flush_file(path: Path) -> None:
+    """Wait until the disk has all of a file, whoever wrote it."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _mode_of(final: Path) -> int | None:
     """Permission bits of the file to be replaced, ``None`` if there is none yet."""
     try:

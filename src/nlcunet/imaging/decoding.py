@@ -1,6 +1,7 @@
 """From the bytes of a file to pixels and metadata."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -12,17 +13,46 @@ from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolu
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS
 from nlcunet.imaging.opening import OpenFile, unreadable
+from nlcunet.imaging.orientation import upright
 from nlcunet.imaging.picture import Metadata, Picture
 
 _MM_PER_INCH = 25.4
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 
 
-def decode(file: OpenFile) -> Picture:
-    """Decode all pixels.
+@dataclass(frozen=True)
+class DecodableFile:
+    """A file ready to be decoded: all that is known of its picture but the samples.
+
+    Attributes:
+        file: what was opened.
+        image: libvips' picture of colour bands and alpha, as stored, not decoded yet.
+        has_alpha: whether the last band is alpha.
+        metadata: for upright pixels.
+        notes: what reading changes, one sentence each.
+    """
+
+    file: OpenFile
+    image: Any
+    has_alpha: bool
+    metadata: Metadata
+    notes: tuple[str, ...]
+
+    @property
+    def num_colours(self) -> int:
+        """Bands before alpha: 1 or 3."""
+        return int(self.image.bands) - self.has_alpha
+
+    def as_read(self, samples: Shaped[np.ndarray, "*sizes"]) -> Shaped[np.ndarray, "*sizes"]:
+        """Samples of ``image`` as :class:`Picture` holds them."""
+        return _fill_low_bits(samples, self.file)
+
+
+def prepare_decoding(file: OpenFile) -> DecodableFile:
+    """Everything before the first pixel.
 
     Raises:
-        TruncatedImageError: The file ends early or is damaged.
+        TruncatedImageError: The file is damaged.
         UnreadableImageError: The samples are of a type that no photograph has.
     """
     if file.image.format not in {"uchar", "ushort", "uint", "float", "double"} and not file.is_foreign_colour:
@@ -33,35 +63,37 @@ def decode(file: OpenFile) -> Picture:
     metadata, notes = _metadata_of(file)
     try:
         colour, alpha, converted = as_grey_or_rgb(file.image, file.num_colours, is_foreign=file.is_foreign_colour)
-        samples = np.ascontiguousarray(colour.numpy() if alpha is None else colour.bandjoin(alpha).numpy())
+        image = colour if alpha is None else colour.bandjoin(alpha)
     except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
-    samples = _fill_low_bits(samples.reshape(*samples.shape[:2], -1), file)
-    samples = upright(samples, file.orientation)
     if converted:
         metadata = replace(metadata, icc_profile=None)
-    num_colours = samples.shape[2] - (alpha is not None)
-    metadata, mismatch = _without_foreign_profile(metadata, num_colours)
+    metadata, mismatch = _without_foreign_profile(metadata, int(colour.bands))
+    notes = (*notes, *converted, *mismatch, *_extra_notes(file, is_float=image.format == "float"))
+    return DecodableFile(file, image, alpha is not None, metadata, notes)
+
+
+def decode(file: OpenFile) -> Picture:
+    """Decode all pixels.
+
+    Raises:
+        TruncatedImageError: The file ends early or is damaged.
+        UnreadableImageError: The samples are of a type that no photograph has.
+    """
+    prepared = prepare_decoding(file)
+    try:
+        samples = np.ascontiguousarray(prepared.image.numpy())
+    except LIBVIPS_ERRORS as error:
+        raise unreadable(file.name, file.data, file.format, error) from error
+    samples = prepared.as_read(samples.reshape(*samples.shape[:2], -1))
+    samples = upright(samples, file.orientation)
     return Picture(
-        pixels=np.ascontiguousarray(samples[:, :, :num_colours]),
-        alpha=np.ascontiguousarray(samples[:, :, -1]) if alpha is not None else None,
-        metadata=metadata,
+        pixels=np.ascontiguousarray(samples[:, :, : prepared.num_colours]),
+        alpha=np.ascontiguousarray(samples[:, :, -1]) if prepared.has_alpha else None,
+        metadata=prepared.metadata,
         source_format=file.format.name,
-        notes=(*notes, *converted, *mismatch, *_extra_notes(file, samples)),
+        notes=prepared.notes,
     )
-
-
-def upright(
-    samples: Shaped[np.ndarray, "rows columns channels"], orientation: int
-) -> Shaped[np.ndarray, "h w channels"]:
-    """Turn stored pixels the right way up, by EXIF orientation 1..8 (EXIF 2.32, section 4.6.4, tag 274)."""
-    if orientation >= 5:
-        samples = samples.swapaxes(0, 1)
-    if orientation in {3, 4, 7, 8}:
-        samples = samples[::-1]
-    if orientation in {2, 3, 6, 7}:
-        samples = samples[:, ::-1]
-    return samples
 
 
 def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
@@ -110,14 +142,14 @@ def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Sha
     return filled
 
 
-def _extra_notes(file: OpenFile, samples: Shaped[np.ndarray, "height width channels"]) -> tuple[str, ...]:
+def _extra_notes(file: OpenFile, *, is_float: bool) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
     if (extra := file.image.bands - file.num_colours - 1) > 0:
         notes.append(f"The file has {extra} more channels than colour and alpha; they were left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
-    if samples.dtype == np.float32:
+    if is_float:
         notes.append("Floating point samples are kept as they are, without clipping.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")

@@ -18,7 +18,7 @@ from nlcunet.imaging.containers import (
 )
 from nlcunet.imaging.formats import FileBytes
 from nlcunet.imaging.picture import Metadata
-from nlcunet.imaging.tiff_tags import Value
+from nlcunet.imaging.tiff_tags import Layout, Value
 
 METRES_PER_INCH = 0.0254
 
@@ -82,14 +82,8 @@ def _photoshop_block(iptc: bytes) -> bytes:
 
 def embed_png(data: bytes, metadata: Metadata) -> bytes:
     """A PNG with EXIF, XMP and resolution in place."""
-    chunks = b""
-    if metadata.dots_per_inch is not None:
-        per_metre = (round(value / METRES_PER_INCH) for value in metadata.dots_per_inch)
-        chunks += png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    if metadata.exif is not None:
-        chunks += png_chunk(b"eXIf", metadata.exif)
-    if metadata.xmp is not None:
-        chunks += png_chunk(b"iTXt", _XMP_KEYWORD + b"\x00" * 5 + metadata.xmp)
+    chunks = png_resolution_chunk(metadata) if metadata.dots_per_inch is not None else b""
+    chunks += png_metadata_chunks(metadata)
     pieces = [PNG_SIGNATURE]
     for kind, start, length in png_chunks(data):
         if kind == b"IDAT" and chunks:
@@ -98,6 +92,22 @@ def embed_png(data: bytes, metadata: Metadata) -> bytes:
         if kind != b"pHYs":
             pieces.append(data[start - 8 : start + length + 4])
     return b"".join(pieces)
+
+
+def png_metadata_chunks(metadata: Metadata) -> bytes:
+    """EXIF and XMP as chunks of a PNG."""
+    chunks = b"" if metadata.exif is None else png_chunk(b"eXIf", metadata.exif)
+    if metadata.xmp is not None:
+        chunks += png_chunk(b"iTXt", _XMP_KEYWORD + b"\x00" * 5 + metadata.xmp)
+    return chunks
+
+
+def png_resolution_chunk(metadata: Metadata) -> bytes:
+    """The resolution as a chunk of a PNG; where there is none, one that says so: square pixels of no known size."""
+    if metadata.dots_per_inch is None:
+        return png_chunk(b"pHYs", struct.pack(">IIB", 1, 1, 0))
+    per_metre = (round(value / METRES_PER_INCH) for value in metadata.dots_per_inch)
+    return png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
 
 
 def png_resolution(data: FileBytes) -> tuple[float, float] | None:
@@ -162,10 +172,19 @@ def embed_heif(data: bytes, exif: bytes) -> bytes | None:
 
 
 def embed_tiff(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """A one-page TIFF with EXIF, XMP, IPTC and resolution, in a new main directory at its end; notes tell of damage."""
-    notes: tuple[str, ...] = ()
+    """A TIFF with EXIF, XMP, IPTC and resolution, in a new main directory at its end; notes tell of damage."""
     layout = tags.read_layout(data)
-    directory = tags.read_directory(data, layout, tags.read_offset(data, layout, layout.first_offset_at))
+    padded = bytearray(data + b"\x00" * (len(data) % 2))
+    directory, notes = tiff_directory(data, layout, metadata, len(padded))
+    struct.pack_into(layout.offset, padded, layout.first_offset_at, len(padded))
+    return bytes(padded) + directory, notes
+
+
+def tiff_directory(data: FileBytes, layout: Layout, metadata: Metadata, base: int) -> tuple[bytes, tuple[str, ...]]:
+    """The main directory of a TIFF's first page with metadata added, to lie at ``base``; notes tell of damage."""
+    notes: tuple[str, ...] = ()
+    first_at = tags.read_offset(data, layout, layout.first_offset_at)
+    directory = tags.read_directory(data, layout, first_at)
     for tag in (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT):
         directory.values.pop(tag, None)
     if metadata.exif is not None:
@@ -181,9 +200,9 @@ def embed_tiff(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]
         directory.values[tags.XMP_PACKET] = Value(tags.BYTE, len(metadata.xmp), metadata.xmp)
     if metadata.iptc is not None:
         directory.values[tags.IPTC_RECORDS] = Value(tags.UNDEFINED, len(metadata.iptc), metadata.iptc)
-    padded = bytearray(data + b"\x00" * (len(data) % 2))
-    struct.pack_into(layout.offset, padded, layout.first_offset_at, len(padded))
-    return bytes(padded) + tags.serialise_directory(directory, layout, len(padded)), notes
+    _, link_at = tags.read_slots(data, layout, first_at)
+    link = tags.read_offset(data, layout, link_at)  # to smaller copies, where there are any
+    return tags.serialise_directory(directory, layout, base, link), notes
 
 
 def metadata_in_tiff(data: FileBytes, icc_profile: bytes | None) -> Metadata:

@@ -28,13 +28,11 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     Raises:
         ImageWriteError: The format cannot be written here, or not at this size.
     """
-    _check(picture, file_format, quality)
-    samples, metadata, notes = _fit(picture, file_format)
+    check_writable(file_format, picture.height, picture.width, quality)
+    samples, metadata, notes = fit(picture, file_format)
     metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
-    metadata, more = _fit_metadata(metadata, file_format)
+    metadata, more = fit_metadata(metadata, file_format, quality)
     image = _to_vips(samples, metadata.icc_profile)
-    if file_format.default_quality is None and quality is not None:
-        more = (*more, f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.")
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
     except LIBVIPS_ERRORS as error:
@@ -45,25 +43,28 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     return data, (*notes, *damaged, *more, *lost)
 
 
-def _check(picture: Picture, file_format: FileFormat, quality: int | None) -> None:
+def check_writable(file_format: FileFormat, height: int, width: int, quality: int | None) -> None:
+    """Refuse what a format cannot hold, or cannot be written here.
+
+    Raises:
+        ImageWriteError: The format, the size or the quality is not possible.
+    """
     if file_format.name not in writable_formats():
         raise ImageWriteError(
             f"the format must be one of {', '.join(writable_formats())}: got {file_format.name}, "
             "which this libvips cannot write; choose another"
         )
-    if max(picture.width, picture.height) > file_format.max_side_px:
-        fitting = [
-            name for name in writable_formats() if FORMATS[name].max_side_px > max(picture.width, picture.height)
-        ]
+    if max(width, height) > file_format.max_side_px:
+        fitting = [name for name in writable_formats() if FORMATS[name].max_side_px > max(width, height)]
         raise ImageWriteError(
             f"{file_format.name} must have sides of at most {file_format.max_side_px:,} pixels: "
-            f"got {picture.width} × {picture.height}; write {' or '.join(fitting)}"
+            f"got {width} × {height}; write {' or '.join(fitting)}"
         )
     if quality is not None and not 1 <= quality <= 100:
         raise ImageWriteError(f"quality must be 1 to 100: got {quality}; choose 90 or more for photographs")
 
 
-def _fit(picture: Picture, file_format: FileFormat) -> tuple[Samples, Metadata, tuple[str, ...]]:
+def fit(picture: Picture, file_format: FileFormat) -> tuple[Samples, Metadata, tuple[str, ...]]:
     """Samples that the format can hold: colour bands, then alpha; notes tell what had to be converted."""
     pixels, alpha, metadata = picture.pixels, picture.alpha, picture.metadata
     name, notes = file_format.name, []
@@ -130,12 +131,14 @@ def _grey_to_rgb(
     return np.concatenate([rgb, alpha], axis=2), metadata
 
 
-def _fit_metadata(metadata: Metadata, file_format: FileFormat) -> tuple[Metadata, tuple[str, ...]]:
+def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | None) -> tuple[Metadata, tuple[str, ...]]:
     """Metadata that the format can hold. A resolution goes into EXIF where there is no other place for it."""
     notes: tuple[str, ...] = ()
+    if file_format.default_quality is None and quality is not None:
+        notes = (f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.",)
     if metadata.iptc is not None and not file_format.iptc:
         metadata = replace(metadata, iptc=None)
-        notes = (f"{file_format.name} has no place for IPTC records; they were left out.",)
+        notes = (f"{file_format.name} has no place for IPTC records; they were left out.", *notes)
     resolution = metadata.dots_per_inch
     if file_format.name in {"png", "jpeg", "tiff"} or resolution is None:
         return metadata, notes
@@ -151,8 +154,12 @@ def _to_vips(samples: Samples, icc_profile: bytes | None) -> Any:
     """Samples as libvips sees them, with the profile attached."""
     height, width, bands = samples.shape
     image = pyvips.Image.new_from_memory(samples.data, width, height, bands, _BAND_FORMATS[samples.dtype.name])
-    interpretation = _INTERPRETATIONS[samples.dtype.name][bands >= 3]
-    image = image.copy(interpretation=interpretation)
+    return interpreted(image, samples.dtype, icc_profile)
+
+
+def interpreted(image: Any, dtype: np.dtype, icc_profile: bytes | None) -> Any:
+    """An image that says what its samples mean, with the profile attached."""
+    image = image.copy(interpretation=_INTERPRETATIONS[dtype.name][image.bands >= 3])
     if icc_profile is not None:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
     return image
@@ -179,18 +186,8 @@ def _save_with_metadata(
 
 
 def _save(image: Any, file_format: FileFormat, quality: int | None, blobs: dict[str, bytes | None]) -> bytes:
-    """Encode with libvips: pixels, profile and the given blobs. Quality 100 is lossless where the format can."""
-    arguments: dict[str, Any] = coder_arguments(file_format) | {"keep": "icc"}
-    used = file_format.default_quality if quality is None else quality
-    if used is not None:
-        arguments |= {"lossless": True} if used == 100 and file_format.name != "jpeg" else {"Q": used}
-    if file_format.name == "tiff":
-        arguments |= {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"}
-    elif file_format.name == "webp":
-        arguments |= {"exact": True, "smart_subsample": True}
-    elif file_format.compression:
-        # effort 2 of 9: measured 16 times as fast as the default of 4 at the same size, for 0.25 dB
-        arguments |= {"bitdepth": 8 if image.format == "uchar" else file_format.max_bits, "effort": 2}
+    """Encode with libvips: pixels, profile and the given blobs."""
+    arguments = saver_arguments(file_format, quality, image.format)
     for name, content in blobs.items():
         if content is not None:
             image = image.copy()
@@ -210,3 +207,19 @@ def _embed(data: bytes, name: str, metadata: Metadata, image: Any) -> tuple[byte
     if metadata.exif is None and metadata.xmp is None:
         return data, ()
     return embed_webp(data, metadata, (image.width, image.height), has_alpha=image.bands == 4), ()
+
+
+def saver_arguments(file_format: FileFormat, quality: int | None, band_format: str) -> dict[str, Any]:
+    """What libvips' saver is told: the profile is kept, and quality 100 is lossless where the format can."""
+    arguments: dict[str, Any] = coder_arguments(file_format) | {"keep": "icc"}
+    used = file_format.default_quality if quality is None else quality
+    if used is not None:
+        arguments |= {"lossless": True} if used == 100 and file_format.name != "jpeg" else {"Q": used}
+    if file_format.name == "tiff":
+        arguments |= {"compression": "deflate", "predictor": "float" if band_format == "float" else "horizontal"}
+    elif file_format.name == "webp":
+        arguments |= {"exact": True, "smart_subsample": True}
+    elif file_format.compression:
+        # effort 2 of 9: measured 16 times as fast as the default of 4 at the same size, for 0.25 dB
+        arguments |= {"bitdepth": 8 if band_format == "uchar" else file_format.max_bits, "effort": 2}
+    return arguments

@@ -3,18 +3,16 @@
 What a format cannot hold is converted and told in notes, never silently. The contract is in docs/files.md.
 """
 
-import mmap
 from dataclasses import replace
 from pathlib import Path
 
-from nlcunet.errors import ImageWriteError, UnreadableImageError
+from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.atomic import write_file_atomically
 from nlcunet.imaging.decoding import decode
 from nlcunet.imaging.encoding import encode
 from nlcunet.imaging.formats import (
     FORMATS,
-    FileBytes,
     FileFormat,
     format_for_suffix,
     readable_formats,
@@ -23,6 +21,7 @@ from nlcunet.imaging.formats import (
 from nlcunet.imaging.opening import check_size, header_of, open_file
 from nlcunet.imaging.own_errors import with_own_errors
 from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
+from nlcunet.imaging.source_bytes import bytes_of, name_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -53,7 +52,7 @@ def read_header(source: Path | str | bytes) -> PictureHeader:
         AnimatedImageError: It holds several frames or pages.
         TruncatedImageError: Its header is damaged.
     """
-    data, name = _bytes_of(source, mapped=True), _name_of(source)
+    data, name = bytes_of(source, mapped=True), name_of(source)
     return with_own_errors(lambda: header_of(open_file(data, name)))
 
 
@@ -72,7 +71,7 @@ def read_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PI
         ImageTooLargeError: It has more than ``max_pixels``.
         TruncatedImageError: It ends early or is damaged.
     """
-    data, name = _bytes_of(source, mapped=False), _name_of(source)
+    data, name = bytes_of(source, mapped=False), name_of(source)
 
     def read() -> Picture:
         file = open_file(data, name)
@@ -142,27 +141,3 @@ def _format_named(name: str) -> FileFormat:
         if lowered == file_format.name or f".{lowered}" in file_format.suffixes:
             return file_format
     raise ImageWriteError(f"the format must be one of {', '.join(writable_formats())}: got '{name}'; choose one")
-
-
-def _name_of(source: Path | str | bytes) -> str:
-    """What to call a source in messages."""
-    return "the picture" if isinstance(source, bytes) else str(source)
-
-
-def _bytes_of(source: Path | str | bytes, *, mapped: bool) -> FileBytes:
-    """All bytes of a source; for a look at the header only those that are touched.
-
-    Raises:
-        UnreadableImageError: There is no such file, or it cannot be read.
-    """
-    if isinstance(source, bytes):
-        return source
-    source = Path(source)
-    try:
-        if not mapped or not source.stat().st_size:
-            return source.read_bytes()
-        with source.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise UnreadableImageError(f"{source} must be a picture file: got {reason}; check the path") from error

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyvips
@@ -61,8 +62,13 @@ class OpenFile:
         return self.image.get(name) if self.image.get_typeof(name) else default
 
 
-def open_file(data: FileBytes, name: str) -> OpenFile:
+def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
     """Read the header of a file.
+
+    Args:
+        data: Its bytes, or a mapping of them.
+        name: What to call it in messages.
+        path: Where libvips reads the pixels from later, instead of from ``data``: mapped pages count as memory.
 
     Raises:
         UnreadableImageError: The bytes are no picture, or of a kind that is not read.
@@ -80,7 +86,7 @@ def open_file(data: FileBytes, name: str) -> OpenFile:
     if file_format.name == "tiff":
         _check_pages(data, name)
     try:
-        image = _load_tiff(data) if file_format.name == "tiff" else _load(data, file_format)
+        image = _load_tiff(data, path) if file_format.name == "tiff" else _load(data, file_format, path)
     except LIBVIPS_ERRORS as error:
         raise unreadable(name, data, file_format, error) from error
     frames = _count_frames(data, file_format, image)
@@ -92,17 +98,18 @@ def open_file(data: FileBytes, name: str) -> OpenFile:
     return OpenFile(name, data, file_format, image, orientation if orientation in range(1, 9) else 1)
 
 
-def _load(data: FileBytes, file_format: FileFormat) -> Any:
+def _load(data: FileBytes, file_format: FileFormat, path: Path | None) -> Any:
     """The picture as libvips sees it, its header read, no pixel decoded; ``data`` has to outlive it.
 
     Raises:
         pyvips.Error: libvips cannot make sense of the header.
     """
     loader = getattr(pyvips.Image, f"{file_format.loader}_source")
-    return loader(pyvips.Source.new_from_memory(data), access="sequential", fail_on="error")
+    source = pyvips.Source.new_from_memory(data) if path is None else pyvips.Source.new_from_file(str(path))
+    return loader(source, access="sequential", fail_on="error")
 
 
-def _load_tiff(data: FileBytes) -> Any:
+def _load_tiff(data: FileBytes, path: Path | None) -> Any:
     """A TIFF; 8 bit CIELAB, which libvips 8.18 fails on («bad labq format»), goes by it as if it were RGB.
 
     Raises:
@@ -112,7 +119,7 @@ def _load_tiff(data: FileBytes) -> Any:
     slots = next(iter(tags.directories(data)))
     bits = tags.number_in(data, layout, slots, tags.BITS_PER_SAMPLE)
     if tags.number_in(data, layout, slots, _PHOTOMETRIC) != _CIELAB or bits != 8:
-        return _load(data, FORMATS["tiff"])
+        return _load(data, FORMATS["tiff"], path)
     disguised = bytearray(data)
     struct.pack_into(layout.order + "H", disguised, slots[_PHOTOMETRIC].value_at, _AS_RGB)
     return signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))

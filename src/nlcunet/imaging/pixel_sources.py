@@ -1,0 +1,215 @@
+"""Pictures that are read one window at a time: in memory, or as raw samples in a file.
+
+A window is a :class:`Picture` of its own. Whoever reads windows never needs to know where the rest of the picture is.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Shaped
+
+from nlcunet.errors import ImageWriteError
+from nlcunet.imaging.orientation import stored_window, upright
+from nlcunet.imaging.picture import Picture
+
+
+class PixelSource(Protocol):
+    """A picture whose samples are handed out window by window."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        ...
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether windows come with alpha."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        ...
+
+    def read(self, rows: slice, columns: slice) -> Picture:
+        """The window of these rows and columns; both within the picture and not empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """A picture in memory as a source; its windows are views."""
+
+    picture: Picture
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.picture.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.picture.width
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return int(self.picture.pixels.shape[2])
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is alpha."""
+        return self.picture.alpha is not None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        return self.picture.pixels.dtype
+
+    def read(self, rows: slice, columns: slice) -> Picture:
+        """The window of these rows and columns."""
+        alpha = self.picture.alpha
+        return Picture(pixels=self.picture.pixels[rows, columns], alpha=None if alpha is None else alpha[rows, columns])
+
+
+class RawPixels:
+    """Samples of a picture in a file of nothing else, row by row; any window of it can be read and written.
+
+    Files are read and written by position and never mapped into memory: mapped pages would count as memory of this
+    process. Every object has its own handle; reading and writing through several of them at a time is fine.
+
+    Args:
+        path: the file; it is made, or made as long as the picture, where it is not yet.
+        height: rows.
+        width: columns.
+        bands: colours, and alpha if there is any.
+        dtype: type of the samples.
+
+    Raises:
+        ImageWriteError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, height: int, width: int, bands: int, dtype: np.dtype) -> None:
+        self.path = path
+        self.height = height
+        self.width = width
+        self.bands = bands
+        self.dtype = dtype
+        self._pixel_bytes = bands * dtype.itemsize
+        self._lock = threading.Lock()
+        try:
+            path.touch()
+            self._file = path.open("r+b", buffering=0)
+            if path.stat().st_size != self.num_bytes:
+                self._file.truncate(self.num_bytes)
+        except OSError as error:
+            raise ImageWriteError(
+                f"unfinished rows must be kept in a file: got {path}: {error.strerror}; choose another folder with -o"
+            ) from error
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the file."""
+        return self.height * self.width * self._pixel_bytes
+
+    def read(self, rows: slice, columns: slice) -> Shaped[np.ndarray, "rows columns bands"]:
+        """The samples of a window."""
+        window = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.bands), self.dtype)
+        lines = window.reshape(1, -1) if window.shape[1] == self.width else window.reshape(window.shape[0], -1)
+        with self._lock:
+            for index, line in enumerate(lines):
+                self._file.seek(self._position(rows.start + index, columns.start))
+                _read_fully(self._file, memoryview(line).cast("B"))
+        return window
+
+    def write(self, first_row: int, first_column: int, samples: Shaped[np.ndarray, "rows columns bands"]) -> None:
+        """Write a window whose upper left pixel lies at this row and column."""
+        samples = np.ascontiguousarray(samples, self.dtype)
+        lines = samples.reshape(1, -1) if samples.shape[1] == self.width else samples.reshape(samples.shape[0], -1)
+        with self._lock:
+            for index, line in enumerate(lines):
+                self._file.seek(self._position(first_row + index, first_column))
+                rest = memoryview(line).cast("B")
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+
+    def fileno(self) -> int:
+        """The handle, to flush it to the disk."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Close the handle; the file stays."""
+        self._file.close()
+
+    def __enter__(self) -> "RawPixels":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _position(self, row: int, column: int) -> int:
+        return (row * self.width + column) * self._pixel_bytes
+
+
+def _read_fully(file: "object", target: memoryview) -> None:
+    """Fill ``target`` from an unbuffered file."""
+    while target:
+        count = file.readinto(target)  # type: ignore[attr-defined]
+        if not count:
+            raise OSError("a file of raw samples ended early")
+        target = target[count:]
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """Raw samples in a file as a source.
+
+    Attributes:
+        raw: the samples as stored: colours first, then alpha if there is any.
+        channels: how many colours to hand out; 1 of 3 where all are equal.
+        has_alpha: whether to hand out the last band as alpha.
+        orientation: EXIF orientation 1..8 that the stored samples still need.
+    """
+
+    raw: RawPixels
+    channels: int
+    has_alpha: bool
+    orientation: int = 1
+
+    @property
+    def height(self) -> int:
+        """Rows, the right way up."""
+        return self.raw.height if self.orientation < 5 else self.raw.width
+
+    @property
+    def width(self) -> int:
+        """Columns, the right way up."""
+        return self.raw.width if self.orientation < 5 else self.raw.height
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        return self.raw.dtype
+
+    def read(self, rows: slice, columns: slice) -> Picture:
+        """The window of these rows and columns, the right way up."""
+        stored = self.raw.read(*stored_window(rows, columns, self.orientation, self.height, self.width))
+        samples = upright(stored, self.orientation)
+        return Picture(pixels=samples[:, :, : self.channels], alpha=samples[:, :, -1] if self.has_alpha else None)
