@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped
@@ -17,6 +17,7 @@ from nlcunet.imaging.orientation import stored_window, upright
 from nlcunet.imaging.picture import Picture
 
 
+@runtime_checkable
 class PixelSource(Protocol):
     """A picture whose samples are handed out window by window."""
 
@@ -134,7 +135,7 @@ class RawPixels:
         with self._lock:
             for index, line in enumerate(lines):
                 self._file.seek(self._position(rows.start + index, columns.start))
-                _read_fully(self._file, memoryview(line).cast("B"))
+                _read_fully(self._file, line.data.cast("B"))
         return window
 
     def write(self, first_row: int, first_column: int, samples: Shaped[np.ndarray, "rows columns bands"]) -> None:
@@ -144,7 +145,7 @@ class RawPixels:
         with self._lock:
             for index, line in enumerate(lines):
                 self._file.seek(self._position(first_row + index, first_column))
-                rest = memoryview(line).cast("B")
+                rest = line.data.cast("B")
                 while rest:
                     rest = rest[self._file.write(rest) :]
 

@@ -164,7 +164,7 @@ class _Look:
             self._colours = _extended(self._colours, colours)
         if self._has_alpha:
             self._alpha = _extended(self._alpha, samples[:, :, -1])
-        self._checksum = zlib.crc32(np.ascontiguousarray(samples), self._checksum)
+        self._checksum = zlib.crc32(np.ascontiguousarray(samples).data, self._checksum)
 
     def facts(self) -> PictureFacts:
         """What all bands together say."""

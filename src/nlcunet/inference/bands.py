@@ -1,11 +1,12 @@
-"""From tiles to a picture, one band of finished rows after the other.
+"""From tiles to a picture, one row of tiles after the other.
 
-A row of tiles is enlarged and blended before the next one is begun. All rows above the next fade are then final and are
-handed on; only the fade is carried over. So no more than one row of tiles is ever held at the result's resolution,
-however high the picture is.
+A tile is blended with its left neighbour and with the row above as soon as it is there; what no later tile touches is
+final and handed on as a block. Between tiles only the fade to the right is kept, between rows only the fade below: so
+what is held does not grow with the height of a picture, and hardly with its width.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,75 @@ EnlargeTile = Callable[[Span, Span], Tensor]
 """Enlarges the tile of a row span and a column span: (channels, scale · height, scale · width), float32 on the CPU."""
 
 
+@dataclass(frozen=True)
+class Block:
+    """Part of an enlarged picture that will not change any more.
+
+    Attributes:
+        first_row: where its upper left pixel belongs.
+        first_column: likewise.
+        values: its pixels.
+    """
+
+    first_row: int
+    first_column: int
+    values: Float[Tensor, "channels rows columns"]
+
+
+class RowBlender:
+    """Blends tiles into finished blocks; what it keeps between two rows of tiles is the fade below.
+
+    Args:
+        plan: where the tiles lie.
+        scale: enlargement of the tiles.
+    """
+
+    def __init__(self, plan: TilePlan, scale: int) -> None:
+        self._plan = plan
+        self._scale = scale
+        self.fade: Float[Tensor, "channels fade_rows width"] | None = None
+        """The lowest rows of the row of tiles blended last, weighted but not final; nothing before the first."""
+
+    def blend_row(self, index: int, tiles: Iterable[Tensor]) -> Iterator[Block]:
+        """The finished blocks of a row of tiles, from left to right; rows come from top to bottom.
+
+        Args:
+            index: of the row of tiles.
+            tiles: its enlarged tiles, in order, taken one by one.
+        """
+        columns, scale = self._plan.columns, self._scale
+        top, bottom = (scale * (row - self._plan.rows.spans[index].start) for row in self._plan.rows.shown(index))
+        fade_columns = 2 * columns.blend * scale
+        fade: Tensor | None = None
+        for column, (span, tile) in enumerate(zip(columns.spans, tiles, strict=True)):
+            start, stop = columns.shown(column)
+            left, right = (scale * (position - span.start) for position in (start, stop))
+            values = tile[:, top:bottom, left:right] * columns.weights(column, scale)
+            if fade is not None:
+                values[:, :, :fade_columns] += fade
+            if column + 1 < len(columns.spans):
+                finished = values.shape[2] - fade_columns
+                fade = values[:, :, finished:].clone()
+                values = values[:, :, :finished]
+            yield self._finish(index, scale * start, values)
+
+    def _finish(self, index: int, first_column: int, values: Tensor) -> Block:
+        """Weigh rows, add the fade of the row above, and keep that for the row below."""
+        rows, scale = self._plan.rows, self._scale
+        values = values * rows.weights(index, scale).view(1, -1, 1)
+        fade_rows = 2 * rows.blend * scale
+        columns = slice(first_column, first_column + values.shape[2])
+        if index and self.fade is not None:
+            values[:, :fade_rows] += self.fade[:, :, columns]
+        if index + 1 < len(rows.spans):
+            if self.fade is None:
+                self.fade = torch.zeros(values.shape[0], fade_rows, scale * self._plan.columns.length)
+            finished = values.shape[1] - fade_rows
+            self.fade[:, :, columns] = values[:, finished:]
+            values = values[:, :finished]
+        return Block(scale * rows.shown(index)[0], first_column, values)
+
+
 def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[BandRows]:
     """Enlarge tile after tile and hand on the picture as bands of finished rows, from top to bottom.
 
@@ -30,54 +100,45 @@ def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[Ba
     Yields:
         Bands that together are the picture, ``scale`` times as large.
     """
-    carry: Tensor | None = None
-    fade_rows = 2 * plan.rows.blend * scale
+    blender = RowBlender(plan, scale)
     for index, row_span in enumerate(plan.rows.spans):
-        band = _blend_row(plan, index, row_span, scale, enlarge)
-        band *= plan.rows.weights(index, scale).view(1, -1, 1)
-        if carry is not None:
-            band[:, :fade_rows] += carry
-        is_last = index + 1 == len(plan.rows.spans)
-        finished = band.shape[1] if is_last else band.shape[1] - fade_rows
-        carry = band[:, finished:].clone()
-        yield band[:, :finished]
+        tiles = (enlarge(row_span, column_span) for column_span in plan.columns.spans)
+        yield torch.cat([block.values for block in blender.blend_row(index, tiles)], dim=2)
 
 
-def _blend_row(plan: TilePlan, index: int, row_span: Span, scale: int, enlarge: EnlargeTile) -> BandRows:
-    """One row of tiles, blended from left to right; only the rows that the plan shows of it."""
-    top, bottom = (scale * (row - row_span.start) for row in plan.rows.shown(index))
-    band: Tensor | None = None
-    for column, column_span in enumerate(plan.columns.spans):
-        start, stop = plan.columns.shown(column)
-        left, right = (scale * (position - column_span.start) for position in (start, stop))
-        tile = enlarge(row_span, column_span)[:, top:bottom, left:right] * plan.columns.weights(column, scale)
-        if band is None:
-            band = tile.new_zeros(tile.shape[0], tile.shape[1], scale * plan.columns.length)
-        band[:, :, scale * start : scale * stop] += tile
-    if band is None:
-        raise ValueError("a tile plan has at least one column")
-    return band
-
-
-def resample_bands(bands: Iterable[BandRows], size: tuple[int, int], target: tuple[int, int]) -> Iterator[BandRows]:
-    """Bring bands of a picture of ``size`` to bands of ``target`` (height, width): ``resize_bicubic``, as a stream.
+class RowResampler:
+    """Brings bands of a picture of one size to bands of another: ``resize_bicubic``, as a stream.
 
     The width is resampled band by band; for the height as many rows are kept as the next rows of the result need.
+
+    Args:
+        size: height and width of what is pushed.
+        target: height and width of what comes out.
     """
-    if size == target:
-        yield from bands
-        return
-    blocks = axis_bands(size[0], target[0], True, torch.float32)
-    # rows above the earliest one that this or a later block needs can go
-    needed_from = [block.in_start for block in blocks]
-    for index in range(len(blocks) - 2, -1, -1):
-        needed_from[index] = min(needed_from[index], needed_from[index + 1])
-    source = (resize_bicubic(band, band.shape[1], target[1]) for band in bands)
-    rows, first_row = next(source), 0
-    for block, keep_from in zip(blocks, needed_from, strict=True):
-        rows, first_row = rows[:, keep_from - first_row :], keep_from
-        parts = [rows]
-        while first_row + sum(part.shape[1] for part in parts) < block.in_stop:
-            parts.append(next(source))
-        rows = torch.cat(parts, dim=1) if len(parts) > 1 else rows
-        yield block.matrix @ rows[:, block.in_start - first_row : block.in_stop - first_row]
+
+    def __init__(self, size: tuple[int, int], target: tuple[int, int]) -> None:
+        self._width = target[1]
+        self._blocks = axis_bands(size[0], target[0], True, torch.float32)
+        # rows above the earliest one that this or a later block needs can go
+        self._needed_from = [block.in_start for block in self._blocks]
+        for index in range(len(self._blocks) - 2, -1, -1):
+            self._needed_from[index] = min(self._needed_from[index], self._needed_from[index + 1])
+        self.rows: BandRows | None = None
+        """Rows pushed that are still needed, resampled in width."""
+        self.first_row = 0
+        """Where they belong."""
+        self.next_block = 0
+        """The block of rows that comes out next."""
+
+    def push(self, band: BandRows) -> Iterator[BandRows]:
+        """Take more rows, and hand on what they complete."""
+        band = resize_bicubic(band, band.shape[1], self._width)
+        rows = band if self.rows is None else torch.cat([self.rows, band], dim=1)
+        while self.next_block < len(self._blocks):
+            block, keep_from = self._blocks[self.next_block], self._needed_from[self.next_block]
+            rows, self.first_row = rows[:, max(keep_from - self.first_row, 0) :], max(keep_from, self.first_row)
+            if block.in_stop > self.first_row + rows.shape[1]:
+                break
+            yield block.matrix @ rows[:, block.in_start - self.first_row : block.in_stop - self.first_row]
+            self.next_block += 1
+        self.rows = rows.clone()  # a view would keep the whole band

@@ -1,7 +1,8 @@
-"""One pass of the network over a picture: tiles in, finished rows out."""
+"""One pass of the network over a picture: tiles in, finished blocks out, one row of tiles after the other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -9,15 +10,39 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from nlcunet.imaging.picture import Picture
-from nlcunet.inference.bands import blend_tiles, resample_bands
+from nlcunet.imaging.pixel_sources import PixelSource
+from nlcunet.inference.bands import RowBlender, RowResampler
 from nlcunet.inference.padding import pad_to_multiple
-from nlcunet.inference.samples import AlphaBounds, alpha_reach, read_tile, write_samples
+from nlcunet.inference.read_ahead import read_ahead
+from nlcunet.inference.samples import AlphaBounds, samples_to_tile, write_samples
 from nlcunet.inference.sizes import Pass
 from nlcunet.inference.tiles import Span, TilePlan
 from nlcunet.models.weights import WeightsHeader
 
 RunTile = Callable[[Tensor], Tensor]
 """The network over one padded tile: (3, height, width) to (3, scale · height, scale · width), float32 on the CPU."""
+
+
+@dataclass(frozen=True)
+class FinishedBlock:
+    """Part of a result that will not change any more.
+
+    Attributes:
+        first_row: where its upper left pixel belongs.
+        first_column: likewise.
+        pixels: rows × columns × 1 or 3.
+        alpha: rows × columns, or nothing if there is none.
+    """
+
+    first_row: int
+    first_column: int
+    pixels: Shaped[np.ndarray, "rows columns channels"]
+    alpha: Shaped[np.ndarray, "rows columns"] | None
+
+    @property
+    def end_row(self) -> int:
+        """One past its last row."""
+        return self.first_row + int(self.pixels.shape[0])
 
 
 @dataclass(frozen=True)
@@ -35,75 +60,159 @@ class FinishedRows:
     alpha: Shaped[np.ndarray, "rows width"] | None
 
 
-def enlarge_in_rows(
-    picture: Picture,
-    step: Pass,
-    tiling: TilePlan,
-    header: WeightsHeader,
-    run_tile: RunTile,
-    *,
-    dtype: np.dtype,
-    on_tile: Callable[[], None],
-) -> Iterator[FinishedRows]:
-    """Enlarge a picture by one pass and hand on its rows as they are finished, from top to bottom.
+class NetworkPass:
+    """Enlarges a picture by one pass, one row of tiles after the other.
+
+    What it keeps between two rows is little and can be taken out and put back: so a pass can go on where another one,
+    perhaps of a process that is gone, has stopped, and gives the same pixels.
 
     Args:
-        picture: what to enlarge, ``step.height`` × ``step.width``; under transparent parts its colour should continue.
+        source: what to enlarge, ``step.height`` × ``step.width``; under transparent parts its colour should continue.
         step: the size to end at.
-        tiling: the tiles of ``picture``.
+        tiling: the tiles of the source.
         header: the network's scale and size rules.
         run_tile: the network.
         dtype: sample type of the result: uint8, uint16 or float32.
         on_tile: called after every tile.
+        tiles_ahead: how many tiles are read while another one is enlarged; 0 reads when needed, in the same thread.
     """
-    channels = picture.pixels.shape[2]
 
-    def enlarge(rows: Span, columns: Span) -> Tensor:
-        colour = _enlarge_samples(picture.pixels, rows, columns, header, run_tile)
-        layers = [colour if channels == 3 else colour.mean(dim=0, keepdim=True)]
-        if picture.alpha is not None:
-            layers.append(_enlarge_samples(picture.alpha, rows, columns, header, run_tile).mean(dim=0, keepdim=True))
-        on_tile()
-        return torch.cat(layers)
+    def __init__(
+        self,
+        source: PixelSource,
+        step: Pass,
+        tiling: TilePlan,
+        header: WeightsHeader,
+        run_tile: RunTile,
+        *,
+        dtype: np.dtype,
+        on_tile: Callable[[], None],
+        tiles_ahead: int = 0,
+    ) -> None:
+        self.source = source
+        self.step = step
+        self.tiling = tiling
+        self.dtype = dtype
+        self._header = header
+        self._run_tile = run_tile
+        self._on_tile = on_tile
+        self._tiles_ahead = tiles_ahead
+        self._blender = RowBlender(tiling, header.scale)
+        size = (step.height * header.scale, step.width * header.scale)
+        target = (step.target_height, step.target_width)
+        self._resampler = None if size == target else RowResampler(size, target)
+        self._first_row = 0
+        self.next_row = 0
+        """The row of tiles that comes next."""
+        self.seconds_waited = 0.0
+        """How long the network waited for tiles to be read."""
 
-    target = (step.target_height, step.target_width)
-    bands = blend_tiles(tiling, header.scale, enlarge)
-    bands = resample_bands(bands, (step.height * header.scale, step.width * header.scale), target)
-    bounds = None if picture.alpha is None else AlphaBounds.around(picture.alpha, alpha_reach(step))
-    first_row = 0
-    for band in bands:
+    @property
+    def is_finished(self) -> bool:
+        """Whether all rows of tiles are done."""
+        return self.next_row == len(self.tiling.rows.spans)
+
+    def run_row(self) -> Iterator[FinishedBlock]:
+        """The blocks that the next row of tiles finishes; all must be taken before the row after it."""
+        row_span = self.tiling.rows.spans[self.next_row]
+        blocks = self._blender.blend_row(self.next_row, self._enlarged(row_span))
+        if self._resampler is None:
+            for block in blocks:
+                yield self._finish(block.first_row, block.first_column, block.values)
+        else:
+            band = torch.cat([block.values for block in blocks], dim=2)
+            for rows in self._resampler.push(band):
+                yield self._finish(self._first_row, 0, rows)
+                self._first_row += rows.shape[1]
+        self.next_row += 1
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is kept between the row done last and the next, as copies."""
+        state = {"next_row": np.array(self.next_row), "first_row": np.array(self._first_row)}
+        if self._blender.fade is not None and not self.is_finished:
+            state["fade"] = self._blender.fade.numpy().copy()
+        if self._resampler is not None and self._resampler.rows is not None:
+            state["rows"] = self._resampler.rows.numpy().copy()
+            state["rows_at"] = np.array([self._resampler.first_row, self._resampler.next_block])
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state of a pass with the same arguments."""
+        self.next_row, self._first_row = int(state["next_row"]), int(state["first_row"])
+        if "fade" in state:
+            self._blender.fade = torch.from_numpy(state["fade"].copy())
+        if self._resampler is not None and "rows" in state:
+            self._resampler.rows = torch.from_numpy(state["rows"].copy())
+            self._resampler.first_row, self._resampler.next_block = (int(place) for place in state["rows_at"])
+
+    def _enlarged(self, row_span: Span) -> Iterator[Tensor]:
+        """The tiles of a row, enlarged: colour, and alpha behind it."""
+        columns = self.tiling.columns.spans
+        reader = read_ahead(lambda span: self._read(row_span, span), columns, self._tiles_ahead)
+        for layers, seconds in reader:
+            self.seconds_waited += seconds
+            colour = self._run_tile(layers[0])
+            enlarged = [colour if self.source.channels == 3 else colour.mean(dim=0, keepdim=True)]
+            enlarged += [self._enlarge_alpha(layer) for layer in layers[1:]]
+            self._on_tile()
+            yield torch.cat(enlarged)
+
+    def _read(self, rows: Span, columns: Span) -> list[Tensor]:
+        """One tile of the source, padded as the network wants it: colour, and alpha as a picture of its own."""
+        source, rules = self.source, self._header
+        window = source.read(
+            slice(rows.start, min(rows.stop, source.height)), slice(columns.start, min(columns.stop, source.width))
+        )
+        samples = [window.pixels] if window.alpha is None else [window.pixels, window.alpha]
+        tiles = (samples_to_tile(part) for part in samples)
+        return [pad_to_multiple(tile, rules.size_multiple, at_least=rules.min_size) for tile in tiles]
+
+    def _enlarge_alpha(self, tile: Tensor) -> Tensor:
+        """One channel of alpha; where it is flat no network is needed."""
+        if tile.min() == tile.max():
+            scale = self._header.scale
+            return tile[:1, :1, :1].expand(-1, scale * tile.shape[1], scale * tile.shape[2])
+        return self._run_tile(tile).mean(dim=0, keepdim=True)
+
+    def _finish(self, first_row: int, first_column: int, values: Tensor) -> FinishedBlock:
+        """A block in samples."""
         alpha = None
-        if bounds is not None:
-            held = bounds.hold(band[channels], first_row, step.target_height)
-            alpha = write_samples(held.unsqueeze(0), dtype)[:, :, 0]
-        yield FinishedRows(first_row, write_samples(band[:channels], dtype), alpha)
-        first_row += band.shape[1]
+        if self.source.has_alpha:
+            rows = slice(first_row, first_row + values.shape[1])
+            columns = slice(first_column, first_column + values.shape[2])
+            held = AlphaBounds.around(self.source, self.step, rows, columns).hold(values[-1])
+            alpha = write_samples(held.unsqueeze(0), self.dtype)[:, :, 0]
+        return FinishedBlock(first_row, first_column, write_samples(values[: self.source.channels], self.dtype), alpha)
 
 
-def _enlarge_samples(
-    samples: Shaped[np.ndarray, "height width *channels"],
-    rows: Span,
-    columns: Span,
-    header: WeightsHeader,
-    run_tile: RunTile,
-) -> Tensor:
-    """One tile of colour, grey or alpha; flat alpha needs no network."""
-    tile = read_tile(samples, rows, columns)
-    tile = pad_to_multiple(tile, header.size_multiple, at_least=header.min_size)
-    if samples.ndim == 2 and tile.min() == tile.max():
-        return tile[:, :1, :1].expand(-1, header.scale * tile.shape[1], header.scale * tile.shape[2])
-    return run_tile(tile)
+def all_blocks(network_pass: NetworkPass) -> Iterator[FinishedBlock]:
+    """All blocks of a pass, from top to bottom."""
+    while not network_pass.is_finished:
+        yield from network_pass.run_row()
 
 
-def join_rows(
-    finished: Iterable[FinishedRows], height: int, width: int, channels: int, *, has_alpha: bool, dtype: np.dtype
+def finished_rows(network_pass: NetworkPass) -> Iterator[FinishedRows]:
+    """All rows of a pass as whole bands, from top to bottom."""
+    while not network_pass.is_finished:
+        for first_row, group in groupby(network_pass.run_row(), key=lambda block: block.first_row):
+            blocks = list(group)
+            pixels = np.concatenate([block.pixels for block in blocks], axis=1)
+            alphas = [block.alpha for block in blocks if block.alpha is not None]
+            yield FinishedRows(first_row, pixels, np.concatenate(alphas, axis=1) if alphas else None)
+
+
+def join_blocks(
+    blocks: Iterable[FinishedBlock], height: int, width: int, channels: int, *, has_alpha: bool, dtype: np.dtype
 ) -> Picture:
-    """A whole picture from its rows."""
+    """A whole picture from its blocks."""
     pixels = np.empty((height, width, channels), dtype)
     alpha = np.empty((height, width), dtype) if has_alpha else None
-    for rows in finished:
-        place = slice(rows.first_row, rows.first_row + rows.pixels.shape[0])
-        pixels[place] = rows.pixels
-        if alpha is not None and rows.alpha is not None:
-            alpha[place] = rows.alpha
+    for block in blocks:
+        place = (
+            slice(block.first_row, block.end_row),
+            slice(block.first_column, block.first_column + block.pixels.shape[1]),
+        )
+        pixels[place] = block.pixels
+        if alpha is not None and block.alpha is not None:
+            alpha[place] = block.alpha
     return Picture(pixels=pixels, alpha=alpha)

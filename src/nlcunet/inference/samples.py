@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from nlcunet.errors import ImageError
 from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.pixel_sources import PixelSource
 from nlcunet.inference.sizes import Pass
-from nlcunet.inference.tiles import Span
 
 ALPHA_REACH_PX = 2
 """How far around a pixel enlarged alpha may take its values from; a cubic kernel reaches as far."""
@@ -26,13 +26,14 @@ def full_scale(dtype: np.dtype) -> float:
     return 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
 
 
-def read_tile(
-    samples: Shaped[np.ndarray, "height width *channels"], rows: Span, columns: Span
-) -> Float[Tensor, "3 rows columns"]:
-    """Part of a picture as an RGB tile in [0, 1]; grey is repeated. Short at the edges, where the span goes beyond."""
-    part = samples[rows.start : rows.stop, columns.start : columns.stop]
-    if part.ndim == 2:
-        part = part[:, :, None]
+def dtype_between(dtype: np.dtype) -> np.dtype:
+    """Sample type of pictures between two passes, for results of ``dtype``: fine enough to lose nothing that shows."""
+    return np.dtype(np.float32 if dtype == np.float32 else np.uint16)
+
+
+def samples_to_tile(samples: Shaped[np.ndarray, "rows columns *channels"]) -> Float[Tensor, "3 rows columns"]:
+    """Part of a picture as an RGB tile in [0, 1]; grey and alpha are repeated."""
+    part = samples[:, :, None] if samples.ndim == 2 else samples
     values = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32) / np.float32(full_scale(samples.dtype)))
     return values.clamp_(0.0, 1.0).permute(2, 0, 1).expand(3, -1, -1)
 
@@ -55,7 +56,15 @@ def check_floats(picture: Picture) -> tuple[str, ...]:
     """
     if picture.pixels.dtype != np.float32:
         return ()
-    low, high = float(picture.pixels.min()), float(picture.pixels.max())
+    return check_float_range(float(picture.pixels.min()), float(picture.pixels.max()))
+
+
+def check_float_range(low: float, high: float) -> tuple[str, ...]:
+    """Notes on floating point samples between these that will not come through as they are.
+
+    Raises:
+        ImageError: they are infinite or NaN.
+    """
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ImageError("floating point pixels must be finite: got infinities or NaN; replace them first")
     if low < 0.0 or high > 1.0:
@@ -82,7 +91,7 @@ def without_needless_channels(picture: Picture) -> Picture:
 
 @dataclass(frozen=True)
 class AlphaBounds:
-    """The least and the greatest alpha near every pixel of a picture.
+    """The least and the greatest alpha near every pixel of a block of the result.
 
     Enlarged alpha is held between them: what was wholly opaque or wholly transparent around stays exactly so, and edges
     do not ring. Without that a network's small errors would show as specks and fringes.
@@ -92,24 +101,35 @@ class AlphaBounds:
         high: greatest alpha within reach, in [0, 1].
     """
 
-    low: Float[Tensor, "height width"]
-    high: Float[Tensor, "height width"]
+    low: Float[Tensor, "rows columns"]
+    high: Float[Tensor, "rows columns"]
 
     @classmethod
-    def around(cls, alpha: Shaped[np.ndarray, "height width"], reach: int) -> "AlphaBounds":
-        """The bounds within ``reach`` pixels."""
+    def around(cls, source: PixelSource, step: Pass, rows: slice, columns: slice) -> "AlphaBounds":
+        """The bounds for these rows and columns of the result of ``step``, from the alpha of its source."""
+        reach = alpha_reach(step)
+        below = _sources(rows, step.height, step.target_height)
+        beside = _sources(columns, step.width, step.target_width)
+        window_rows, window_columns = _within_reach(below, reach, step.height), _within_reach(beside, reach, step.width)
+        alpha = source.read(window_rows, window_columns).alpha
+        if alpha is None:
+            raise ValueError("only a source with alpha has bounds of alpha")
         values = torch.from_numpy(alpha.astype(np.float32) / np.float32(full_scale(alpha.dtype))).clamp_(0.0, 1.0)
         stack = F.max_pool2d(torch.stack([values, -values]).unsqueeze(0), 2 * reach + 1, stride=1, padding=reach)[0]
+        stack = stack[:, below - window_rows.start][:, :, beside - window_columns.start]
         return cls(low=-stack[1], high=stack[0])
 
-    def hold(self, band: Float[Tensor, "rows width"], first_row: int, height: int) -> Float[Tensor, "rows width"]:
-        """Rows of the enlarged alpha between their bounds; ``height`` is that of the whole result."""
-        rows = _sources(torch.arange(first_row, first_row + band.shape[0]), self.low.shape[0], height)
-        columns = _sources(torch.arange(band.shape[1]), self.low.shape[1], band.shape[1])
-        low, high = (bound[rows][:, columns] for bound in (self.low, self.high))
-        return torch.minimum(torch.maximum(band, low), high)
+    def hold(self, alpha: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+        """The enlarged alpha of the block between its bounds."""
+        return torch.minimum(torch.maximum(alpha, self.low), self.high)
 
 
-def _sources(positions: Tensor, source_length: int, length: int) -> Tensor:
+def _within_reach(positions: Tensor, reach: int, length: int) -> slice:
+    """The source pixels that positions in rising order lie in, and those around."""
+    return slice(max(int(positions[0]) - reach, 0), min(int(positions[-1]) + reach + 1, length))
+
+
+def _sources(positions: slice, source_length: int, length: int) -> Tensor:
     """Which source pixel each position of the result lies in."""
-    return ((2 * positions + 1) * source_length // (2 * length)).clamp(max=source_length - 1)
+    middles = 2 * torch.arange(positions.start, positions.stop) + 1
+    return (middles * source_length // (2 * length)).clamp(max=source_length - 1)

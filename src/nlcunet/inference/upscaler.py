@@ -19,13 +19,14 @@ from torch import Tensor
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
-from nlcunet.inference.passes import FinishedRows, enlarge_in_rows, join_rows
+from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
 from nlcunet.inference.planning import Work, plan_work
-from nlcunet.inference.samples import check_floats, without_needless_channels
+from nlcunet.inference.samples import check_floats, dtype_between, without_needless_channels
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
 from nlcunet.models.blending import load_blend
@@ -231,27 +232,49 @@ class Upscaler:
         Raises:
             DeviceError: memory ran out for the smallest tile.
         """
-        dtype, channels = picture.pixels.dtype, picture.pixels.shape[2]
-        between = np.dtype(np.float32 if dtype == np.float32 else np.uint16)
-        current = without_needless_channels(picture)
-        if current.alpha is not None:
-            current = replace(current, pixels=bleed_colour_under_alpha(current.pixels, current.alpha))
-        for step, tiling in zip(work.passes[:-1], work.tilings[:-1], strict=True):
-            current = join_rows(
-                enlarge_in_rows(current, step, tiling, self.header, self._run, dtype=between, on_tile=on_tile),
-                step.target_height,
-                step.target_width,
-                current.pixels.shape[2],
-                has_alpha=current.alpha is not None,
-                dtype=between,
-            )
-        last, tiling = work.passes[-1], work.tilings[-1]
-        for rows in enlarge_in_rows(current, last, tiling, self.header, self._run, dtype=dtype, on_tile=on_tile):
+        channels = picture.pixels.shape[2]
+        for rows in finished_rows(self._last_pass(picture, work, on_tile)):
             pixels = np.broadcast_to(rows.pixels, (*rows.pixels.shape[:2], channels))
             alpha = rows.alpha
             if picture.alpha is not None and alpha is None:
-                alpha = np.full(pixels.shape[:2], picture.alpha[0, 0], dtype)
+                alpha = np.full(pixels.shape[:2], picture.alpha[0, 0], picture.alpha.dtype)
             yield FinishedRows(rows.first_row, pixels, alpha)
+
+    def begin_pass(
+        self,
+        source: PixelSource,
+        work: Work,
+        index: int,
+        *,
+        dtype: np.dtype,
+        on_tile: Callable[[], None],
+        tiles_ahead: int = 0,
+    ) -> NetworkPass:
+        """One of the passes of ``work`` over a source, not yet begun; see ``NetworkPass``."""
+        return NetworkPass(
+            source,
+            work.passes[index],
+            work.tilings[index],
+            self.header,
+            self._run,
+            dtype=dtype,
+            on_tile=on_tile,
+            tiles_ahead=tiles_ahead,
+        )
+
+    def _last_pass(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
+        """The last pass over a picture, not yet begun; those before it are done, their results held whole."""
+        current = without_needless_channels(picture)
+        if current.alpha is not None:
+            current = replace(current, pixels=bleed_colour_under_alpha(current.pixels, current.alpha))
+        between = dtype_between(picture.pixels.dtype)
+        last = len(work.passes) - 1
+        for index, step in enumerate(work.passes[:-1]):
+            source = PictureSource(current)
+            blocks = all_blocks(self.begin_pass(source, work, index, dtype=between, on_tile=on_tile))
+            size = (step.target_height, step.target_width)
+            current = join_blocks(blocks, *size, source.channels, has_alpha=source.has_alpha, dtype=between)
+        return self.begin_pass(PictureSource(current), work, last, dtype=picture.pixels.dtype, on_tile=on_tile)
 
     def upscale_picture(self, picture: Picture, work: Work, on_tile: Callable[[], None] = lambda: None) -> Picture:
         """The enlarged picture as a whole, with the metadata of ``picture``; arguments as for ``stream``.
@@ -271,9 +294,14 @@ class Upscaler:
                 f"the memory must hold the result of {work.width}×{work.height} pixels and what leads to it, "
                 f"{needed / 2**30:.1f} GiB: got {free / 2**30:.1f} GiB free; ask for less, or close other programs"
             )
-        rows = self.stream(picture, work, on_tile)
-        dtype = picture.pixels.dtype
-        result = join_rows(rows, work.height, work.width, channels, has_alpha=has_alpha, dtype=dtype)
+        last = self._last_pass(picture, work, on_tile)
+        kept, size = last.source, (work.height, work.width)
+        blocks = all_blocks(last)
+        result = join_blocks(blocks, *size, channels, has_alpha=kept.has_alpha, dtype=last.dtype)
+        alpha = result.alpha
+        if picture.alpha is not None and alpha is None:
+            alpha = np.full(size, picture.alpha[0, 0], picture.alpha.dtype)
+        result = replace(result, alpha=alpha)
         return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
 
     def measure_seconds_per_pixel(self) -> float:
