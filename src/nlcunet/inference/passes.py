@@ -13,7 +13,7 @@ from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PixelSource
 from nlcunet.inference.bands import RowBlender, RowResampler
 from nlcunet.inference.padding import pad_to_multiple
-from nlcunet.inference.read_ahead import read_ahead
+from nlcunet.inference.read_ahead import map_ahead, read_ahead
 from nlcunet.inference.samples import AlphaBounds, samples_to_tile, write_samples
 from nlcunet.inference.sizes import Pass
 from nlcunet.inference.tiles import Span, TilePlan
@@ -75,6 +75,7 @@ class NetworkPass:
         dtype: sample type of the result: uint8, uint16 or float32.
         on_tile: called after every tile.
         tiles_ahead: how many tiles are read while another one is enlarged; 0 reads when needed, in the same thread.
+        tiles_at_once: how many tiles are in the network, or on the way to or from it, at a time.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class NetworkPass:
         dtype: np.dtype,
         on_tile: Callable[[], None],
         tiles_ahead: int = 0,
+        tiles_at_once: int = 1,
     ) -> None:
         self.source = source
         self.step = step
@@ -97,6 +99,7 @@ class NetworkPass:
         self._run_tile = run_tile
         self._on_tile = on_tile
         self._tiles_ahead = tiles_ahead
+        self._tiles_at_once = tiles_at_once
         self._blender = RowBlender(tiling, header.scale)
         size = (step.height * header.scale, step.width * header.scale)
         target = (step.target_height, step.target_width)
@@ -149,13 +152,21 @@ class NetworkPass:
         """The tiles of a row, enlarged: colour, and alpha behind it."""
         columns = self.tiling.columns.spans
         reader = read_ahead(lambda span: self._read(row_span, span), columns, self._tiles_ahead)
+        return map_ahead(self._enlarge, self._counted(reader), self._tiles_at_once)
+
+    def _counted(self, reader: Iterator[tuple[list[Tensor], float]]) -> Iterator[list[Tensor]]:
+        """What was read, and the time that it took to come."""
         for layers, seconds in reader:
             self.seconds_waited += seconds
-            colour = self._run_tile(layers[0])
-            enlarged = [colour if self.source.channels == 3 else colour.mean(dim=0, keepdim=True)]
-            enlarged += [self._enlarge_alpha(layer) for layer in layers[1:]]
-            self._on_tile()
-            yield torch.cat(enlarged)
+            yield layers
+
+    def _enlarge(self, layers: list[Tensor]) -> Tensor:
+        """One tile: colour or grey, and alpha behind it."""
+        colour = self._run_tile(layers[0])
+        enlarged = [colour if self.source.channels == 3 else colour.mean(dim=0, keepdim=True)]
+        enlarged += [self._enlarge_alpha(layer) for layer in layers[1:]]
+        self._on_tile()
+        return torch.cat(enlarged)
 
     def _read(self, rows: Span, columns: Span) -> list[Tensor]:
         """One tile of the source, padded as the network wants it: colour, and alpha as a picture of its own."""

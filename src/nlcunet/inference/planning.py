@@ -18,11 +18,13 @@ class Work:
         passes: in order; the last ends at the size asked for.
         tilings: the tile plan of each pass.
         scale: the network's own.
+        tile: the longest side that a tile was to have.
     """
 
     passes: tuple[Pass, ...]
     tilings: tuple[TilePlan, ...]
     scale: int
+    tile: int
 
     @property
     def height(self) -> int:
@@ -79,10 +81,25 @@ def plan_work(height: int, width: int, request: SizeRequest, header: WeightsHead
             step.height,
             step.width,
             tile=tile,
+            row_tile=_row_tile(step, header.scale, tile),
             overlap=overlap,
             multiple=header.size_multiple,
             min_size=header.min_size,
         )
         for step in passes
     )
-    return Work(passes=passes, tilings=tilings, scale=header.scale)
+    return Work(passes=passes, tilings=tilings, scale=header.scale, tile=tile)
+
+
+def _row_tile(step: Pass, scale: int, tile: int) -> int:
+    """How high a tile may be: lower where a pass is resampled behind the network, which takes whole bands."""
+    if (step.height * scale, step.width * scale) == (step.target_height, step.target_width):
+        return tile
+    row_bytes = _BAND_CHANNELS * 4 * scale * max(step.width * scale, step.target_width)
+    return min(tile, max(LARGEST_BAND_BYTES // row_bytes, 1))
+
+
+LARGEST_BAND_BYTES = 2**28
+"""Size of a band of finished rows in float32 that is to be resampled; about four are in memory at a time."""
+
+_BAND_CHANNELS = 3

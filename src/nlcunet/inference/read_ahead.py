@@ -1,4 +1,4 @@
-"""Reading the next items while the one at hand is worked on."""
+"""Reading the next items while the one at hand is worked on, and working on several at a time."""
 
 import time
 from collections import deque
@@ -9,6 +9,7 @@ from typing import TypeVar
 
 Place = TypeVar("Place")
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def read_ahead(read: Callable[[Place], Item], places: Iterable[Place], ahead: int) -> Iterator[tuple[Item, float]]:
@@ -35,6 +36,30 @@ def read_ahead(read: Callable[[Place], Item], places: Iterable[Place], ahead: in
                 seconds = time.perf_counter() - start
                 waiting.extend(thread.submit(read, place) for place in islice(remaining, 1))
                 yield item, seconds
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> Iterator[Result]:
+    """What ``function`` gives for each item, in order, worked on in so many threads.
+
+    Args:
+        function: called for several items at a time; what it raises is raised where its result is taken.
+        items: taken one by one, in the thread that takes the results, at most ``at_once`` ahead of them.
+        at_once: threads; 1 works in the same thread when asked.
+    """
+    if at_once == 1:
+        yield from map(function, items)
+        return
+    remaining = iter(items)
+    with ThreadPoolExecutor(at_once, thread_name_prefix="map-ahead") as threads:
+        waiting: deque[Future[Result]] = deque(threads.submit(function, item) for item in islice(remaining, at_once))
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(threads.submit(function, item) for item in islice(remaining, 1))
+                yield result
         finally:
             for future in waiting:
                 future.cancel()

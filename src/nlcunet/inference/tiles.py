@@ -116,7 +116,16 @@ def smallest_tile(multiple: int, min_size: int = 1) -> int:
     return max(2 * multiple, round_up(min_size, multiple))
 
 
-def plan_tiles(height: int, width: int, *, tile: int, overlap: int, multiple: int = 1, min_size: int = 1) -> TilePlan:
+def plan_tiles(
+    height: int,
+    width: int,
+    *,
+    tile: int,
+    overlap: int,
+    multiple: int = 1,
+    min_size: int = 1,
+    row_tile: int | None = None,
+) -> TilePlan:
     """Plan the tiles of a picture.
 
     Args:
@@ -126,6 +135,7 @@ def plan_tiles(height: int, width: int, *, tile: int, overlap: int, multiple: in
         overlap: how many pixels beyond its core a tile reads; at most a quarter of the tile is used.
         multiple: what the sides of every tile divide by.
         min_size: the least side that the network takes.
+        row_tile: how high a tile may be, where that is less than ``tile``; as long as a side that works is left.
 
     Raises:
         ConfigError: a length is not possible.
@@ -135,9 +145,12 @@ def plan_tiles(height: int, width: int, *, tile: int, overlap: int, multiple: in
             "a tile plan needs a picture of at least 1×1, a tile of at least 1, an overlap of at least 0: "
             f"got {width}×{height}, tile {tile}, overlap {overlap}, multiple {multiple}"
         )
-    tile = max(tile // multiple * multiple, smallest_tile(multiple, min_size))
-    rows, columns = (plan_axis(length, tile, overlap, multiple, min_size) for length in (height, width))
-    return TilePlan(rows, columns)
+    sides = (tile if row_tile is None else min(row_tile, tile), tile)
+    high, wide = (max(side // multiple * multiple, smallest_tile(multiple, min_size)) for side in sides)
+    high = max(high, min(wide, 4 * overlap))  # lower ones would have less overlap
+    return TilePlan(
+        plan_axis(height, high, overlap, multiple, min_size), plan_axis(width, wide, overlap, multiple, min_size)
+    )
 
 
 def plan_axis(length: int, tile: int, overlap: int, multiple: int, min_size: int) -> AxisPlan:

@@ -5,6 +5,7 @@ Grey pictures pass through the network as three equal channels and stay grey. Al
 of its own, with the colour beside it continued under the transparent parts.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -112,6 +113,7 @@ class Upscaler:
             raise ConfigError(f"overlap must be at least 0 pixels: got {overlap}")
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1: got {threads}")
+        self._model = model
         self.header: WeightsHeader = model.header
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
@@ -204,12 +206,20 @@ class Upscaler:
         pairs = zip(opened.pictures, works, strict=True)
         return opened.close([self.upscale_picture(picture, work, on_tile) for picture, work in pairs])
 
-    def plan(self, height: int, width: int, request: SizeRequest) -> Work:
+    def plan(self, height: int, width: int, request: SizeRequest, *, tile: int | None = None) -> Work:
         """The passes and tiles for a picture of this size; an automatic tile is chosen by the memory that is free now.
+
+        Args:
+            height: rows of the picture.
+            width: columns of the picture.
+            request: the size of the result.
+            tile: a tile side to take instead, as an earlier plan had it.
 
         Raises:
             ConfigError: the size asked for is not possible.
         """
+        if tile is not None:
+            return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap)
         if self.tile == "auto":
             tile = automatic_tile(free_memory_bytes(self.device), self.header, self.device, self.dtype)
         else:
@@ -260,6 +270,7 @@ class Upscaler:
             dtype=dtype,
             on_tile=on_tile,
             tiles_ahead=tiles_ahead,
+            tiles_at_once=self._run_tile.engine.tiles_at_once,
         )
 
     def _last_pass(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
@@ -303,6 +314,20 @@ class Upscaler:
             alpha = np.full(size, picture.alpha[0, 0], picture.alpha.dtype)
         result = replace(result, alpha=alpha)
         return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a result depends on beside picture, size and tile, as plain values: network, weights, precision."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._model.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return {
+            "header": self.header.model_dump(mode="json"),
+            "weights": digest.hexdigest(),
+            "device": self.device.type,
+            "precision": str(self.dtype),
+            "overlap": self.overlap,
+        }
 
     def measure_seconds_per_pixel(self) -> float:
         """Time of the network per low-resolution pixel on a tile of noise, for estimates; takes about a second."""

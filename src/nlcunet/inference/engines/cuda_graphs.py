@@ -1,4 +1,4 @@
-"""A network on a GPU as one launch: CUDA graphs, one for each size of tile.
+"""A network on a GPU as one launch, with copies beside it: CUDA graphs, one for each size of tile.
 
 A network of small layers keeps a GPU waiting for the host: hundreds of kernels, each shorter than its launch. All tiles
 of a picture have one size, so the kernels are recorded once and replayed for every further tile. Source: PyTorch's
@@ -8,6 +8,7 @@ documentation, "CUDA graphs", https://docs.pytorch.org/docs/stable/notes/cuda.ht
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from jaxtyping import Float
@@ -67,6 +68,10 @@ class GraphCache:
         self._remember(key, recording)
         return recording.replay(batch)
 
+    def addresses(self) -> set[int]:
+        """Where recorded results lie."""
+        return {recording.result.data_ptr() for recording in self.recordings.values() if recording is not None}
+
     def clear(self) -> None:
         """Let all recordings and their memory go."""
         self.recordings.clear()
@@ -88,7 +93,7 @@ class GraphCache:
                 for _ in range(WARM_UP_RUNS):
                     forward(own)
             torch.cuda.current_stream(batch.device).wait_stream(stream)
-            with torch.cuda.graph(graph, stream=stream):
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 result = forward(own)
         except RuntimeError as error:
             if is_out_of_memory(error):
@@ -96,3 +101,46 @@ class GraphCache:
                 raise
             return None
         return _Recording(graph, own, result)
+
+
+class CudaLane:
+    """Runs batches that several threads bring one after the other, while results of earlier ones are copied back.
+
+    Args:
+        device: the GPU.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.graphs = GraphCache()
+        self._turn = Lock()
+        self._compute = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def run(
+        self, forward: Forward, batch: Float[Tensor, "batch 3 height width"], precision: str
+    ) -> Float[Tensor, "batch 3 out_height out_width"]:
+        """The network over a batch; both in main memory. The thread waits for its own result only.
+
+        Args:
+            forward: the network, in the context that ``precision`` asks for.
+            batch: in the memory format that the network likes.
+            precision: distinguishes runs of one size.
+        """
+        pinned = batch.pin_memory()
+        with self._turn, torch.cuda.stream(self._compute):
+            placed = pinned.to(self.device, non_blocking=True)
+            result = self.graphs.run(forward, placed, precision).contiguous()
+            if result.data_ptr() in self.graphs.addresses():
+                result = result.clone()  # the next run of this size writes there
+            is_computed = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            is_computed.record()
+        back = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+        with torch.cuda.stream(self._copies):
+            self._copies.wait_event(is_computed)
+            back.copy_(result, non_blocking=True)
+            result.record_stream(self._copies)
+            is_copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            is_copied.record()
+        is_copied.synchronize()
+        return back

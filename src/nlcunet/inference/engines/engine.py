@@ -28,6 +28,9 @@ class Engine(Protocol):
     precisions: tuple[str, ...]
     """Number types that it can compute in: the chosen one, then steadier ones for results that are not finite."""
 
+    tiles_at_once: int
+    """In how many threads ``run`` may be called at a time, and pays."""
+
     def run(
         self, batch: Float[Tensor, "batch 3 height width"], precision: str
     ) -> Float[Tensor, "batch 3 out_height out_width"]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.inference.engines.cuda_graphs import GraphCache
+from nlcunet.inference.engines.cuda_graphs import CudaLane
 from nlcunet.models.weights import LoadedModel
 
 STEADIER_TYPES = {
@@ -15,6 +15,10 @@ STEADIER_TYPES = {
     torch.float32: (),
 }
 """What to compute in again when a type overflows: bfloat16 has the range of float32."""
+
+
+TILES_AT_ONCE_CUDA = 3
+"""One is computed while another one's result is copied and a third one's is blended."""
 
 
 class TorchEngine:
@@ -34,7 +38,8 @@ class TorchEngine:
         self.network = model.network.to(device, memory_format=_memory_format(device)).eval()  # type: ignore[call-overload]
         self.device = device
         self.precisions = tuple(_name(each) for each in (dtype, *STEADIER_TYPES[dtype]))
-        self.graphs = GraphCache() if device.type == "cuda" else None
+        self.lane = CudaLane(device) if device.type == "cuda" else None
+        self.tiles_at_once = TILES_AT_ONCE_CUDA if self.lane is not None else 1
 
     @torch.inference_mode()
     def run(
@@ -51,9 +56,10 @@ class TorchEngine:
                 result: Tensor = self.network(batch)
             return result.float()
 
-        placed = batch.to(self.device).contiguous(memory_format=_memory_format(self.device))
-        result = forward(placed) if self.graphs is None else self.graphs.run(forward, placed, precision)
-        return result.cpu().contiguous()
+        batch = batch.contiguous(memory_format=_memory_format(self.device))
+        if self.lane is not None:
+            return self.lane.run(forward, batch, precision)
+        return forward(batch.to(self.device)).cpu().contiguous()
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
