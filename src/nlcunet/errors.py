@@ -13,6 +13,7 @@
     ├── WeightsError             a weights file that is missing, damaged or of another network
     ├── DataError                a folder of photographs that cannot be trained or measured on
     ├── DeviceError              a device that is not there, or that ran out of memory for good
+    ├── ExportError              an export that differs, cannot be drawn, or lacks a library; nothing was written
     └── TrainingError            training cannot go on (non-finite loss, damaged state)
 
 Messages say what must hold, what was got, and what to do. The command line catches exactly this tree.
@@ -61,6 +62,10 @@ class DataError(NlcunetError):
 
 class DeviceError(NlcunetError):
     """A device is not there, or has too little memory even for the smallest tile."""
+
+
+class ExportError(NlcunetError):
+    """A network cannot be exported, its export differs from it, or a library for it is missing."""
 
 
 class TrainingError(NlcunetError):

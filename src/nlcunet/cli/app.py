@@ -47,6 +47,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
     "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),
+    "export": LazyCommand("nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export."),
     "study": LazyCommand("nlcunet.cli.study", "study_app", "Ask people which pictures they prefer."),
 }
 """All commands, in the order of the help text."""

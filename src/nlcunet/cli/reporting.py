@@ -4,7 +4,7 @@ import json
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nlcunet.inference.batch import Record
+from nlcunet.inference.giant import Listener
 from nlcunet.inference.jobs import PIPE, Job, JobPlan
 from nlcunet.inference.upscaler import Upscaler
 
 STATUSES = ("done", "planned", "skipped", "failed")
 """In the order of the summary."""
+
+SPEED_PERIOD_SECONDS = 600.0
+"""The time left follows from the tiles of the last ten minutes: a tile alone may take one."""
 
 
 class Follower:
@@ -27,11 +31,13 @@ class Follower:
     Args:
         bars: where the bar is drawn.
         task: the bar.
+        total: how many pictures there are.
     """
 
-    def __init__(self, bars: Progress, task: TaskID) -> None:
+    def __init__(self, bars: Progress, task: TaskID, total: int) -> None:
         self._bars = bars
         self._task = task
+        self._total = total
         self._ended = 0
 
     def start_job(self, job: Job) -> None:
@@ -43,10 +49,23 @@ class Follower:
         """Move on within the picture at hand."""
         self._bars.update(self._task, completed=self._ended + done / total, tiles=f"tile {done}/{total}")
 
+    def resume(self, done: int, total: int) -> None:
+        """Begin within the picture at hand where an earlier run stopped; time left counts from here."""
+        self._bars.reset(self._task, total=self._total)
+        self._bars.update(self._task, completed=self._ended + done / total)
+
+    def show(self, status: str) -> None:
+        """Tell at which rows of a giant picture the work is."""
+        self._bars.update(self._task, rows=status)
+
+    def listener(self, note: Callable[[str], None]) -> Listener:
+        """What is told of giant pictures, as parts of this bar; notes go elsewhere."""
+        return Listener(tiles=self.tile_done, resumed=self.resume, status=self.show, note=note)
+
     def end_job(self) -> None:
         """Move on to the next picture, also where this one was skipped or failed."""
         self._ended += 1
-        self._bars.update(self._task, completed=self._ended, tiles="")
+        self._bars.update(self._task, completed=self._ended, tiles="", rows="")
 
 
 class Reporter:
@@ -69,8 +88,9 @@ class Reporter:
         """Tell the settings, if asked to, and which inputs are left out."""
         if self.is_verbose:
             tile = f"at most {upscaler.tile}" if upscaler.tile != "auto" else "auto"
+            engine = upscaler.engine
             self.screen.print(
-                f"{upscaler.header.name} on {upscaler.device}, {str(upscaler.dtype).removeprefix('torch.')}, "
+                f"{upscaler.header.name} in {engine.name} on {upscaler.device}, {engine.precisions[0]}, "
                 f"tile {tile}, overlap {upscaler.overlap}; {_plural(len(plan.jobs), 'picture')}"
             )
         for path in plan.left_out:
@@ -83,17 +103,28 @@ class Reporter:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[tiles]}"),
+            TextColumn("{task.fields[rows]}"),
             TextColumn(f"of {_plural(num_jobs, 'picture')}"),
             TimeRemainingColumn(),
         )
         is_shown = self.screen.is_terminal
         with (
             warnings.catch_warnings(),
-            Progress(*columns, console=self.screen, transient=True, disable=not is_shown) as bars,
+            Progress(
+                *columns,
+                console=self.screen,
+                transient=True,
+                disable=not is_shown,
+                speed_estimate_period=SPEED_PERIOD_SECONDS,
+            ) as bars,
         ):
             warnings.simplefilter("default")
             warnings.showwarning = lambda message, *_: self.screen.print(f"warning: {message}")
-            yield Follower(bars, bars.add_task("", total=num_jobs, tiles=""))
+            yield Follower(bars, bars.add_task("", total=num_jobs, tiles="", rows=""), num_jobs)
+
+    def note(self, sentence: str) -> None:
+        """Tell something at once."""
+        self.screen.print(f"note: {sentence}")
 
     def tell(self, record: Record) -> None:
         """Tell what became of one picture."""

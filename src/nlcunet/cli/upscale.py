@@ -44,6 +44,12 @@ def upscale(
         bool,
         typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and resolution out; the colour profile stays."),
     ] = False,
+    pyramid: Annotated[
+        bool, typer.Option("--pyramid", help="Write TIFFs with smaller copies, for viewers that zoom.")
+    ] = False,
+    tiff_compression: Annotated[
+        str, typer.Option(metavar="NAME", help="Of large TIFFs and pyramids: deflate, lzw, or none, the fastest.")
+    ] = "deflate",
     scale: Annotated[
         float | None,
         typer.Option("-s", "--scale", metavar="NUMBER", help="Any number above 0; by default the model's."),
@@ -54,7 +60,10 @@ def upscale(
     ] = None,
     long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", metavar="NAME", help="See `nlcunet models`, or a .safetensors file.")
+        str,
+        typer.Option(
+            "-m", "--model", metavar="NAME", help="See `nlcunet models`; or a .safetensors, .onnx, .xml or .pt2 file."
+        ),
     ] = "4x-NLCUnet-S",
     strength: Annotated[
         float | None,
@@ -67,7 +76,12 @@ def upscale(
     ] = "auto",
     overlap: Annotated[int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="torch, onnx, openvino; auto goes by the model's file.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16; int8 with onnx and openvino.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     max_pixels: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Refuse inputs with more pixels; by default 500 million.")
@@ -89,6 +103,7 @@ def upscale(
     from nlcunet.cli.reporting import Reporter
     from nlcunet.errors import ConfigError
     from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+    from nlcunet.imaging.row_encoding import TiffLayout
     from nlcunet.inference.batch import BatchSettings
     from nlcunet.inference.jobs import plan_jobs, suffix_for
     from nlcunet.inference.sizes import SizeRequest
@@ -106,6 +121,8 @@ def upscale(
         overlap=overlap,
         threads=threads,
         strength=strength,
+        engine=engine,
+        on_export=lambda path: typer.echo(f"exporting {model} for {engine}, once: {path}", err=True),
     )
     plan = plan_jobs(
         [*(inputs or ()), *(more_inputs or ())],
@@ -122,6 +139,7 @@ def upscale(
         quality=quality,
         strip_metadata=strip_metadata,
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+        layout=TiffLayout(compression=tiff_compression, pyramid=pyramid),
     )
     _check_pipes(plan.jobs, as_json=as_json, dry_run=dry_run)
     reporter.start(upscaler, plan)
@@ -149,7 +167,11 @@ def _run(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings",
     from nlcunet.inference.batch import run_jobs
 
     with reporter.following(len(jobs)) as follow:
-        for record in run_jobs(jobs, upscaler, settings, on_start=follow.start_job, progress=follow.tile_done):
+        listener = follow.listener(reporter.note)
+        run = run_jobs(
+            jobs, upscaler, settings, on_start=follow.start_job, progress=follow.tile_done, listener=listener
+        )
+        for record in run:
             follow.end_job()
             reporter.tell(record)
     return reporter.finish()

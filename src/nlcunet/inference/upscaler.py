@@ -5,7 +5,6 @@ Grey pictures pass through the network as three equal channels and stay grey. Al
 of its own, with the colour beside it continued under the transparent parts.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,9 +17,12 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.export.facts import weights_checksum
 from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
+from nlcunet.inference.engines.engine import ENGINES, Engine
+from nlcunet.inference.engines.exported import ExportedEngine, is_exported, open_cached, open_exported
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.memory import automatic_tile
@@ -57,24 +59,40 @@ def load(
     overlap: int | None = None,
     threads: int | None = None,
     strength: float | int | None = None,
+    engine: str = "auto",
+    on_export: Callable[[Path], None] = lambda _: None,
 ) -> "Upscaler":
     """An upscaler with the model of this name or path; the other arguments are those of ``Upscaler``.
 
     Args:
-        name_or_path: name of an embedded model, or a weights file.
+        name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written.
         device: see ``Upscaler``, as for the following.
         precision: how numbers are kept.
         tile: longest side of a tile.
         overlap: of tiles.
         threads: on the CPU.
         strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
+        engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
+            exported file. For the latter two, weights are exported once into the cache folder.
+        on_export: called with the file's path before weights are exported.
 
     Raises:
         WeightsError: there is no such model, or none to mix it with.
         DeviceError: there is no such device.
+        ExportError: an export is not possible, or a library for it is missing.
         ConfigError: another argument is not possible.
     """
+    if engine not in {"auto", *ENGINES}:
+        raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")
+    if is_exported(name_or_path):
+        if strength is not None:
+            raise ConfigError("weights of an exported file cannot be mixed: name the weights, or leave strength out")
+        exported = open_exported(Path(name_or_path), engine, device=device, precision=precision, threads=threads)
+        return Upscaler(exported, tile=tile, overlap=overlap, threads=threads)
     model = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    if engine in {"onnx", "openvino"}:
+        cached = open_cached(model, engine, device=device, precision=precision, threads=threads, on_export=on_export)
+        return Upscaler(cached, tile=tile, overlap=overlap, threads=threads)
     return Upscaler(model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads)
 
 
@@ -85,7 +103,7 @@ class Upscaler:
     to evaluation mode; none of torch's global settings are left changed.
 
     Args:
-        model: the network and its description.
+        model: the network and its description; or an exported one, which has its device and precision.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         precision: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; see ``nlcunet.runtime.Precision``.
         tile: longest side of a tile in low-resolution pixels; ``"auto"`` fits it to the free memory.
@@ -99,7 +117,7 @@ class Upscaler:
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: LoadedModel | ExportedEngine,
         *,
         device: str | torch.device = "auto",
         precision: str = "auto",
@@ -115,12 +133,18 @@ class Upscaler:
             raise ConfigError(f"threads must be at least 1: got {threads}")
         self._model = model
         self.header: WeightsHeader = model.header
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        if isinstance(model, LoadedModel):
+            self.device = choose_device(device)
+            self.dtype = choose_dtype(precision, self.device)
+            engine: Engine = TorchEngine(model, self.device, self.dtype)
+        else:
+            engine, self.device = model, model.device
+            self.dtype = torch.float32  # what tiles are planned for; engines that take less do no harm
         self.tile: int | Literal["auto"] = tile
         self.overlap = model.header.tile_overlap if overlap is None else overlap
         self.threads = threads
-        self._run_tile = TileRunner(TorchEngine(model, self.device, self.dtype), self.overlap)
+        self.engine = engine
+        self._run_tile = TileRunner(engine, self.overlap)
 
     @overload
     def upscale(
@@ -317,15 +341,14 @@ class Upscaler:
 
     def fingerprint(self) -> dict[str, Any]:
         """What a result depends on beside picture, size and tile, as plain values: network, weights, precision."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._model.network.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        model = self._model
+        weights = weights_checksum(model) if isinstance(model, LoadedModel) else model.facts.weights_sha256
         return {
             "header": self.header.model_dump(mode="json"),
-            "weights": digest.hexdigest(),
+            "weights": weights,
+            "engine": self.engine.name,
             "device": self.device.type,
-            "precision": str(self.dtype),
+            "precision": self.engine.precisions[0],
             "overlap": self.overlap,
         }
 

@@ -1,0 +1,64 @@
+"""What an exported file says of itself; written into each format's own metadata as JSON."""
+
+import hashlib
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from nlcunet.models.weights import LoadedModel, WeightsHeader
+from nlcunet.version import __version__
+
+FACTS_KEY = "nlcunet"
+"""Under this name the facts stand in the metadata of every format."""
+
+INPUT_NAME = "low_res"
+OUTPUT_NAME = "high_res"
+
+
+class Parity(BaseModel):
+    """How far an export is from PyTorch in float32 on tiles of real pictures; differences of values in [0, 1]."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tiles: int
+    """Tiles that were compared."""
+    max_difference: float
+    """Largest absolute difference of a sample."""
+    mean_difference: float
+    """Mean absolute difference."""
+    psnr_db: float
+    """PSNR between the two, in dB; 200 stands for equal to the last bit."""
+    tokens: int
+    """Tokens of sparse attention, over all layers, rounds and tiles."""
+    moved_tokens: int
+    """Those in another bucket than in PyTorch, because their features differ by rounding."""
+
+
+class ExportFacts(BaseModel):
+    """What an exported file is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str = __version__
+    """Of nlcunet."""
+    target: str
+    """``onnx``, ``openvino``, ``torch`` or ``aotinductor``."""
+    precision: str
+    """``float32``, ``float16`` or ``int8``."""
+    tiles: tuple[int, ...]
+    """Sides that were verified. The graph takes every size that the header allows."""
+    weights_sha256: str
+    """Checksum of header and tensors of the source."""
+    header: WeightsHeader
+    """The header of the weights."""
+    parity: Parity
+    """The result of the verification."""
+
+
+def weights_checksum(model: LoadedModel) -> str:
+    """SHA-256 over a model's header and tensors; names what an export was made from."""
+    digest = hashlib.sha256(model.header.model_dump_json().encode())
+    for name, value in sorted(model.network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
