@@ -139,19 +139,25 @@ class RawPixels:
         return window
 
     def write(self, first_row: int, first_column: int, samples: Shaped[np.ndarray, "rows columns bands"]) -> None:
-        """Write a window whose upper left pixel lies at this row and column."""
+        """Write a window whose upper left pixel lies at this row and column.
+
+        Raises:
+            ImageWriteError: the disk is full, or failed.
+        """
         samples = np.ascontiguousarray(samples, self.dtype)
         lines = samples.reshape(1, -1) if samples.shape[1] == self.width else samples.reshape(samples.shape[0], -1)
-        with self._lock:
-            for index, line in enumerate(lines):
-                self._file.seek(self._position(first_row + index, first_column))
-                rest = line.data.cast("B")
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-
-    def fileno(self) -> int:
-        """The handle, to flush it to the disk."""
-        return self._file.fileno()
+        try:
+            with self._lock:
+                for index, line in enumerate(lines):
+                    self._file.seek(self._position(first_row + index, first_column))
+                    rest = line.data.cast("B")
+                    while rest:
+                        rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise ImageWriteError(
+                f"rows must be kept on the disk until all are finished: got {self.path}: {error.strerror}; "
+                "free some room"
+            ) from error
 
     def close(self) -> None:
         """Close the handle; the file stays."""

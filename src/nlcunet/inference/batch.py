@@ -4,7 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,8 @@ from nlcunet.imaging.files import (
     write_picture,
 )
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.row_encoding import TiffLayout
+from nlcunet.inference.giant import GiantSettings, Listener, check_giant, is_giant, upscale_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.sizes import SizeRequest
@@ -38,6 +40,7 @@ class BatchSettings:
         quality: 1 to 100 for lossy formats; by default the format's.
         strip_metadata: leave EXIF, XMP, IPTC and resolution out; the colour profile stays.
         max_pixels: inputs with more pixels are refused.
+        layout: of large TIFFs, and of pyramids of any size.
     """
 
     request: SizeRequest
@@ -45,6 +48,7 @@ class BatchSettings:
     quality: int | None = None
     strip_metadata: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
+    layout: TiffLayout = field(default_factory=TiffLayout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,7 @@ def run_jobs(
     *,
     on_start: Callable[[Job], None] = lambda _job: None,
     progress: Progress | None = None,
+    listener: Listener | None = None,
 ) -> Iterator[Record]:
     """Enlarge one picture after the other; a record each, also of those that fail.
 
@@ -106,10 +111,12 @@ def run_jobs(
         settings: and how.
         on_start: called before every job.
         progress: called after every tile of the picture at hand.
+        listener: who is told more of giant pictures; ``progress`` is its ``tiles``.
     """
+    listener = replace(listener or Listener(), tiles=progress or (lambda *_: None))
     for job in jobs:
         on_start(job)
-        yield _guarded(job, lambda job: _run(job, upscaler, settings, progress))
+        yield _guarded(job, lambda job: _run(job, upscaler, settings, listener))
 
 
 def plan_batch(
@@ -155,7 +162,7 @@ def _is_finished(job: Job, settings: BatchSettings) -> bool:
     return job.target is not None and job.target.exists() and not settings.overwrite
 
 
-def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, progress: Progress | None) -> Record:
+def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, listener: Listener) -> Record:
     if _is_finished(job, settings):
         return _record(job, "skipped")
     start = time.perf_counter()
@@ -165,12 +172,25 @@ def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, progress: Progre
     _check_pixels(header, settings.max_pixels)
     work = upscaler.plan(header.height, header.width, settings.request)
     _check_format_holds(file_format, work)
+    check_giant(file_format, settings.layout, to_file=job.target is not None)
+    if job.target is not None and is_giant(work, file_format, settings.layout):
+        _make_folder(job.target.parent)
+        giant = GiantSettings(
+            request=settings.request,
+            file_format=file_format,
+            quality=settings.quality,
+            strip_metadata=settings.strip_metadata,
+            max_pixels=settings.max_pixels,
+            layout=settings.layout,
+        )
+        report = upscale_giant(source, job.target, upscaler, giant, listener)
+        record = _described(_record(job, "done"), header, report.work, upscaler, is_streamed=True)
+        return replace(record, seconds=time.perf_counter() - start, notes=report.notes)
     picture = read_picture(source, max_pixels=settings.max_pixels)
     done = count(1)
 
     def on_tile() -> None:
-        if progress is not None:
-            progress(next(done), work.tile_count)
+        listener.tiles(next(done), work.tile_count)
 
     result = upscaler.upscale_picture(picture, work, on_tile)
     notes = result.notes
@@ -203,17 +223,23 @@ def _preview(job: Job, upscaler: Upscaler, settings: BatchSettings, seconds_per_
     header = read_header(source)
     _check_pixels(header, settings.max_pixels)
     work = upscaler.plan(header.height, header.width, settings.request)
-    _check_format_holds(_target_format(job, header), work)
+    file_format = _target_format(job, header)
+    _check_format_holds(file_format, work)
+    check_giant(file_format, settings.layout, to_file=job.target is not None)
     layers = 2 if header.has_alpha else 1
+    is_streamed = job.target is not None and is_giant(work, file_format, settings.layout)
     return replace(
-        _described(_record(job, "planned"), header, work, upscaler),
+        _described(_record(job, "planned"), header, work, upscaler, is_streamed=is_streamed),
         seconds=work.network_pixels * layers * seconds_per_pixel,
     )
 
 
-def _described(record: Record, header: PictureHeader, work: Work, upscaler: Upscaler) -> Record:
+def _described(
+    record: Record, header: PictureHeader, work: Work, upscaler: Upscaler, *, is_streamed: bool = False
+) -> Record:
     """A record with sizes, tiles and memory."""
-    memory = work.picture_bytes(header.channels + header.has_alpha, header.bit_depth // 8)
+    kind = (header.channels + header.has_alpha, header.bit_depth // 8)
+    memory = work.streamed_bytes(*kind) if is_streamed else work.picture_bytes(*kind)
     if upscaler.device.type == "cpu":
         memory += work.network_bytes(upscaler.header, upscaler.dtype)
     return replace(

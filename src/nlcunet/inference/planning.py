@@ -9,6 +9,11 @@ from nlcunet.inference.sizes import Pass, SizeRequest, plan_passes
 from nlcunet.inference.tiles import TilePlan, plan_tiles
 from nlcunet.models.weights import WeightsHeader
 
+LARGEST_BAND_BYTES = 2**28
+"""Size of a band of finished rows in float32 that is to be resampled; about four are in memory at a time."""
+
+_BAND_CHANNELS = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
@@ -63,6 +68,25 @@ class Work:
             peaks.append(channels * (before + after + band))
         return max(peaks)
 
+    def streamed_bytes(self, channels: int, sample_bytes: int) -> int:
+        """Main memory at the peak where a picture goes from disk to disk, without the network's.
+
+        Args:
+            channels: of the picture, alpha counted.
+            sample_bytes: 1, 2 or 4.
+        """
+        peaks = []
+        for step, tiling in zip(self.passes, self.tilings, strict=True):
+            network_width, rows = step.width * self.scale, tiling.rows.tile * self.scale
+            # the fade to the next row of tiles, and copies of it on their way to the disk
+            fade = 4 * 4 * 2 * tiling.rows.blend * self.scale * network_width
+            blocks = 12 * rows * tiling.columns.tile * self.scale * (4 + sample_bytes)
+            is_resampled = (step.height * self.scale, network_width) != (step.target_height, step.target_width)
+            band = 4 * 4 * rows * max(network_width, step.target_width) if is_resampled else 0
+            strips = 3 * 256 * step.target_width * sample_bytes  # the encoder's
+            peaks.append(channels * (fade + blocks + band + strips))
+        return max(peaks)
+
     def network_bytes(self, header: WeightsHeader, dtype: torch.dtype) -> int:
         """Memory of the device at the peak: that of the largest tile."""
         return max(tiling.rows.tile * tiling.columns.tile for tiling in self.tilings) * bytes_per_pixel(header, dtype)
@@ -97,9 +121,3 @@ def _row_tile(step: Pass, scale: int, tile: int) -> int:
         return tile
     row_bytes = _BAND_CHANNELS * 4 * scale * max(step.width * scale, step.target_width)
     return min(tile, max(LARGEST_BAND_BYTES // row_bytes, 1))
-
-
-LARGEST_BAND_BYTES = 2**28
-"""Size of a band of finished rows in float32 that is to be resampled; about four are in memory at a time."""
-
-_BAND_CHANNELS = 3

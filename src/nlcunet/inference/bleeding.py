@@ -1,0 +1,70 @@
+"""Colour under transparent places, continued from nearby, for pictures that are read window by window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nlcunet.imaging.alpha import bleed_colour_under_alpha
+from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.pixel_sources import PixelSource
+
+REACH_PX = 64
+"""How far beyond a window visible colours are looked for, and the grid that windows are widened to: averages of 2×2,
+4×4, … 64×64 pixels then cover the same pixels in every window, and neighbours agree."""
+
+
+@dataclass(frozen=True)
+class BleedingSource:
+    """A source with alpha whose colour continues under transparent places.
+
+    A whole picture takes colours from however far away; this one from at least 64 pixels around. Further inside
+    transparent places the colour is another one then: where alpha is zero and nothing of it shows.
+
+    Attributes:
+        source: with alpha.
+    """
+
+    source: PixelSource
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.source.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.source.width
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.source.channels
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is alpha."""
+        return self.source.has_alpha
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        return self.source.dtype
+
+    def read(self, rows: slice, columns: slice) -> Picture:
+        """The window of these rows and columns."""
+        wide_rows, wide_columns = _widened(rows, self.height), _widened(columns, self.width)
+        wide = self.source.read(wide_rows, wide_columns)
+        if wide.alpha is None:
+            raise ValueError("only a source with alpha can be bled under")
+        place = (
+            slice(rows.start - wide_rows.start, rows.stop - wide_rows.start),
+            slice(columns.start - wide_columns.start, columns.stop - wide_columns.start),
+        )
+        return Picture(pixels=bleed_colour_under_alpha(wide.pixels, wide.alpha)[place], alpha=wide.alpha[place])
+
+
+def _widened(window: slice, length: int) -> slice:
+    start = max(window.start // REACH_PX - 1, 0) * REACH_PX
+    stop = min((-(-window.stop // REACH_PX) + 1) * REACH_PX, length)
+    return slice(start, stop)

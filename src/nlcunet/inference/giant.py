@@ -1,0 +1,400 @@
+"""Giant pictures: from disk to disk, a few tiles and rows in memory, to be taken up again after any interruption.
+
+::
+
+    file ─ decoded band by band ─► input.raw ─ tiles, read ahead ─► network ─ blocks ─► pass-0.raw ─ rows ─► target
+           (one look at all pixels)                                   (more passes: from raw to raw)   (encoder)
+
+Reading ahead, the network, writing and encoding each run in a thread of their own. The encoder follows the network at
+its own speed, because rows wait for it on the disk.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from nlcunet.errors import ConfigError, ImageWriteError
+from nlcunet.imaging.atomic import flush_file, move_into_place
+from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
+from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
+from nlcunet.imaging.row_encoding import STREAMED_FORMATS, RowPicture, TiffLayout, encode_rows
+from nlcunet.imaging.spooling import SpooledPicture, spool_picture
+from nlcunet.inference.bleeding import BleedingSource
+from nlcunet.inference.part_folder import Journal, PartFolder
+from nlcunet.inference.passes import NetworkPass
+from nlcunet.inference.planning import Work
+from nlcunet.inference.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
+from nlcunet.inference.samples import check_float_range, dtype_between
+from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.version import __version__
+
+GIANT_PIXELS = 64_000_000
+"""Results from this size on go from disk to disk: 200 MB at 8 bits, and several times that with bands and the encoder;
+below, one file written at once is simpler, and a minute of work is all that an interruption costs."""
+
+TILES_AHEAD = 2
+"""Tiles that are read while another one is in the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiantSettings:
+    """How a giant picture is treated.
+
+    Attributes:
+        request: the size of the result.
+        file_format: one of ``STREAMED_FORMATS``.
+        quality: 1 to 100 for lossy formats.
+        strip_metadata: leave EXIF, XMP, IPTC and resolution out.
+        max_pixels: inputs with more pixels are refused.
+        layout: of a TIFF.
+    """
+
+    request: SizeRequest
+    file_format: str
+    quality: int | None = None
+    strip_metadata: bool = False
+    max_pixels: int
+    layout: TiffLayout = field(default_factory=TiffLayout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Who is told how far a giant picture is.
+
+    Attributes:
+        tiles: called with the tiles done and all tiles.
+        resumed: called likewise, once, where an earlier run is taken up.
+        status: called with a few words on the rows at hand.
+        note: called at once with a sentence on what the user should know even if the work is stopped.
+    """
+
+    tiles: Callable[[int, int], None] = lambda *_: None
+    resumed: Callable[[int, int], None] = lambda *_: None
+    status: Callable[[str], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiantReport:
+    """What became of a giant picture.
+
+    Attributes:
+        work: its passes and tiles.
+        notes: what was changed on the way, a sentence each.
+        resumed_tiles: tiles that an earlier run had done.
+        seconds_waited_for_tiles: how long the network waited for tiles to be read.
+        seconds_waited_for_writing: how long the network waited for blocks to be written; never for the encoder.
+        seconds_of_encoder_alone: how long the encoder went on after the last tile.
+    """
+
+    work: Work
+    notes: tuple[str, ...]
+    resumed_tiles: int
+    seconds_waited_for_tiles: float
+    seconds_waited_for_writing: float
+    seconds_of_encoder_alone: float
+
+
+def is_giant(work: Work, file_format: str, layout: TiffLayout) -> bool:
+    """Whether a result goes from disk to disk: it is large and its format can be written by rows, or is a pyramid."""
+    return layout.pyramid or (work.height * work.width >= GIANT_PIXELS and file_format in STREAMED_FORMATS)
+
+
+def upscale_giant(
+    source: Path | bytes, target: Path, upscaler: Upscaler, settings: GiantSettings, listener: Listener | None = None
+) -> GiantReport:
+    """Enlarge a picture file into another; an earlier run of the same that was interrupted is taken up.
+
+    Args:
+        source: a file, or the bytes of one.
+        target: the file to write; whole or untouched. Unfinished rows lie in a folder beside it.
+        upscaler: with what.
+        settings: and how.
+        listener: who is told how far it is.
+
+    Raises:
+        ImageError: the picture cannot be read, or the result not written.
+        DeviceError: memory ran out for the smallest tile.
+    """
+    listener = listener or Listener()
+    with PartFolder(target) as folder:
+        spooled = spool_picture(
+            source,
+            folder.file("input.raw"),
+            max_pixels=settings.max_pixels,
+            on_rows=lambda done, rows: listener.status(f"reading, row {done:,} of {rows:,}"),
+        )
+        with spooled.raw:
+            return _Enlargement(spooled, folder, upscaler, settings, listener).run()
+
+
+class _Enlargement:
+    """One giant picture on its way from raw samples to the target."""
+
+    def __init__(
+        self,
+        spooled: SpooledPicture,
+        folder: PartFolder,
+        upscaler: Upscaler,
+        settings: GiantSettings,
+        listener: Listener,
+    ) -> None:
+        self._spooled = spooled
+        self._folder = folder
+        self._upscaler = upscaler
+        self._settings = settings
+        self._listener = listener
+        self._notes = list(spooled.notes)
+        if spooled.raw.dtype == np.float32:
+            self._notes += check_float_range(spooled.facts.low, spooled.facts.high)
+        self._journal = self._take_up()
+        self._work = self._plan(self._journal.tile)
+        self._tiles_done, self._tile_numbers = 0, count(1)
+        self._waited_for_tiles = self._waited_for_writing = self._encoder_alone = 0.0
+
+    def run(self) -> GiantReport:
+        """All passes, and the encoder beside the last."""
+        self._check_room()
+        resumed = self._finished_tiles(self._journal)
+        self._tiles_done, self._tile_numbers = resumed, count(resumed + 1)
+        if resumed:
+            self._listener.resumed(resumed, self._work.tile_count)
+            row = f"row {self._journal.finished_rows:,} of {self._current_height():,}"
+            self._listener.note(f"resuming at {row}")
+            self._notes.append(f"taken up at {row}; {resumed:,} of {self._work.tile_count:,} tiles were done before")
+        try:
+            notes = self._run_passes()
+        except BaseException:
+            if self._folder.keep_finished_rows():
+                self._listener.note(f"finished rows stay in {self._folder.path}; the same command goes on from them")
+            raise
+        move_into_place(self._folder.file("encoded"), self._folder.target)
+        self._folder.remove()
+        return GiantReport(
+            work=self._work,
+            notes=(*self._notes, *notes),
+            resumed_tiles=resumed,
+            seconds_waited_for_tiles=self._waited_for_tiles,
+            seconds_waited_for_writing=self._waited_for_writing,
+            seconds_of_encoder_alone=self._encoder_alone,
+        )
+
+    def _plan(self, tile: int) -> Work:
+        header = self._spooled.header
+        return self._upscaler.plan(header.height, header.width, self._settings.request, tile=tile)
+
+    def _take_up(self) -> Journal:
+        """The journal of an earlier run of the same; otherwise a new one, and what was there goes."""
+        header = self._spooled.header
+        planned = self._upscaler.plan(header.height, header.width, self._settings.request)
+        new = Journal(fingerprint=self._fingerprint(planned), tile=planned.tile)
+        old = self._folder.read_journal()
+        is_same_tile = old is not None and (old.tile == new.tile or self._upscaler.tile == "auto")
+        if old is not None and old.fingerprint == new.fingerprint and is_same_tile:
+            return old
+        if old is not None:
+            discarded = "finished rows of an earlier run were discarded: they are of another picture or other settings"
+            self._listener.note(discarded)
+            self._notes.append(discarded)
+        self._folder.clear(but=self._spooled.raw.path)
+        return self._folder.write_journal(new)
+
+    def _fingerprint(self, work: Work) -> str:
+        """Of everything that the result's pixels depend on, but for the tile."""
+        header, source = self._spooled.header, self._spooled.needful()
+        facts = {
+            "version": __version__,
+            "checksum": self._spooled.facts.checksum,
+            "source": [header.height, header.width, source.channels, source.has_alpha, str(source.dtype)],
+            "orientation": self._spooled.orientation,
+            "passes": [(step.target_height, step.target_width) for step in work.passes],
+            "upscaler": self._upscaler.fingerprint(),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _finished_tiles(self, journal: Journal) -> int:
+        before = sum(tiling.count for tiling in self._work.tilings[: journal.pass_index])
+        if journal.pass_index == len(self._work.tilings):
+            return before
+        return before + journal.tile_row * len(self._work.tilings[journal.pass_index].columns.spans)
+
+    def _current_height(self) -> int:
+        return self._work.passes[min(self._journal.pass_index, len(self._work.passes) - 1)].target_height
+
+    def _check_room(self) -> None:
+        """Refuse before the work what the disk cannot hold.
+
+        Raises:
+            ImageWriteError: there is too little room.
+        """
+        needed = disk_bytes(self._work, self._spooled.header, self._settings.layout)
+        free = shutil.disk_usage(self._folder.path).free + self._folder.num_bytes()
+        if needed > free:
+            raise ImageWriteError(
+                f"the disk must have room for unfinished rows and the result of {self._work.width}×{self._work.height} "
+                f"pixels, up to {needed / 1e9:.1f} GB: got {free / 1e9:.1f} GB free at {self._folder.target}; "
+                "free some, or choose another disk with -o"
+            )
+
+    def _run_passes(self) -> tuple[str, ...]:
+        """All passes from where the journal stands; notes of the encoder."""
+        source: PixelSource = self._spooled.needful()
+        last = len(self._work.passes) - 1
+        for index in range(last):
+            raw = self._raw_of(index, source, dtype_between(source.dtype))
+            if index >= self._journal.pass_index:
+                self._run_pass(index, source, raw, RowGate())
+            source = RawSource(raw, source.channels, source.has_alpha)
+        dtype = self._spooled.raw.dtype
+        raw = self._raw_of(last, source, dtype)
+        gate = RowGate(self._journal.finished_rows if self._journal.pass_index >= last else 0)
+        encoder = Background(lambda: self._encode_last(source, gate))
+        try:
+            if self._journal.pass_index <= last:
+                self._run_pass(last, source, raw, gate, encoder)
+            start = time.perf_counter()
+            notes = encoder.wait()
+            self._encoder_alone = time.perf_counter() - start
+            return notes
+        finally:
+            gate.stop()
+            encoder.end()
+            raw.close()
+
+    def _raw_of(self, index: int, source: PixelSource, dtype: np.dtype) -> RawPixels:
+        step = self._work.passes[index]
+        bands = source.channels + source.has_alpha
+        return RawPixels(
+            self._folder.file(f"pass-{index}.raw"), step.target_height, step.target_width, bands, np.dtype(dtype)
+        )
+
+    def _run_pass(
+        self,
+        index: int,
+        source: PixelSource,
+        raw: RawPixels,
+        gate: RowGate,
+        encoder: "Background[tuple[str, ...]] | None" = None,
+    ) -> None:
+        """One pass from where the journal stands to its end."""
+        visible = BleedingSource(source) if index == 0 and source.has_alpha else source
+        network_pass = self._upscaler.begin_pass(
+            visible, self._work, index, dtype=raw.dtype, on_tile=self._on_tile, tiles_ahead=TILES_AHEAD
+        )
+        state = self._folder.read_state(self._journal) if self._journal.pass_index == index else {}
+        if state:
+            network_pass.restore(state)
+        writer = BlockWriter(raw)
+        try:
+            while not network_pass.is_finished:
+                self._run_row(network_pass, writer, raw, gate)
+                if encoder is not None:
+                    encoder.check()
+            writer.finish()
+        finally:
+            writer.stop()
+            self._waited_for_tiles += network_pass.seconds_waited
+            self._waited_for_writing += writer.seconds_waited
+        is_last = index + 1 == len(self._work.passes)
+        finished = self._journal.finished_rows if is_last else 0
+        done = replace(self._journal, pass_index=index + 1, tile_row=0, finished_rows=finished, state=None)
+        self._journal = self._folder.write_journal(done)
+
+    def _run_row(self, network_pass: NetworkPass, writer: BlockWriter, raw: RawPixels, gate: RowGate) -> None:
+        """One row of tiles, and its entry in the journal."""
+        finished = self._journal.finished_rows
+        for block in network_pass.run_row():
+            writer.put(block)
+            finished = max(finished, block.end_row)
+        self._listener.status(f"row {finished:,} of {raw.height:,}")
+        journal = replace(self._journal, tile_row=network_pass.next_row, finished_rows=finished, state=None)
+        state = network_pass.state()
+        self._journal = journal
+
+        def save() -> None:
+            flush_file(raw.path)
+            self._folder.write_journal(journal, state)
+            gate.open_to(finished)
+
+        writer.put(Checkpoint(save))
+
+    def _on_tile(self) -> None:
+        self._tiles_done = next(self._tile_numbers)  # several tiles may end at a time
+        self._listener.tiles(self._tiles_done, self._work.tile_count)
+
+    def _encode_last(self, source: PixelSource, gate: RowGate) -> tuple[str, ...]:
+        """Encode the rows of the last pass as they are finished; notes on what the format cannot hold."""
+        with self._raw_of(len(self._work.passes) - 1, source, self._spooled.raw.dtype) as raw:
+            return self._encode(RawSource(raw, source.channels, source.has_alpha), gate)
+
+    def _encode(self, kept: RawSource, gate: RowGate) -> tuple[str, ...]:
+        settings, header = self._settings, self._spooled.header
+        metadata = self._spooled.metadata
+        if settings.strip_metadata:
+            metadata = Metadata(icc_profile=metadata.icc_profile)
+
+        def read_rows(rows: slice) -> Picture:
+            gate.wait_for(rows.stop)
+            if self._tiles_done == self._work.tile_count:
+                self._listener.status(f"writing, row {rows.stop:,} of {kept.height:,}")
+            return self._as_asked(kept.read(rows, slice(0, kept.width)))
+
+        picture = RowPicture(
+            height=kept.height,
+            width=kept.width,
+            channels=header.channels,
+            has_alpha=header.has_alpha,
+            dtype=kept.dtype,
+            metadata=metadata,
+            read_rows=read_rows,
+        )
+        return encode_rows(
+            picture,
+            self._folder.file("encoded"),
+            FORMATS[settings.file_format],
+            quality=settings.quality,
+            layout=settings.layout,
+        )
+
+    def _as_asked(self, window: Picture) -> Picture:
+        """Rows with the channels of the input: those that the network need not see are put back."""
+        header, facts = self._spooled.header, self._spooled.facts
+        pixels = np.broadcast_to(window.pixels, (*window.pixels.shape[:2], header.channels))
+        alpha = window.alpha
+        if facts.flat_alpha is not None:
+            alpha = np.full(pixels.shape[:2], facts.flat_alpha, pixels.dtype)
+        return Picture(pixels=pixels, alpha=alpha)
+
+
+def disk_bytes(work: Work, header: PictureHeader, layout: TiffLayout) -> int:
+    """Room on the disk at the peak: the decoded input, the rows of every pass, and a result that does not shrink."""
+    sample_bytes, bands = header.bit_depth // 8, header.channels + header.has_alpha
+    between = 4 if sample_bytes == 4 else 2
+    pixels = [step.target_height * step.target_width for step in work.passes]
+    result = pixels[-1] * sample_bytes * bands
+    # smaller copies are a third of a picture, once in a temporary file and once in the result
+    encoded = result * (5 / 3 if layout.pyramid else 1)
+    raw = header.height * header.width * sample_bytes * bands + sum(pixels[:-1]) * between * bands + result
+    return math.ceil(raw + encoded)
+
+
+def check_giant(file_format: str, layout: TiffLayout, *, to_file: bool) -> None:
+    """Refuse a pyramid where there can be none.
+
+    Raises:
+        ConfigError: it was asked for in another format than TIFF, or for a pipe.
+    """
+    if layout.pyramid and file_format != "tiff":
+        raise ConfigError(f"a pyramid must be a TIFF: got {file_format}; add --format tiff")
+    if layout.pyramid and not to_file:
+        raise ConfigError("a pyramid must be written to a file: got standard output; name a file with -o")

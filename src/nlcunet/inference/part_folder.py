@@ -1,0 +1,173 @@
+"""What a giant enlargement has on disk while it is not finished, so that it can go on after any interruption.
+
+Beside the target ``NAME`` lies ``.NAME.nlcunet-part`` with raw samples, the state between two rows of tiles, and a
+journal that says how far both are good. The journal is replaced last, after what it speaks of is on the disk: whenever
+the process or the machine dies, the journal that is found is true.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nlcunet.errors import ImageWriteError
+from nlcunet.imaging.atomic import flush_file, move_into_place
+
+JOURNAL = "journal.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """How far an enlargement has come.
+
+    Attributes:
+        fingerprint: of everything that the result depends on, but for the tile.
+        tile: longest side of a tile.
+        pass_index: the pass at hand.
+        tile_row: the row of tiles that comes next in it.
+        finished_rows: rows of its result that are final and on the disk.
+        state: file with what the pass keeps between two rows of tiles; nothing before the first.
+    """
+
+    fingerprint: str
+    tile: int
+    pass_index: int = 0
+    tile_row: int = 0
+    finished_rows: int = 0
+    state: str | None = None
+
+
+class PartFolder:
+    """The folder of unfinished rows beside a target, held by one process at a time.
+
+    Args:
+        target: the file that will be written.
+
+    Raises:
+        ImageWriteError: the folder cannot be made, or another process works in it.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        final = Path(os.path.realpath(target))
+        self.path = final.with_name(f".{final.name}.nlcunet-part")
+        try:
+            self.path.mkdir(exist_ok=True)
+            self._lock = (self.path / "lock").open("wb")
+        except OSError as error:
+            raise ImageWriteError(
+                f"unfinished rows must be kept beside the target: got {self.path}: {error.strerror}; "
+                "choose another folder with -o"
+            ) from error
+        if not _lock(self._lock):
+            self._lock.close()
+            raise ImageWriteError(
+                f"one program at a time may make {target}: another one is at it; wait for it, or stop it"
+            )
+
+    def file(self, name: str) -> Path:
+        """A file of this name in the folder."""
+        return self.path / name
+
+    def read_journal(self) -> Journal | None:
+        """The journal of an earlier run; nothing if there is none, or none that can be understood."""
+        try:
+            values: dict[str, Any] = json.loads(self.file(JOURNAL).read_text(encoding="utf-8"))
+            return Journal(**values)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write_journal(self, journal: Journal, state: Mapping[str, np.ndarray] | None = None) -> Journal:
+        """Make it known how far the work has come; samples must be on the disk before.
+
+        Args:
+            journal: how far.
+            state: what the pass keeps between two rows of tiles.
+
+        Returns:
+            The journal as written: with the name of the file of ``state``.
+        """
+        if state is not None:
+            name = f"state-{journal.pass_index}-{journal.tile_row}.npz"
+            self._save_arrays(self.file(name), state)
+            journal = Journal(**asdict(journal) | {"state": name})
+        new = self.file(f"{JOURNAL}.new")
+        new.write_text(json.dumps(asdict(journal)), encoding="utf-8")
+        move_into_place(new, self.file(JOURNAL))
+        for old in self.path.glob("state-*.npz"):
+            if old.name != journal.state:
+                old.unlink()
+        return journal
+
+    def _save_arrays(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        try:
+            with path.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            flush_file(path)
+        except OSError as error:
+            raise ImageWriteError(
+                f"the state between two rows of tiles must be kept on the disk: got {path}: {error.strerror}; "
+                "free some room"
+            ) from error
+
+    def read_state(self, journal: Journal) -> dict[str, np.ndarray]:
+        """What the pass kept at the time of the journal; empty before the first row of tiles."""
+        if journal.state is None:
+            return {}
+        with np.load(self.file(journal.state)) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def clear(self, *, but: Path) -> None:
+        """Remove everything of earlier runs, but for one file; the folder stays."""
+        for path in self.path.iterdir():
+            if path.name not in {"lock", but.name}:
+                path.unlink()
+
+    def keep_finished_rows(self) -> bool:
+        """Remove what another run could not use; whether anything is left."""
+        journal = self.read_journal()
+        is_of_use = journal is not None and (journal.pass_index, journal.tile_row) != (0, 0)
+        for path in self.path.iterdir():
+            is_kept = path.name == "lock" or path.name.startswith((JOURNAL, "state-", "pass-"))
+            if not (is_of_use and is_kept):
+                path.unlink()
+        return is_of_use
+
+    def num_bytes(self) -> int:
+        """Room on the disk that the folder takes now; files may have holes."""
+        blocks = (getattr(path.stat(), "st_blocks", None) for path in self.path.iterdir())
+        return sum(512 * count for count in blocks if count is not None)
+
+    def remove(self) -> None:
+        """Remove the folder: the target is finished."""
+        self._lock.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __enter__(self) -> "PartFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path.is_dir() and not self.keep_finished_rows():
+            self.remove()
+        self._lock.close()
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Hold a file for this process until it is closed; whether nobody else does. Windows does not know how."""
+    with suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
