@@ -15,6 +15,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -250,26 +251,29 @@ class _Enlargement:
         """All passes from where the journal stands; notes of the encoder."""
         source: PixelSource = self._spooled.needful()
         last = len(self._work.passes) - 1
-        for index in range(last):
-            raw = self._raw_of(index, source, dtype_between(source.dtype))
-            if index >= self._journal.pass_index:
-                self._run_pass(index, source, raw, RowGate())
-            source = RawSource(raw, source.channels, source.has_alpha)
-        dtype = self._spooled.raw.dtype
-        raw = self._raw_of(last, source, dtype)
+        with ExitStack() as opened:
+            for index in range(last):
+                raw = opened.enter_context(self._raw_of(index, source, dtype_between(source.dtype)))
+                if index >= self._journal.pass_index:
+                    self._run_pass(index, source, raw, RowGate())
+                source = RawSource(raw, source.channels, source.has_alpha)
+            return self._run_last(last, source)
+
+    def _run_last(self, last: int, source: PixelSource) -> tuple[str, ...]:
+        """The last pass with the encoder beside it; notes of the encoder."""
         gate = RowGate(self._journal.finished_rows if self._journal.pass_index >= last else 0)
-        encoder = Background(lambda: self._encode_last(source, gate))
-        try:
-            if self._journal.pass_index <= last:
-                self._run_pass(last, source, raw, gate, encoder)
-            start = time.perf_counter()
-            notes = encoder.wait()
-            self._encoder_alone = time.perf_counter() - start
-            return notes
-        finally:
-            gate.stop()
-            encoder.end()
-            raw.close()
+        with self._raw_of(last, source, self._spooled.raw.dtype) as raw:
+            encoder = Background(lambda: self._encode_last(source, gate))
+            try:
+                if self._journal.pass_index <= last:
+                    self._run_pass(last, source, raw, gate, encoder)
+                start = time.perf_counter()
+                notes = encoder.wait()
+                self._encoder_alone = time.perf_counter() - start
+            finally:
+                gate.stop()
+                encoder.end()
+        return notes
 
     def _raw_of(self, index: int, source: PixelSource, dtype: np.dtype) -> RawPixels:
         step = self._work.passes[index]
