@@ -12,7 +12,7 @@ from nlcunet.imaging import tiff_tags
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, write_picture
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource, RawPixels, RawSource
-from nlcunet.imaging.row_encoding import RowPicture, TiffLayout, encode_rows
+from nlcunet.imaging.row_encoding import RowPicture, TiffLayout, encode_rows, tile_height
 from nlcunet.imaging.spooling import spool_picture
 
 Make = Callable[..., Picture]
@@ -99,6 +99,10 @@ def test_a_tiff_from_rows_is_tiled_and_packed_as_asked(tmp_path: Path, compressi
         tiff_tags.number_in(data, tiff_tags.read_layout(data), slots, tag) for tag in (compression_tag, tile_width_tag)
     ]
     assert found == [code, 256]
+
+
+def test_rows_of_tiles_get_lower_where_a_picture_is_very_wide() -> None:
+    assert [tile_height(width) for width in (1, 100_000, 100_001, 10**6, 10**7)] == [256, 256, 128, 16, 16]
 
 
 def test_an_unknown_compression_is_refused() -> None:

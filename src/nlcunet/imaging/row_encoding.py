@@ -39,6 +39,9 @@ STRIP_BYTES = 4 * 2**20
 TILE_PX = 256
 """Side of the tiles of a TIFF, which viewers fetch one by one."""
 
+LARGEST_ROW_OF_TILES_PX = 256 * 100_000
+"""Pixels of a row of tiles; libvips needs about 22 bytes for each at 8 bits and three channels."""
+
 CLASSIC_TIFF_BYTES = 4_000_000_000
 """From about here on a TIFF needs 64 bit offsets (BigTIFF); incompressible pixels, tags and smaller copies counted."""
 
@@ -259,12 +262,20 @@ def _tiff_arguments(image: Any, layout: TiffLayout, predictor: str) -> dict[str,
     return {
         "tile": True,
         "tile_width": TILE_PX,
-        "tile_height": TILE_PX,
+        "tile_height": tile_height(image.width),
         "pyramid": layout.pyramid,
         "bigtiff": layout.pyramid or num_bytes > CLASSIC_TIFF_BYTES,
         "compression": layout.compression,
         "predictor": "none" if layout.compression == "none" else predictor,
     }
+
+
+def tile_height(width: int) -> int:
+    """Rows of a tile: fewer where a picture is very wide, since libvips holds some rows of tiles at a time."""
+    rows = TILE_PX
+    while rows > 16 and rows * width > LARGEST_ROW_OF_TILES_PX:
+        rows //= 2
+    return rows
 
 
 def _append_to_tiff(target: Path, metadata: Metadata) -> tuple[str, ...]:
