@@ -17,3 +17,40 @@ torch.set_num_threads(1)  # workers share the cores; threads that wait for each 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A small NLCUnet with sparse attention and random weights, whose detail shows."""
+    from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
+    from nlcunet.models.weights import LoadedModel, describe
+
+    torch.manual_seed(1)
+    attention = ("none", "none", "sparse", "none", "none", "none")
+    depths, sparse = (0, 0, 1, 0, 0, 0), {"num_hashes": 2, "chunk_size": 20, "max_buckets": 8}
+    config = NLCUnetConfig(width=8, scale=2, depths=depths, attention=attention, upsampler="direct", **sparse)
+    network = NLCUnet(config)
+    torch.nn.init.normal_(network.upsampler[0].weight, std=0.05)
+    return LoadedModel(network.eval(), describe(network, "2x-tiny"))
+
+
+@pytest.fixture(scope="session")
+def drawn(tiny):
+    """Its ONNX graph as bytes, which also tells what its attention did; drawn once, because it takes seconds."""
+    import jaxtyping
+
+    from nlcunet.export.onnx import make_onnx
+
+    jaxtyping.config.update("jaxtyping_disable", True)  # shapes are unknowns here, and checking them is slow
+    try:
+        return make_onnx(tiny).SerializeToString()
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def draw_once(drawn, monkeypatch):
+    """Lets exports to ONNX and OpenVINO start from the graph that is drawn already."""
+    import onnx
+
+    monkeypatch.setattr("nlcunet.export.exporting.make_onnx", lambda _model, _precision: onnx.load_from_string(drawn))

@@ -37,7 +37,7 @@ class DrawableBicubic(nn.Module):
         return enlarged.reshape(batch, channels, *enlarged.shape[-2:])
 
 
-def _mirror(x: FeatureMap, axis: int) -> FeatureMap:
+def _mirror(x: FeatureMap, axis: int) -> Tensor:
     """``x`` continued by ``REACH`` pixels at both ends of an axis, mirrored at its edge as MATLAB does."""
     length = x.shape[axis]
     position = torch.arange(length + 2 * REACH, device=x.device) - REACH
@@ -71,6 +71,6 @@ class HalfConvolution(nn.Module):
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().half(), requires_grad=False)
         self.stride, self.padding, self.groups = layer.stride, layer.padding, layer.groups
 
-    def forward(self, x: FeatureMap) -> FeatureMap:
+    def forward(self, x: FeatureMap) -> Float[Tensor, "batch out_channels out_height out_width"]:
         """Convolve; float32 in and out."""
         return F.conv2d(x.half(), self.weight, self.bias, self.stride, self.padding, groups=self.groups).float()

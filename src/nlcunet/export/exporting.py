@@ -16,7 +16,7 @@ from nlcunet.export.openvino import write_openvino
 from nlcunet.export.pictures import read_pictures
 from nlcunet.export.quantisation import quantise
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
-from nlcunet.export.torch_export import compile_package, open_graph, open_package, watch_graph, write_graph
+from nlcunet.export.torch_export import compile_package, open_graph, open_package, watch_network, write_graph
 from nlcunet.export.verification import BOUNDS, Bound, compare, cut_tiles
 from nlcunet.models.weights import LoadedModel
 
@@ -150,7 +150,7 @@ def _export_openvino(model: LoadedModel, draft: Path, request: ExportRequest, ba
 
 
 def _export_torch(model: LoadedModel, draft: Path, request: ExportRequest, batches: Sequence[Tensor]) -> ExportFacts:
-    parity = compare(model, watch_graph(model, request.precision), batches, BOUNDS[request.precision])
+    parity = compare(model, watch_network(model, request.precision), batches, BOUNDS[request.precision])
     facts = _facts(model, request, parity)
     write_graph(model, facts, draft)
     _check_written(model, lambda: open_graph(draft)[0], request, batches)
@@ -158,8 +158,8 @@ def _export_torch(model: LoadedModel, draft: Path, request: ExportRequest, batch
 
 
 def _export_package(model: LoadedModel, draft: Path, request: ExportRequest, batches: Sequence[Tensor]) -> ExportFacts:
-    """A package keeps facts that are known before it is compiled, so its buckets and parity are the drawn graph's."""
-    parity = compare(model, watch_graph(model, request.precision), batches, BOUNDS[request.precision])
+    """A package keeps facts that are known before it is compiled, so its parity is that of what is drawn."""
+    parity = compare(model, watch_network(model, request.precision), batches, BOUNDS[request.precision])
     facts = _facts(model, request, parity)
     compile_package(model, facts, draft)
     _check_written(model, lambda: open_package(draft)[0], request, batches)

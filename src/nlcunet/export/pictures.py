@@ -19,7 +19,7 @@ MOST_SIDE = 512
 """The middle of larger pictures is taken."""
 
 
-def read_pictures(folder: Path | None = None) -> list[Float[Tensor, "3 height width"]]:
+def read_pictures(folder: Path | None = None) -> list[Float[Tensor, "3 _ _"]]:
     """Pictures in [0, 1], in the order of their names; files that are no pictures are passed over.
 
     Args:

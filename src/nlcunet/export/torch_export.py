@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.errors import ExportError
-from nlcunet.export.drawing import draw, quiet
+from nlcunet.export.drawing import WatchedNetwork, draw, quiet
 from nlcunet.export.facts import FACTS_KEY, ExportFacts
 from nlcunet.export.sessions import Session
 from nlcunet.models.weights import LoadedModel
@@ -29,9 +29,9 @@ def _session(module: Any) -> Session:
     return run
 
 
-def watch_graph(model: LoadedModel, precision: str) -> Session:
-    """A network's graph, run by PyTorch, that also answers with what its sparse attention did."""
-    return _session(draw(model, precision).module())
+def watch_network(model: LoadedModel, precision: str) -> Session:
+    """The module that is traced, which also tells what its sparse attention did; its graph holds the same operators."""
+    return _session(WatchedNetwork(model, precision))
 
 
 def write_graph(model: LoadedModel, facts: ExportFacts, path: Path) -> None:

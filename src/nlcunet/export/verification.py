@@ -44,8 +44,8 @@ BOUNDS = {"float32": Bound(1e-4, 80.0), "float16": Bound(0.05, 50.0), "int8": Bo
 
 
 def cut_tiles(
-    pictures: Iterable[Float[Tensor, "3 height width"]], sides: Sequence[int], header: WeightsHeader
-) -> list[Float[Tensor, "batch 3 tile_height tile_width"]]:
+    pictures: Iterable[Float[Tensor, "3 _ _"]], sides: Sequence[int], header: WeightsHeader
+) -> list[Float[Tensor, "_ 3 _ _"]]:
     """Batches to verify on: from every picture, for every side, a pair of square tiles and an upright one.
 
     A tile larger than its picture is as large as the picture. From the first picture also the least size is taken.

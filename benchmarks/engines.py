@@ -1,0 +1,118 @@
+"""Engines and precisions against plain PyTorch: time, peak memory, size of the file, difference, loss on test sets.
+
+Run: ``python benchmarks/engines.py [--model NAME] [--sides 128 256] [--threads N] [--sets Set14=FOLDER ...]``.
+What is not exported yet is exported into the cache folder first. A tile of the photograph inside the package runs
+through all of them in turns, so that noise of the machine meets all alike; times and memory are ratios to PyTorch's.
+Memory is the growth of a fresh process over its first tile. Sets: PSNR on Y with the middle blur of Gaussian8, and its
+distance from PyTorch's in float32.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from machine import describe_machine, interleaved_seconds, peak_bytes, printed_numbers
+from nlcunet.evaluation.originals import find_originals
+from nlcunet.evaluation.protocols import find_protocol
+from nlcunet.evaluation.sets import set_on_the_fly
+from nlcunet.export.pictures import read_pictures
+from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.metrics.psnr import psnr_y
+
+SYSTEMS = (
+    ("torch", "float32"),
+    ("torch", "bfloat16"),
+    ("onnx", "float32"),
+    ("onnx", "float16"),
+    ("onnx", "int8"),
+    ("openvino", "float32"),
+    ("openvino", "float16"),
+    ("openvino", "int8"),
+)
+
+
+def photograph(side: int) -> Tensor:
+    """A square of the photograph, mirrored where it is too small."""
+    picture = read_pictures()[0]
+    return torch.cat([picture, picture.flip(-1)], dim=-1)[None, :, 100 : 100 + side, 100 : 100 + side].contiguous()
+
+
+def run(upscaler: Upscaler, tile: Tensor) -> Tensor:
+    return upscaler.engine.run(tile, upscaler.engine.precisions[0])
+
+
+def decibels(a: Tensor, b: Tensor) -> str:
+    error = float((a - b).double().square().mean())
+    return "equal" if error == 0 else f"{-10 * torch.tensor(error).log10():.1f}"
+
+
+def scores_on_set(entry: str, upscalers: dict[tuple[str, str], Upscaler], scale: int) -> dict[tuple[str, str], float]:
+    """Mean PSNR on Y of every system, with the middle one of the protocol's blurs."""
+    name, folder = entry.split("=", 1)
+    measured = set_on_the_fly(find_originals(Path(folder)), find_protocol("gaussian8", scale), name)
+    scores: dict[tuple[str, str], list[float]] = {system: [] for system in upscalers}
+    for image in measured.images:
+        loaded = measured.load(image)
+        low_res = loaded.pairs[len(loaded.pairs) // 2].low_res
+        for system, upscaler in upscalers.items():
+            scores[system].append(float(psnr_y(upscaler.upscale(low_res), loaded.truth, border=scale)))
+    return {system: fmean(values) for system, values in scores.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="4x-NLCUnet-S")
+    parser.add_argument("--sides", type=int, nargs="+", default=[128, 256])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sets", nargs="*", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    def opened(engine: str, precision: str) -> Upscaler:
+        return load(options.model, engine=engine, precision=precision, threads=options.threads, device="cpu")
+
+    if options.peak:
+        engine, precision, side = options.peak
+        upscaler, tile = opened(engine, precision), photograph(int(side))
+        print(peak_bytes(lambda: run(upscaler, tile)))
+        return
+    print(describe_machine(), "\n", flush=True)
+    upscalers = {system: opened(*system) for system in SYSTEMS}
+    columns: dict[tuple[str, str], list[str]] = {system: [] for system in SYSTEMS}
+    headings = []
+    for side in options.sides:
+        tile = photograph(side)
+        exact = run(upscalers[SYSTEMS[0]], tile)
+        runs = {" ".join(system): partial(run, upscaler, tile) for system, upscaler in upscalers.items()}
+        seconds = interleaved_seconds(runs, options.repeats)
+        peaks = {}
+        for system in SYSTEMS:
+            arguments = ("--model", options.model, "--threads", str(options.threads), "--peak", *system, str(side))
+            peaks[system] = printed_numbers(__file__, *arguments, trim_memory=True)[0]
+        headings += [f"{side}: ms", "ratio", "peak MiB", "dB to torch"]
+        for system in SYSTEMS:
+            taken = seconds[" ".join(system)]
+            columns[system] += [
+                f"{1000 * taken:.0f}",
+                f"{taken / seconds[' '.join(SYSTEMS[0])]:.2f}",
+                f"{peaks[system] / 2**20:.0f}",
+                decibels(run(upscalers[system], tile), exact),
+            ]
+    for entry in options.sets:
+        scores = scores_on_set(entry, upscalers, upscalers[SYSTEMS[0]].header.scale)
+        headings.append(f"{entry.split('=', 1)[0]} PSNR Y")
+        for system in SYSTEMS:
+            columns[system].append(f"{scores[system]:.3f} ({scores[system] - scores[SYSTEMS[0]]:+.3f})")
+    print(f"| engine | precision | {' | '.join(headings)} |\n|{'---|' * (len(headings) + 2)}")
+    for system in SYSTEMS:
+        print(f"| {' | '.join((*system, *columns[system]))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
