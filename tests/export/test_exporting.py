@@ -47,7 +47,8 @@ def test_one_graph_takes_every_batch_and_size(tiny, drawn, size):
         torch.testing.assert_close(run(low_res)[0], want, atol=2e-6, rtol=1e-5)
 
 
-def test_a_file_says_what_it_is_and_how_far_from_pytorch(tiny, draw_once, tmp_path):
+@pytest.mark.usefixtures("draw_once")
+def test_a_file_says_what_it_is_and_how_far_from_pytorch(tiny, tmp_path):
     path = tmp_path / "tiny.onnx"
     facts = export_model(tiny, path, FAST)
     assert facts.header == tiny.header
@@ -60,7 +61,8 @@ def test_a_file_says_what_it_is_and_how_far_from_pytorch(tiny, draw_once, tmp_pa
     assert "/src/nlcunet" not in path.read_bytes().decode("latin-1")  # no paths of the machine that wrote it
 
 
-def test_onnx_runtime_alone_runs_a_file(tiny, draw_once, tmp_path):
+@pytest.mark.usefixtures("draw_once")
+def test_onnx_runtime_alone_runs_a_file(tiny, tmp_path):
     export_model(tiny, tmp_path / "tiny.onnx", FAST)
     session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx")
     tiles = torch.rand(2, 3, 64, 48).numpy()
@@ -70,8 +72,9 @@ def test_onnx_runtime_alone_runs_a_file(tiny, draw_once, tmp_path):
     assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
 
 
+@pytest.mark.usefixtures("draw_once")
 @pytest.mark.parametrize(("precision", "least_db"), [("float32", 100), ("float16", 50), ("int8", 30)])
-def test_openvino_holds_every_precision(tiny, draw_once, tmp_path, precision, least_db):
+def test_openvino_holds_every_precision(tiny, tmp_path, precision, least_db):
     path = tmp_path / "tiny.xml"
     facts = export_model(tiny, path, ExportRequest(to="openvino", precision=precision, tiles=(40,)))
     assert facts.parity.psnr_db > least_db
@@ -81,7 +84,8 @@ def test_openvino_holds_every_precision(tiny, draw_once, tmp_path, precision, le
     assert ExportFacts.model_validate_json(open_openvino(path)[1]) == facts
 
 
-def test_int8_keeps_attention_in_float32_and_tells_what_it_costs(tiny, draw_once, tmp_path):
+@pytest.mark.usefixtures("draw_once")
+def test_int8_keeps_attention_in_float32_and_tells_what_it_costs(tiny, tmp_path):
     facts = export_model(tiny, tmp_path / "tiny.onnx", ExportRequest(precision="int8", tiles=(40,)))
     assert 30 < facts.parity.psnr_db < 80
     graph = onnx.load(tmp_path / "tiny.onnx").graph
