@@ -1,7 +1,9 @@
 """Shapes in signatures are checked in every test; computations are repeatable."""
 
 import signal
+from contextlib import contextmanager
 
+import jaxtyping
 from jaxtyping import install_import_hook
 
 install_import_hook("nlcunet", "beartype.beartype")  # before anything imports nlcunet
@@ -17,6 +19,22 @@ torch.set_num_threads(1)  # workers share the cores; threads that wait for each 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@contextmanager
+def _unchecked_shapes():
+    """While a network is drawn, shapes are unknowns, and checking those is slow."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def unchecked_shapes():
+    with _unchecked_shapes():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +55,10 @@ def tiny():
 @pytest.fixture(scope="session")
 def drawn(tiny):
     """Its ONNX graph as bytes, which also tells what its attention did; drawn once, because it takes seconds."""
-    import jaxtyping
-
     from nlcunet.export.onnx import make_onnx
 
-    jaxtyping.config.update("jaxtyping_disable", True)  # shapes are unknowns here, and checking them is slow
-    try:
+    with _unchecked_shapes():
         return make_onnx(tiny).SerializeToString()
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

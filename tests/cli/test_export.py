@@ -2,10 +2,12 @@ import json
 import sys
 
 import numpy as np
+import pytest
 
 from nlcunet.imaging.files import read_picture
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_export_and_upscale_with_the_file_and_without_it(nlcunet, save, tmp_path, monkeypatch):
     monkeypatch.setenv("NLCUNET_CACHE", str(tmp_path / "cache"))
     save(tmp_path / "photo.png")

@@ -94,6 +94,7 @@ def test_int8_keeps_attention_in_float32_and_tells_what_it_costs(tiny, tmp_path)
     assert not any(".attention." in name for name in eight_bits)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_float16_halves_convolutions_alone(plain, tiny, tmp_path):
     facts = export_model(plain, tmp_path / "plain.onnx", ExportRequest(precision="float16", tiles=(40,)))
     assert facts.parity.psnr_db > 50
@@ -137,6 +138,7 @@ def test_an_export_that_differs_is_not_written(request, tmp_path, monkeypatch, *
     assert names(tmp_path) == [earlier.name]
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_torch_export_is_verified_and_loads_in_three_lines(tiny, tmp_path):
     facts = export_model(tiny, tmp_path / "tiny.pt2", ExportRequest(to="torch", tiles=(40,)))
     assert facts.parity.max_difference < 1e-5
@@ -148,6 +150,7 @@ def test_torch_export_is_verified_and_loads_in_three_lines(tiny, tmp_path):
     assert ExportFacts.model_validate_json(torch_export.open_graph(tmp_path / "tiny.pt2")[1]) == facts
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow  # a minute of a C++ compiler
 @pytest.mark.skipif(not torch_export.has_compiler(), reason="needs a C++ compiler")
 @pytest.mark.parametrize("name", ["tiny", "plain"])
@@ -176,6 +179,7 @@ def test_bicubic_is_drawn_with_its_own_numbers_at_every_size():
         torch.testing.assert_close(drawable(network)(low_res), network(low_res), atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["DANv1-S", "DANv2-S"])
 def test_baselines_are_exported(name, tmp_path):

@@ -43,16 +43,16 @@ def test_a_picture_is_the_same_in_every_engine(tiny, tmp_path, picture, engine, 
     assert np.abs(want - load("bicubic-x2", **flags).upscale(picture)).max() > 0.05  # the network does something
 
 
-@pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_weights_are_exported_once_into_the_cache(tmp_path, monkeypatch, picture, engine):
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_weights_are_exported_once_into_the_cache(tmp_path, monkeypatch, picture):
     monkeypatch.setenv("NLCUNET_CACHE", str(tmp_path))
     written = []
-    first = load("bicubic-x2", engine=engine, on_export=written.append, threads=1)
-    second = load("bicubic-x2", engine=engine, on_export=written.append, threads=1)
+    first = load("bicubic-x2", engine="openvino", on_export=written.append, threads=1)
+    second = load("bicubic-x2", engine="openvino", on_export=written.append, threads=1)
     assert len(written) == 1
     assert written[0].parent == tmp_path / "exports"
     assert written[0].name.startswith("bicubic-x2-")
-    assert first.engine.name == second.engine.name == engine
+    assert first.engine.name == second.engine.name == "openvino"
     want = load("bicubic-x2", threads=1).upscale(picture)
     for upscaler in (first, second):
         np.testing.assert_allclose(upscaler.upscale(picture), want, atol=BOUND)
