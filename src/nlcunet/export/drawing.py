@@ -103,7 +103,7 @@ def draw(model: LoadedModel, precision: str = "float32", *, is_watched: bool = T
     watched = WatchedNetwork(model, precision, is_watched=is_watched)
     example = torch.rand(2, 3, *(_allowed(side, model.header) for side in EXAMPLE_SIDES))
     try:
-        with _open_sizes(), torch.no_grad(), quiet():
+        with _open_sizes(), torch.enable_grad(), quiet():  # shortcuts for computing without gradients are no graph
             graph = torch.export.export(watched, (example,), dynamic_shapes=_sizes(model.header), strict=False)
     except (RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
