@@ -20,8 +20,10 @@ import nlcunet
 from machine import describe_machine, printed_numbers
 from nlcunet.imaging.files import Metadata, Picture
 from nlcunet.imaging.formats import FORMATS
-from nlcunet.imaging.row_encoding import TIFF_COMPRESSIONS, RowPicture, TiffLayout, encode_rows
-from nlcunet.inference.giant import GiantSettings, Listener, upscale_giant
+from nlcunet.imaging.row_encoding import TIFF_COMPRESSIONS, TiffLayout, encode_rows
+from nlcunet.imaging.row_tiff import RowPicture
+from nlcunet.inference.giant import upscale_giant
+from nlcunet.inference.giant_request import GiantSettings, Listener
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 

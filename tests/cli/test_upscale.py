@@ -374,4 +374,7 @@ def test_nonsense_in_a_pipe_writes_nothing(nlcunet: Run) -> None:
 
 def test_verbose_tells_the_settings(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
-    assert "bicubic-x4 in torch on cpu, float32, tile auto, overlap 4; 1 picture" in nlcunet("upscale", "a.png", "-v").stderr
+    assert (
+        "bicubic-x4 in torch on cpu, float32, tile auto, overlap 4; 1 picture"
+        in nlcunet("upscale", "a.png", "-v").stderr
+    )

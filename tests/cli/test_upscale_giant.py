@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from nlcunet.cli.reporting import Follower
 from nlcunet.imaging.files import read_picture
-from nlcunet.inference import giant
+from nlcunet.inference import giant_request
 from nlcunet.inference.upscaler import Upscaler
 
 Run = Callable[..., Any]
@@ -21,8 +21,8 @@ Save = Callable[..., Path]
 
 
 @pytest.fixture
-def everything_is_giant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(giant, "GIANT_PIXELS", 1)
+def _everything_is_giant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giant_request, "GIANT_PIXELS", 1)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
@@ -31,7 +31,7 @@ def test_a_giant_result_is_the_file_that_a_small_one_would_be(
 ) -> None:
     save(tmp_path / name, 90, 70)
     assert nlcunet("upscale", name, "-t", "32", "-o", f"small/{name}").exit_code == 0
-    monkeypatch.setattr(giant, "GIANT_PIXELS", 1)
+    monkeypatch.setattr(giant_request, "GIANT_PIXELS", 1)
     result = nlcunet("upscale", name, "-t", "32", "-o", f"giant/{name}", "--json")
     assert result.exit_code == 0, result.stderr
     small, large = (read_picture(tmp_path / folder / name) for folder in ("small", "giant"))
@@ -44,14 +44,14 @@ def test_a_giant_result_is_the_file_that_a_small_one_would_be(
     assert {path.name for path in (tmp_path / "giant").iterdir()} == {name}
 
 
-@pytest.mark.usefixtures("everything_is_giant")
+@pytest.mark.usefixtures("_everything_is_giant")
 def test_metadata_is_left_out_on_request(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     assert nlcunet("upscale", "a.png", "-o", "b.png", "--strip-metadata").exit_code == 0
     assert read_picture(tmp_path / "b.png").metadata.xmp is None
 
 
-@pytest.mark.usefixtures("everything_is_giant")
+@pytest.mark.usefixtures("_everything_is_giant")
 def test_a_pipe_and_formats_that_do_not_stream_take_the_small_path(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     data = save(tmp_path / "a.png").read_bytes()
     assert nlcunet("upscale", "-", stdin=data).exit_code == 0
@@ -88,7 +88,7 @@ def test_a_pyramid_that_cannot_be_is_refused(
     assert {path.name for path in tmp_path.iterdir()} == {"a.png"}
 
 
-@pytest.mark.usefixtures("everything_is_giant")
+@pytest.mark.usefixtures("_everything_is_giant")
 def test_the_limit_of_pixels_holds_for_giants_and_names_its_flag(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     result = nlcunet("upscale", "a.png", "--max-pixels", "100")
@@ -96,7 +96,7 @@ def test_the_limit_of_pixels_holds_for_giants_and_names_its_flag(nlcunet: Run, s
     assert "--max-pixels" in result.stderr
 
 
-@pytest.mark.usefixtures("everything_is_giant")
+@pytest.mark.usefixtures("_everything_is_giant")
 def test_an_interrupt_says_where_the_rows_stay_and_the_same_command_goes_on(
     nlcunet: Run, save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Pictures that are decoded into raw rows and encoded from rows as they come."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,10 @@ from nlcunet.imaging import tiff_tags
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, write_picture
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource, RawPixels, RawSource
-from nlcunet.imaging.row_encoding import RowPicture, TiffLayout, encode_rows, tile_height
+from nlcunet.imaging.row_encoding import TiffLayout, encode_rows, tile_height
+from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import spool_picture
 
-Make = Callable[..., Picture]
 EXIF = b"II*\x00\x08\x00\x00\x00\x01\x00\x0e\x01\x02\x00\x03\x00\x00\x00by\x00\x00\x00\x00\x00\x00"
 """One tag: ImageDescription, "by"."""
 

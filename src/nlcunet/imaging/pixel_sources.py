@@ -6,7 +6,6 @@ A window is a :class:`Picture` of its own. Whoever reads windows never needs to 
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -166,9 +165,7 @@ class RawPixels:
     def __enter__(self) -> "RawPixels":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _position(self, row: int, column: int) -> int:

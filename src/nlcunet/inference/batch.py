@@ -21,7 +21,8 @@ from nlcunet.imaging.files import (
 )
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.row_encoding import TiffLayout
-from nlcunet.inference.giant import GiantSettings, Listener, check_giant, is_giant, upscale_giant
+from nlcunet.inference.giant import upscale_giant
+from nlcunet.inference.giant_request import GiantSettings, Listener, check_giant, is_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.sizes import SizeRequest
