@@ -63,6 +63,11 @@ class WatchedNetwork(nn.Module):
         self._seen.clear()
         return (picture, *seen)
 
+    def watch(self, low_res: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
+        """What ``forward`` gives, computed the way it is drawn: no shortcut that is for computing without gradients."""
+        with torch.enable_grad():
+            return tuple(each.detach() for each in self(low_res))
+
 
 def drawable(network: nn.Module, precision: str = "float32") -> nn.Module:
     """A copy of a network, on the CPU, whose every part exporters can draw; the numbers stay."""

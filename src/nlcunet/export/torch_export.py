@@ -31,7 +31,7 @@ def _session(module: Any) -> Session:
 
 def watch_network(model: LoadedModel, precision: str) -> Session:
     """The module that is traced, which also tells what its sparse attention did; its graph holds the same operators."""
-    return _session(WatchedNetwork(model, precision))
+    return WatchedNetwork(model, precision).watch
 
 
 def write_graph(model: LoadedModel, facts: ExportFacts, path: Path) -> None:

@@ -107,7 +107,7 @@ def compare(model: LoadedModel, export: Session, batches: Sequence[Tensor], boun
         changed = 0
         if seen:  # a file as it is written tells the picture alone
             check_buckets(watched.layers, seen)
-            changed = count_moved(watched(batch)[1:], seen, watched.layers)
+            changed = count_moved(watched.watch(batch)[1:], seen, watched.layers)
         difference = (picture - want).abs()
         _check_finite(picture)
         if not changed and difference.max() > bound.max_difference:
