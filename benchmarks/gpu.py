@@ -14,8 +14,8 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from nlcunet.evaluation.operations import count_operations
 from nlcunet.inference.engines.cuda_graphs import GraphCache
 from nlcunet.models import attention
 from nlcunet.models.attention import NonLocalAttention
@@ -104,9 +104,7 @@ def measure(  # noqa: PLR0917
 
     small = torch.rand(1, 3, 64, 64, device=device)
     set_attention(network, PLAIN)
-    with FlopCounterMode(display=False) as counter:
-        forward(small)
-    tflop = counter.get_total_flops() * (shape[0] * shape[1] / 64**2) / 1e12
+    tflop = count_operations(lambda: forward(small)) * (shape[0] * shape[1] / 64**2) / 1e12
     for kind in kinds:
         set_attention(network, kind)
         run = (lambda: graphs.run(forward, low_res, "")) if kind == GRAPHS else (lambda: forward(low_res))

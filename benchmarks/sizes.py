@@ -8,17 +8,15 @@ import argparse
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from machine import describe_machine, interleaved_seconds
+from nlcunet.evaluation.operations import count_operations
 from nlcunet.models.registry import SIZES, network_from_config, size_config
 
 
 def count_gflop(network: nn.Module, low_res: torch.Tensor) -> float:
     """FLOPs of one forward pass, in 10⁹."""
-    with FlopCounterMode(display=False) as counter:
-        network(low_res)
-    return counter.get_total_flops() / 1e9
+    return count_operations(lambda: network(low_res)) / 1e9
 
 
 def main() -> None:

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 
 from machine import describe_machine, peak_bytes, printed_numbers
 from nlcunet.data.crops import CropSettings
@@ -34,6 +33,7 @@ from nlcunet.data.pairs import PairSettings
 from nlcunet.data.photographs import Photographs
 from nlcunet.degradations.presets import draw_record, find_preset
 from nlcunet.degradations.record import record_kernel
+from nlcunet.evaluation.operations import count_operations
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.models.attention import NonLocalAttention
 from nlcunet.models.nlcunet import NLCUnet
@@ -228,9 +228,9 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[
 def model_flops(options: argparse.Namespace) -> float:
     """FLOPs of forward and backward for one batch."""
     network = with_reference_attention(NLCUnet(size_config(options.size)))
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.rand(1, 3, options.patch, options.patch))
-    return 3.0 * options.batch * counter.get_total_flops()
+    with torch.no_grad():
+        operations = count_operations(lambda: network(torch.rand(1, 3, options.patch, options.patch)))
+    return 3.0 * options.batch * operations
 
 
 def print_peak(options: argparse.Namespace) -> None:

@@ -90,4 +90,6 @@ def test_a_layer_takes_the_kernels_where_no_gradient_is_needed():
 
 if __name__ == "__main__":
     types = {"float32": torch.float32, "float16": torch.float16}
-    print(json.dumps({name: [compare(case, "cpu", dtype) for case in CASES] for name, dtype in types.items()}))
+    print(  # noqa: T201 - read by the test
+        json.dumps({name: [compare(case, "cpu", dtype) for case in CASES] for name, dtype in types.items()})
+    )

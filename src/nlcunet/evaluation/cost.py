@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from nlcunet.evaluation.cache import cost_key, read_json, write_json
 from nlcunet.evaluation.machine import median_seconds, peak_bytes
+from nlcunet.evaluation.operations import count_operations
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.systems import System
 from nlcunet.inference.padding import pad_to_multiple
@@ -81,9 +81,8 @@ def probe(size_px: int, model: LoadedModel) -> Float[Tensor, "1 3 height width"]
 
 def count_flop(network: nn.Module, low_res: Float[Tensor, "1 3 height width"]) -> int:
     """Floating-point operations of one enlargement, two for each multiply-add."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(low_res)
-    return int(counter.get_total_flops())
+    with torch.no_grad():
+        return count_operations(lambda: network(low_res))
 
 
 def peak_mib(source: str, size_px: int, device: torch.device, run: Callable[[], object]) -> float | None:

@@ -25,8 +25,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nlcunet.models.exported_attention import TokenSorter, attend_exported
+from nlcunet.models.fused_convolution import can_compute_only
 from nlcunet.models.grouped_attention import attend_grouped
 from nlcunet.models.hashing import count_buckets, hash_tokens, make_rotations, normalise_keys, sort_into_chunks
+from nlcunet.models.layers import Convolution
+from nlcunet.models.sorted_attention import attend_sorted
 from nlcunet.tensors import FeatureMap
 
 Tokens = Float[Tensor, "batch tokens channels"]
@@ -120,8 +123,8 @@ class NonLocalAttention(nn.Module):
         self.chunk_size = chunk_size
         self.max_buckets = max_buckets
         self.implementation = implementation
-        self.query = nn.Conv2d(channels, channels // 4, 3, padding=1)
-        self.value = nn.Conv2d(channels, channels, 1)
+        self.query = Convolution(channels, channels // 4, 3, padding=1)
+        self.value = Convolution(channels, channels, 1)
         if kind == "sparse":
             self.register_buffer("rotations", make_rotations(channels // 4, num_hashes, max_buckets, rotation_seed))
             self.sorter = TokenSorter(chunk_size)
@@ -149,7 +152,8 @@ class NonLocalAttention(nn.Module):
         order = sort_into_chunks(hash_tokens(queries.detach(), self.rotations, num_buckets), self.chunk_size)
         if self.implementation == "reference":
             return attend_reference(queries, values, order, self.chunk_size)
-        return attend_grouped(queries, values, order, self.chunk_size)
+        attend = attend_sorted if can_compute_only(queries) else attend_grouped
+        return attend(queries, values, order, self.chunk_size)
 
     def attend_on_gpu(self, queries: Float[Tensor, "batch tokens embedding"], values: Tokens) -> Tokens:
         """The same without gradients, by kernels that keep scores on the chip."""

@@ -6,7 +6,19 @@ Shape legend: channels of a feature map; hidden = int(2.66 · channels) of the f
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nlcunet.models.fused_convolution import can_compute_only, convolve
 from nlcunet.tensors import FeatureMap
+
+
+class Convolution(nn.Conv2d):
+    """A convolution of stride 1; on a CPU without gradients always by oneDNN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x``."""
+        if can_compute_only(x) and isinstance(self.padding, tuple):
+            rows, columns = self.padding
+            return convolve(x, self.weight, self.bias, padding=(rows, columns), groups=self.groups)
+        return super().forward(x)
 
 
 class PixelLayerNorm(nn.LayerNorm):
@@ -26,14 +38,17 @@ class ChannelAttention(nn.Module):
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
         squeezed = max(1, channels // reduction)
-        self.squeeze = nn.Conv2d(channels, squeezed, 1)
-        self.excite = nn.Conv2d(squeezed, channels, 1)
+        self.squeeze = Convolution(channels, squeezed, 1)
+        self.excite = Convolution(squeezed, channels, 1)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Scale the channels of ``x``."""
-        mean = x.mean(dim=(2, 3), keepdim=True)
+        return x * self.factor(x.mean(dim=(2, 3), keepdim=True))
+
+    def factor(self, mean: FeatureMap) -> FeatureMap:
+        """What every channel is scaled by, from the means of all channels, 1 × 1 pixels."""
         factor: Tensor = self.excite(F.gelu(self.squeeze(mean))).sigmoid()
-        return x * factor
+        return factor
 
 
 class GatedFeedForward(nn.Module):
@@ -42,9 +57,9 @@ class GatedFeedForward(nn.Module):
     def __init__(self, channels: int, expansion: float = 2.66) -> None:
         super().__init__()
         hidden = int(channels * expansion)
-        self.expand = nn.Conv2d(channels, 2 * hidden, 1, bias=False)
-        self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
-        self.contract = nn.Conv2d(hidden, channels, 1, bias=False)
+        self.expand = Convolution(channels, 2 * hidden, 1, bias=False)
+        self.depthwise = Convolution(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
+        self.contract = Convolution(hidden, channels, 1, bias=False)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Transform ``x``; the caller adds the residual."""

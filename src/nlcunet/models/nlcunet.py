@@ -18,11 +18,13 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.attention import NonLocalAttention
-from nlcunet.models.layers import ChannelAttention, GatedFeedForward, PixelLayerNorm
+from nlcunet.models.fused_convolution import can_compute_only
+from nlcunet.models.layers import ChannelAttention, Convolution, GatedFeedForward, PixelLayerNorm
+from nlcunet.models.skip import bicubic_skip
+from nlcunet.models.strips import run_in_strips
 from nlcunet.tensors import FeatureMap
 
 SIZE_MULTIPLE = 4
@@ -101,17 +103,19 @@ class Block(nn.Module):
             )
         )
         self.local = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
+            Convolution(channels, channels, 3, padding=1, groups=channels),
             nn.GELU(),
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
+            Convolution(channels, channels, 3, padding=1, groups=channels),
         )
-        self.merge = nn.Conv2d(channels if self.attention is None else 2 * channels, channels, 1)
+        self.merge = Convolution(channels if self.attention is None else 2 * channels, channels, 1)
         self.channel_attention = ChannelAttention(channels)
         self.norm2 = PixelLayerNorm(channels)
         self.feed_forward = GatedFeedForward(channels)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Refine ``x``; same shape out."""
+        if can_compute_only(x):
+            return run_in_strips(self, x)
         normed = self.norm1(x)
         branches = self.local(normed)
         if self.attention is not None:
@@ -139,13 +143,13 @@ def make_upsampler(config: NLCUnetConfig) -> nn.Sequential:
     """
     width, scale = config.width, config.scale
     if config.upsampler == "direct":
-        last = nn.Conv2d(width, 3 * scale * scale, 3, padding=1)
+        last = Convolution(width, 3 * scale * scale, 3, padding=1)
         layers: list[nn.Module] = [last, nn.PixelShuffle(scale)]
     else:
         layers = []
         for step in (2, 2) if scale == 4 else (scale,):
-            layers += [nn.Conv2d(width, step * step * width, 3, padding=1), nn.PixelShuffle(step)]
-        last = nn.Conv2d(width, 3, 3, padding=1)
+            layers += [Convolution(width, step * step * width, 3, padding=1), nn.PixelShuffle(step)]
+        last = Convolution(width, 3, 3, padding=1)
         layers.append(last)
     nn.init.zeros_(last.weight)
     if last.bias is not None:
@@ -164,19 +168,19 @@ class NLCUnet(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.head = nn.Conv2d(3, width, 3, padding=1)
+        self.head = Convolution(3, width, 3, padding=1)
         self.encoder1 = make_stage(width, config, "encoder1")
-        self.down1 = nn.Sequential(nn.Conv2d(width, width // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
+        self.down1 = nn.Sequential(Convolution(width, width // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
         self.encoder2 = make_stage(2 * width, config, "encoder2")
-        self.down2 = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
+        self.down2 = nn.Sequential(Convolution(2 * width, width, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
         self.latent = make_stage(4 * width, config, "latent")
-        self.up1 = nn.Sequential(nn.Conv2d(4 * width, 8 * width, 3, padding=1, bias=False), nn.PixelShuffle(2))
-        self.merge1 = nn.Conv2d(4 * width, 2 * width, 1)
+        self.up1 = nn.Sequential(Convolution(4 * width, 8 * width, 3, padding=1, bias=False), nn.PixelShuffle(2))
+        self.merge1 = Convolution(4 * width, 2 * width, 1)
         self.decoder1 = make_stage(2 * width, config, "decoder1")
-        self.up2 = nn.Sequential(nn.Conv2d(2 * width, 4 * width, 3, padding=1, bias=False), nn.PixelShuffle(2))
+        self.up2 = nn.Sequential(Convolution(2 * width, 4 * width, 3, padding=1, bias=False), nn.PixelShuffle(2))
         self.decoder2 = make_stage(2 * width, config, "decoder2")
         self.refinement = make_stage(2 * width, config, "refinement")
-        self.fusion = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.fusion = Convolution(2 * width, width, 3, padding=1)
         self.upsampler = make_upsampler(config)
 
     def forward(
@@ -189,6 +193,5 @@ class NLCUnet(nn.Module):
         half = self.decoder1(self.merge1(torch.cat([half, self.up1(quarter)], dim=1)))
         full = self.refinement(self.decoder2(torch.cat([full, self.up2(half)], dim=1)))
         detail = self.upsampler(self.fusion(full))
-        skip = F.interpolate(low_res, scale_factor=self.config.scale, mode="bicubic").clamp(0.0, 1.0)
-        result: Tensor = detail + skip
+        result: Tensor = detail + bicubic_skip(low_res, self.config.scale)
         return result

@@ -1,0 +1,162 @@
+"""Blocks on a CPU in strips of rows: the same numbers, a fraction of the memory traffic.
+
+The widest maps of a block have 5.3 times its channels and are looked at only once more: written to memory as a whole,
+they cost more time than the arithmetic. Here a strip of rows goes through all layers while it is in the cache; only
+maps of the block's own width are ever held whole. A strip reads the rows beside it that its depth-wise convolutions
+reach, so that nothing changes but the rounding.
+
+A block needs the mean of all its merged branches before its second half: so it takes two passes over the rows.
+
+Shape legend: channels as in ``nlcunet``; hidden = int(2.66 · channels) of the feed-forward.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlcunet.models.fused_convolution import convolve, convolve_add, convolve_gelu, convolve_multiply
+from nlcunet.models.layers import ChannelAttention, Convolution, GatedFeedForward, PixelLayerNorm
+from nlcunet.tensors import FeatureMap
+
+STRIP_BYTES = 6 * 2**20
+"""Widest map of a strip: fits with its neighbours into a share of a server's level-3 cache. Of strips of 4 to 32 rows
+the longest were fastest, and whole maps slowest, for maps of 256 and 128 pixels (docs/performance.md)."""
+
+LEAST_ROWS = 4
+"""Shorter strips would mostly compute the rows beside them."""
+
+StripMap: TypeAlias = Float[Tensor, "batch channels _ width"]
+"""Some rows of a feature map."""
+
+
+@runtime_checkable
+class StripBlock(Protocol):
+    """The parts of an NLCUnet block that are computed here."""
+
+    @property
+    def norm1(self) -> PixelLayerNorm:
+        """Before the branches."""
+        ...
+
+    @property
+    def attention(self) -> nn.Module | None:
+        """Attention over the whole map, if the block has any."""
+        ...
+
+    @property
+    def local(self) -> nn.Sequential:
+        """Depth-wise convolution, GELU, depth-wise convolution."""
+        ...
+
+    @property
+    def merge(self) -> Convolution:
+        """Over both branches."""
+        ...
+
+    @property
+    def channel_attention(self) -> ChannelAttention:
+        """Re-weights what was merged."""
+        ...
+
+    @property
+    def norm2(self) -> PixelLayerNorm:
+        """Before the feed-forward."""
+        ...
+
+    @property
+    def feed_forward(self) -> GatedFeedForward:
+        """The second half."""
+        ...
+
+
+def run_in_strips(block: StripBlock, x: FeatureMap) -> FeatureMap:
+    """What the block gives for ``x``.
+
+    Args:
+        block: an NLCUnet block.
+        x: float32 on the CPU.
+    """
+    x = x.contiguous(memory_format=torch.channels_last)
+    merged = _merge_branches(block, x)
+    factor = block.channel_attention.factor(merged.mean(dim=(2, 3), keepdim=True))
+    result = torch.empty_like(x)
+    hidden = block.feed_forward.contract.in_channels
+    for rows in strips(x.shape[2], 4 * x.shape[0] * hidden * x.shape[3], reach=1):
+        near = torch.addcmul(x[:, :, rows.near], merged[:, :, rows.near], factor)
+        own = near[:, :, rows.own_in_near]
+        result[:, :, rows.own] = _feed_forward(block.feed_forward, block.norm2(near), own, rows)
+    return result
+
+
+def _merge_branches(block: StripBlock, x: FeatureMap) -> FeatureMap:
+    """Attention beside local convolutions, merged."""
+    attended = None if block.attention is None else block.attention(block.norm1(x))
+    merged = torch.empty_like(x)
+    first, second = (layer for layer in block.local if isinstance(layer, Convolution))
+    for rows in strips(x.shape[2], 4 * x.shape[0] * x.shape[1] * x.shape[3], reach=2):
+        near = rows.pad(block.norm1(x[:, :, rows.near]))
+        # Where the map ends, the second convolution sees zeros, not what the first one gives beyond the end.
+        branch = convolve_gelu(near, first.weight, first.bias, padding=rows.padding, groups=first.groups)
+        branch = convolve(rows.pad(branch), second.weight, second.bias, padding=rows.padding, groups=second.groups)
+        if attended is not None:
+            branch = torch.cat([attended[:, :, rows.own], branch], dim=1)
+        merged[:, :, rows.own] = convolve(branch, block.merge.weight, block.merge.bias)
+    return merged
+
+
+def _feed_forward(layer: GatedFeedForward, near: StripMap, residual: StripMap, rows: "Strip") -> StripMap:
+    """The gated feed-forward of a strip, plus its residual; gate and content apart, each with its own weights."""
+    hidden = layer.contract.in_channels
+    expand, depthwise = layer.expand.weight, layer.depthwise.weight
+    gate = rows.pad(convolve(near, expand[:hidden]))
+    gate = convolve_gelu(gate, depthwise[:hidden], padding=rows.padding, groups=hidden)
+    content = rows.pad(convolve(near, expand[hidden:]))
+    gated = convolve_multiply(content, gate, depthwise[hidden:], padding=rows.padding, groups=hidden)
+    return convolve_add(gated, residual, layer.contract.weight)
+
+
+class Strip:
+    """Some rows of a map, and those around them that their results depend on.
+
+    Args:
+        start: first row.
+        stop: one past the last.
+        height: of the map.
+        reach: how many rows on either side are read, where there are any.
+    """
+
+    def __init__(self, start: int, stop: int, height: int, reach: int) -> None:
+        first, end = max(start - reach, 0), min(stop + reach, height)
+        self.own = slice(start, stop)
+        self.near = slice(first, end)
+        self.own_in_near = slice(start - first, stop - first)
+        is_first, is_last = start == 0, stop == height
+        # A strip that is the whole map leaves the zeros around it to the convolution, and saves a copy.
+        is_whole = is_first and is_last
+        self.padding = (1, 1) if is_whole else (0, 1)
+        """Padding of 3 × 3 convolutions over maps that went through ``pad``."""
+        self._zeros = (0, 0) if is_whole else (int(is_first), int(is_last))
+
+    def pad(self, maps: Float[Tensor, "batch channels _ width"]) -> Float[Tensor, "batch channels _ width"]:
+        """Maps of the strip with a row of zeros where the whole map ends above or below."""
+        return F.pad(maps, (0, 0, *self._zeros)) if any(self._zeros) else maps
+
+
+def strips(height: int, bytes_per_row: int, *, reach: int) -> Iterator[Strip]:
+    """Strips that cover every row once, from top to bottom, as equal as may be.
+
+    Args:
+        height: rows of the map.
+        bytes_per_row: of the widest map computed from a row.
+        reach: rows on either side that a strip reads.
+    """
+    rows = max(STRIP_BYTES // bytes_per_row, LEAST_ROWS, 1)
+    count = -(-height // rows)
+    edges = [height * index // count for index in range(count + 1)]
+    for start, stop in pairwise(edges):
+        yield Strip(start, stop, height, reach)
