@@ -3,17 +3,28 @@
 Run: ``python benchmarks/seams.py PICTURE [--model NAME]``. The difference between the two results is given in 8-bit
 steps. The jump is how much more that difference changes from one pixel to the next across the middle of an overlap
 than elsewhere: 1× means that borders cannot be told from the rest.
+
+``python benchmarks/seams.py FOLDER`` takes a folder of originals, such as Set14, degrades them with the middle one of
+Gaussian8's kernels, and tells what tiles cost in PSNR on Y against the originals.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 import nlcunet
+from nlcunet.degradations.kernels import gaussian8_kernels
+from nlcunet.degradations.pipeline import blur
+from nlcunet.evaluation.originals import find_originals, read_original
 from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference.tiles import plan_tiles
+from nlcunet.metrics.psnr import psnr_y
 from nlcunet.models.weights import WeightsHeader
+from nlcunet.tensors import round_to_8bit
 
 TILES = ((64, 16), (128, 0), (128, 8), (128, 16), (128, 32), (256, 16))
 
@@ -40,11 +51,51 @@ def core_borders(header: WeightsHeader, low_res: np.ndarray, tile: int, overlap:
     return {axis: [header.scale * s.core_start for s in spans.spans[1:]] for axis, spans in axes.items()}
 
 
+def compare_quality(folder: Path, model: str) -> None:
+    """Print what tiles cost in PSNR on Y, on average and at worst, and how near they come to the whole picture."""
+    scale = nlcunet.load(model).header.scale
+    kernel = gaussian8_kernels(scale)[4]
+    pairs = []
+    for path in find_originals(folder):
+        high_res = read_original(path, scale)
+        height, width = (side // scale for side in high_res.shape[-2:])
+        low_res = resize_bicubic(blur(high_res, kernel[None]), height, width)
+        pairs.append((round_to_8bit(low_res.clamp(0, 1)).float(), high_res.float()))
+    whole = results(pairs, nlcunet.load(model, tile=2048))
+    print(
+        f"| {folder.name}: tile, overlap | PSNR on Y | against whole | worst | PSNR to whole |\n|---|---|---|---|---|"
+    )
+    base = [float(psnr_y(result, high_res, border=scale)) for result, (_, high_res) in zip(whole, pairs, strict=True)]
+    print(f"| whole | {np.mean(base):.3f} | – | – | – |", flush=True)
+    for tile, overlap in ((64, 8), (64, 16), (96, 16), (128, 16)):
+        tiled = results(pairs, nlcunet.load(model, tile=tile, overlap=overlap))
+        values = [
+            float(psnr_y(result, high_res, border=scale)) for result, (_, high_res) in zip(tiled, pairs, strict=True)
+        ]
+        losses = np.subtract(values, base)
+        nearness = [
+            float(psnr_y(a, b, border=scale)) for a, b in zip(tiled, whole, strict=True) if not torch.equal(a, b)
+        ]
+        print(
+            f"| {tile}, {overlap} | {np.mean(values):.3f} | {losses.mean():+.3f} dB | {losses.min():+.3f} dB "
+            f"| {np.mean(nearness) if nearness else np.inf:.1f} dB |",
+            flush=True,
+        )
+
+
+def results(pairs: list[tuple[Tensor, Tensor]], upscaler: nlcunet.Upscaler) -> list[Tensor]:
+    """The low-resolution pictures, enlarged."""
+    return [round_to_8bit(upscaler.upscale(low_res)) for low_res, _ in pairs]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default="4x-NLCUnet-S")
     options = parser.parse_args()
+    if options.picture.is_dir():
+        compare_quality(options.picture, options.model)
+        return
     low_res = read_picture(options.picture).pixels
     whole = nlcunet.load(options.model, tile=4 * max(low_res.shape)).upscale(low_res)
     print("| tile, overlap | mean difference | largest | PSNR to untiled | jump at borders |\n|---|---|---|---|---|")

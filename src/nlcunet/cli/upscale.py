@@ -108,11 +108,13 @@ def upscale(
     from nlcunet.inference.jobs import plan_jobs, suffix_for
     from nlcunet.inference.sizes import SizeRequest
     from nlcunet.inference.upscaler import load
+    from nlcunet.models.weights import model_for_scale
 
     reporter = Reporter(as_json=as_json, is_verbose=verbose)
     request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
+    model = model or model_for_scale(scale)
     upscaler = load(
         model,
         device=device,

@@ -158,6 +158,18 @@ def embedded_models() -> tuple[str, ...]:
     )
 
 
+def model_for_scale(scale: float | int | None) -> str:
+    """The embedded weights for an enlargement: the smallest scale that reaches it, else the largest there is.
+
+    Args:
+        scale: any positive number; nothing gives the default.
+    """
+    own = {int(name[0]): name for name in embedded_models() if name[1:] == DEFAULT_MODEL[1:]}
+    if scale is None or not own:
+        return DEFAULT_MODEL
+    return own[min((each for each in own if each >= scale), default=max(own))]
+
+
 def find_weights(name_or_path: str | Path) -> Path:
     """The file behind an embedded name or a path.
 
