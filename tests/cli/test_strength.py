@@ -55,7 +55,7 @@ def test_records_and_settings_name_the_mixture(nlcunet: Run, save: Save, tmp_pat
     model = str(weights / "2x-Tiny.safetensors")
     result = nlcunet("upscale", "a.png", "-m", model, "--strength", "0.4", "--json", "-v")
     assert json.loads(result.stdout)["model"] == "2x-Tiny-GAN@0.40"
-    assert "2x-Tiny-GAN@0.40 on" in result.stderr
+    assert "2x-Tiny-GAN@0.40 in torch on" in result.stderr
 
 
 def test_records_name_the_model_without_a_strength_too(nlcunet: Run, save: Save, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_without_an_output_the_result_lies_beside_its_input(nlcunet: Run, save: 
         (["--long-edge", "90"], "photo_90long.png", (90, 60)),
         (["--suffix", "-large"], "photo-large.png", (120, 80)),
         (["--format", "webp"], "photo_x4.webp", (120, 80)),
-        (["--format", "jpg", "--quality", "50"], "photo_x4.jpg", (120, 80)),
+        (["--format", "jpg", "--file-quality", "50"], "photo_x4.jpg", (120, 80)),
         (
             ["-t", "16", "--overlap", "4", "--device", "cpu", "--precision", "float32", "--threads", "1"],
             "photo_x4.png",
@@ -74,7 +74,7 @@ def test_inputs_are_taken_as_arguments_and_as_options(nlcunet: Run, save: Save, 
 def test_quality_changes_the_size_of_the_file(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     for quality in ("10", "95"):
-        nlcunet("upscale", "a.png", "-o", f"{quality}.jpg", "--quality", quality)
+        nlcunet("upscale", "a.png", "-o", f"{quality}.jpg", "--file-quality", quality)
     assert (tmp_path / "10.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size
 
 
@@ -329,6 +329,7 @@ def test_a_json_record_tells_everything(nlcunet: Run, save: Save, tmp_path: Path
         "output_height": 80,
         "tiles": 1,
         "model": "bicubic-x4",
+        "quality": "balanced",
         "error": None,
     }
 
@@ -375,6 +376,6 @@ def test_nonsense_in_a_pipe_writes_nothing(nlcunet: Run) -> None:
 def test_verbose_tells_the_settings(nlcunet: Run, save: Save, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     assert (
-        "bicubic-x4 in torch on cpu, float32, tile auto, overlap 4; 1 picture"
+        "bicubic-x4 in torch on cpu, float32, tile auto, overlap 4, quality balanced; 1 picture"
         in nlcunet("upscale", "a.png", "-v").stderr
     )

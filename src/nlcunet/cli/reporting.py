@@ -91,7 +91,8 @@ class Reporter:
             engine = upscaler.engine
             self.screen.print(
                 f"{upscaler.header.name} in {engine.name} on {upscaler.device}, {engine.precisions[0]}, "
-                f"tile {tile}, overlap {upscaler.overlap}; {_plural(len(plan.jobs), 'picture')}"
+                f"tile {tile}, overlap {upscaler.overlap}, quality {upscaler.quality}; "
+                f"{_plural(len(plan.jobs), 'picture')}"
             )
         for path in plan.left_out:
             self.screen.print(f"{path}: left out, it is the result of another input")

@@ -39,7 +39,7 @@ def upscale(
     file_format: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help="png, jpeg, webp, tiff, …; by default as the input.")
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.")] = None,
+    file_quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.")] = None,
     strip_metadata: Annotated[
         bool,
         typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and resolution out; the colour profile stays."),
@@ -70,6 +70,12 @@ def upscale(
         typer.Option(
             metavar="0...1", help="Mix of PSNR weights (0: faithful) and GAN weights (1: vivid) of the model."
         ),
+    ] = None,
+    quality: Annotated[
+        str, typer.Option(metavar="NAME", help="fast, balanced, or best: the mean over 8 positions, 8 times as long.")
+    ] = "balanced",
+    attention_rounds: Annotated[
+        int | None, typer.Option(metavar="N", help="Hash rounds of sparse attention; by default as trained.")
     ] = None,
     tile: Annotated[
         str, typer.Option("-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.")
@@ -115,6 +121,11 @@ def upscale(
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
     model = model or model_for_scale(scale)
+    if quality.isdecimal():
+        raise ConfigError(
+            f"quality must be fast, balanced or best: got {quality!r}; that of jpeg, webp, avif and jxl files is "
+            "--file-quality"
+        )
     upscaler = load(
         model,
         device=device,
@@ -123,6 +134,8 @@ def upscale(
         overlap=overlap,
         threads=threads,
         strength=strength,
+        quality=quality,
+        attention_rounds=attention_rounds,
         engine=engine,
         on_export=lambda path: typer.echo(f"exporting {model} for {engine}, once: {path}", err=True),
     )
@@ -138,7 +151,7 @@ def upscale(
     settings = BatchSettings(
         request=request,
         overwrite=overwrite,
-        quality=quality,
+        quality=file_quality,
         strip_metadata=strip_metadata,
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
         layout=TiffLayout(compression=tiff_compression, pyramid=pyramid),

@@ -64,7 +64,9 @@ class Record:
         height: rows of the input.
         output_width: columns of the result.
         output_height: rows of the result.
-        model: name of the weights, with the strength where two are mixed: ``4x-NLCUnet-S-GAN@0.40``.
+        model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``, and the rounds
+            of attention where they are chosen, ``4x-NLCUnet-S@4-rounds``.
+        quality: ``fast``, ``balanced`` or ``best``.
         tiles: tiles of all passes.
         memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.
         seconds: time taken; for a dry run the estimate.
@@ -81,6 +83,7 @@ class Record:
     output_width: int | None = None
     output_height: int | None = None
     model: str | None = None
+    quality: str | None = None
     tiles: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
@@ -252,6 +255,7 @@ def _described(
         tiles=work.tile_count,
         memory_bytes=memory,
         model=upscaler.header.name,
+        quality=upscaler.quality,
     )
 
 

@@ -23,15 +23,18 @@ from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
 from nlcunet.inference.engines.engine import ENGINES, Engine
 from nlcunet.inference.engines.exported import ExportedEngine, is_exported, open_cached, open_exported
+from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
 from nlcunet.inference.planning import Work, plan_work
+from nlcunet.inference.quality import DEFAULT_QUALITY, find_quality
 from nlcunet.inference.samples import check_floats, dtype_between, without_needless_channels
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.models.attention_rounds import with_attention_rounds
 from nlcunet.models.blending import load_blend
 from nlcunet.models.weights import DEFAULT_MODEL, LoadedModel, WeightsHeader, load_model
 from nlcunet.runtime import (
@@ -59,6 +62,8 @@ def load(
     overlap: int | None = None,
     threads: int | None = None,
     strength: float | int | None = None,
+    quality: str = DEFAULT_QUALITY,
+    attention_rounds: int | None = None,
     engine: str = "auto",
     on_export: Callable[[Path], None] = lambda _: None,
 ) -> "Upscaler":
@@ -72,6 +77,8 @@ def load(
         overlap: of tiles.
         threads: on the CPU.
         strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
+        quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
+        attention_rounds: hash rounds of sparse attention; by default as many as the weights were trained with.
         engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
             exported file. For the latter two, weights are exported once into the cache folder.
         on_export: called with the file's path before weights are exported.
@@ -87,13 +94,21 @@ def load(
     if is_exported(name_or_path):
         if strength is not None:
             raise ConfigError("weights of an exported file cannot be mixed: name the weights, or leave strength out")
+        if attention_rounds is not None:
+            raise ConfigError(
+                "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
+            )
         exported = open_exported(Path(name_or_path), engine, device=device, precision=precision, threads=threads)
-        return Upscaler(exported, tile=tile, overlap=overlap, threads=threads)
+        return Upscaler(exported, tile=tile, overlap=overlap, threads=threads, quality=quality)
     model = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    if attention_rounds is not None:
+        model = with_attention_rounds(model, attention_rounds)
     if engine in {"onnx", "openvino"}:
         cached = open_cached(model, engine, device=device, precision=precision, threads=threads, on_export=on_export)
-        return Upscaler(cached, tile=tile, overlap=overlap, threads=threads)
-    return Upscaler(model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads)
+        return Upscaler(cached, tile=tile, overlap=overlap, threads=threads, quality=quality)
+    return Upscaler(
+        model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads, quality=quality
+    )
 
 
 class Upscaler:
@@ -107,8 +122,9 @@ class Upscaler:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         precision: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; see ``nlcunet.runtime.Precision``.
         tile: longest side of a tile in low-resolution pixels; ``"auto"`` fits it to the free memory.
-        overlap: what a tile reads beyond its part, in low-resolution pixels; by default what the model advises.
+        overlap: what a tile reads beyond its part, in low-resolution pixels; by default what quality and model advise.
         threads: CPU threads while the network runs; by default torch's own number.
+        quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
 
     Raises:
         DeviceError: there is no such device.
@@ -124,7 +140,9 @@ class Upscaler:
         tile: int | Literal["auto"] = "auto",
         overlap: int | None = None,
         threads: int | None = None,
+        quality: str = DEFAULT_QUALITY,
     ) -> None:
+        chosen_quality = find_quality(quality)
         if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
             raise ConfigError(f"tile must be auto or a number of pixels of at least 1: got {tile!r}")
         if overlap is not None and overlap < 0:
@@ -141,10 +159,11 @@ class Upscaler:
             engine, self.device = model, model.device
             self.dtype = torch.float32  # what tiles are planned for; engines that take less do no harm
         self.tile: int | Literal["auto"] = tile
-        self.overlap = model.header.tile_overlap if overlap is None else overlap
+        self.overlap = chosen_quality.overlap(model.header) if overlap is None else overlap
         self.threads = threads
-        self.engine = engine
-        self._run_tile = TileRunner(engine, self.overlap)
+        self.quality = quality
+        self.engine: Engine = SelfEnsemble(engine) if chosen_quality.self_ensemble else engine
+        self._run_tile = TileRunner(self.engine, self.overlap)
 
     @overload
     def upscale(
@@ -340,7 +359,7 @@ class Upscaler:
         return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
 
     def fingerprint(self) -> dict[str, Any]:
-        """What a result depends on beside picture, size and tile, as plain values: network, weights, precision."""
+        """What a result depends on beside picture, size and tile, as plain values: network, weights, quality."""
         model = self._model
         weights = weights_checksum(model) if isinstance(model, LoadedModel) else model.facts.weights_sha256
         return {
@@ -350,6 +369,7 @@ class Upscaler:
             "device": self.device.type,
             "precision": self.engine.precisions[0],
             "overlap": self.overlap,
+            "self_ensemble": isinstance(self.engine, SelfEnsemble),
         }
 
     def measure_seconds_per_pixel(self) -> float:

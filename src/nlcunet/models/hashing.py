@@ -8,6 +8,8 @@ Shape legend: tokens = height · width; embedding = channels / 4; rounds = hash 
 padded to whole chunks.
 """
 
+import zlib
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -30,6 +32,25 @@ def make_rotations(
     generator = torch.Generator().manual_seed(seed)
     rotations = torch.randn(embedding, num_hashes, max_buckets // 2, generator=generator, dtype=torch.float64)
     return rotations.half().float()
+
+
+def change_rounds(rotations: Float[Tensor, "embedding rounds half"], rounds: int) -> Float[Tensor, "embedding _ half"]:
+    """Rotations for another number of rounds: the first of those that are there, or all of them and further ones.
+
+    A further one depends only on the first round's and on its own number, so that each stays as it is however many
+    follow; it needs no seed beside the weights.
+
+    Args:
+        rotations: those stored with the weights.
+        rounds: how many are wanted, at least 1.
+    """
+    embedding, stored, half = rotations.shape
+    first = rotations[:, 0].half().cpu().contiguous().numpy().tobytes()
+    further = [
+        make_rotations(embedding, 1, 2 * half, zlib.crc32(f"round {number}".encode(), zlib.crc32(first)))
+        for number in range(stored, rounds)
+    ]
+    return torch.cat([rotations[:, :rounds], *(each.to(rotations) for each in further)], dim=1)
 
 
 def hash_tokens(
