@@ -5,7 +5,7 @@ Nothing here keeps state, and whatever of torch's global state is changed is put
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
@@ -178,6 +178,20 @@ def thread_limit(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def threads_of_workers(each: int) -> Iterator[Callable[[], None]]:
+    """What a thread must call when it begins, so that torch uses ``each`` CPU threads in it; the caller's stay its own.
+
+    Args:
+        each: threads of torch for each of the threads that are started inside.
+    """
+    before = torch.get_num_threads()
+    try:
+        yield lambda: torch.set_num_threads(each)
+    finally:
+        torch.set_num_threads(before)  # also what threads begin with that are started later
 
 
 def seed_everything(seed: int) -> None:

@@ -43,7 +43,7 @@ def make(height: int = 110, width: int = 70, channels: int = 3, dtype: str = "ui
 
 
 def small_tiles(model: str = "bicubic-x2") -> Upscaler:
-    return load(model, tile=32, device="cpu")
+    return load(model, tile=32, device="cpu", threads=1)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def run_and_die(self, tile):
 
 Upscaler._run = run_and_die
 settings = GiantSettings(request=SizeRequest(scale=scale), file_format="png", max_pixels=10**8)
-upscale_giant(source, target, load("bicubic-x2", tile=32, device="cpu"), settings)
+upscale_giant(source, target, load("bicubic-x2", tile=32, device="cpu", threads=1), settings)
 """
 
 

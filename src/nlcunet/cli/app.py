@@ -21,6 +21,10 @@ from typer.main import get_command
 from nlcunet.errors import NlcunetError
 from nlcunet.version import __version__
 
+# Threads of torch that wait for each other shall sleep, not spin: on a busy machine spinning makes everything several
+# times slower, and on a free one it gains next to nothing (docs/performance.md). Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 EXIT_COULD_NOT_START = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143

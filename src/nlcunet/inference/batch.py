@@ -245,7 +245,7 @@ def _described(
     kind = (header.channels + header.has_alpha, header.bit_depth // 8)
     memory = work.streamed_bytes(*kind) if is_streamed else work.picture_bytes(*kind)
     if upscaler.device.type == "cpu":
-        memory += work.network_bytes(upscaler.header, upscaler.dtype)
+        memory += work.network_bytes(upscaler.header, upscaler.dtype, upscaler.tiles_at_once)
     return replace(
         record,
         width=header.width,

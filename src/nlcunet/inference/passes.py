@@ -18,6 +18,7 @@ from nlcunet.inference.samples import AlphaBounds, samples_to_tile, write_sample
 from nlcunet.inference.sizes import Pass
 from nlcunet.inference.tiles import Span, TilePlan
 from nlcunet.models.weights import WeightsHeader
+from nlcunet.runtime import threads_of_workers
 
 RunTile = Callable[[Tensor], Tensor]
 """The network over one padded tile: (3, height, width) to (3, scale · height, scale · width), float32 on the CPU."""
@@ -76,6 +77,7 @@ class NetworkPass:
         on_tile: called after every tile.
         tiles_ahead: how many tiles are read while another one is enlarged; 0 reads when needed, in the same thread.
         tiles_at_once: how many tiles are in the network, or on the way to or from it, at a time.
+        threads_per_tile: CPU threads for each of several tiles at once.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class NetworkPass:
         on_tile: Callable[[], None],
         tiles_ahead: int = 0,
         tiles_at_once: int = 1,
+        threads_per_tile: int = 1,
     ) -> None:
         self.source = source
         self.step = step
@@ -100,6 +103,7 @@ class NetworkPass:
         self._on_tile = on_tile
         self._tiles_ahead = tiles_ahead
         self._tiles_at_once = tiles_at_once
+        self._threads_per_tile = threads_per_tile
         self._blender = RowBlender(tiling, header.scale)
         size = (step.height * header.scale, step.width * header.scale)
         target = (step.target_height, step.target_width)
@@ -152,7 +156,8 @@ class NetworkPass:
         """The tiles of a row, enlarged: colour, and alpha behind it."""
         columns = self.tiling.columns.spans
         reader = read_ahead(lambda span: self._read(row_span, span), columns, self._tiles_ahead)
-        return map_ahead(self._enlarge, self._counted(reader), self._tiles_at_once)
+        with threads_of_workers(self._threads_per_tile) as begin_thread:
+            yield from map_ahead(self._enlarge, self._counted(reader), self._tiles_at_once, begin_thread)
 
     def _counted(self, reader: Iterator[tuple[list[Tensor], float]]) -> Iterator[list[Tensor]]:
         """What was read, and the time that it took to come."""

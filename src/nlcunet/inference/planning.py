@@ -87,9 +87,17 @@ class Work:
             peaks.append(channels * (fade + blocks + band + strips))
         return max(peaks)
 
-    def network_bytes(self, header: WeightsHeader, dtype: torch.dtype) -> int:
-        """Memory of the device at the peak: that of the largest tile."""
-        return max(tiling.rows.tile * tiling.columns.tile for tiling in self.tilings) * bytes_per_pixel(header, dtype)
+    def at_once(self, index: int, limit: int) -> int:
+        """How many tiles of a pass are in the network at a time: those of one row of tiles, at most ``limit``."""
+        return min(limit, len(self.tilings[index].columns.spans))
+
+    def network_bytes(self, header: WeightsHeader, dtype: torch.dtype, tiles_at_once: int = 1) -> int:
+        """Memory of the device at the peak: that of the largest tile, as often as tiles are worked on at a time."""
+        peaks = (
+            tiling.rows.tile * tiling.columns.tile * self.at_once(index, tiles_at_once)
+            for index, tiling in enumerate(self.tilings)
+        )
+        return max(peaks) * bytes_per_pixel(header, dtype)
 
 
 def plan_work(height: int, width: int, request: SizeRequest, header: WeightsHeader, *, tile: int, overlap: int) -> Work:

@@ -41,19 +41,25 @@ def read_ahead(read: Callable[[Place], Item], places: Iterable[Place], ahead: in
                 future.cancel()
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> Iterator[Result]:
+def map_ahead(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    at_once: int,
+    begin_thread: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
     """What ``function`` gives for each item, in order, worked on in so many threads.
 
     Args:
         function: called for several items at a time; what it raises is raised where its result is taken.
         items: taken one by one, in the thread that takes the results, at most ``at_once`` ahead of them.
         at_once: threads; 1 works in the same thread when asked.
+        begin_thread: called first in every thread that is started.
     """
     if at_once == 1:
         yield from map(function, items)
         return
     remaining = iter(items)
-    with ThreadPoolExecutor(at_once, thread_name_prefix="map-ahead") as threads:
+    with ThreadPoolExecutor(at_once, thread_name_prefix="map-ahead", initializer=begin_thread) as threads:
         waiting: deque[Future[Result]] = deque(threads.submit(function, item) for item in islice(remaining, at_once))
         try:
             while waiting:

@@ -264,7 +264,8 @@ class Upscaler:
         if tile is not None:
             return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap)
         if self.tile == "auto":
-            tile = automatic_tile(free_memory_bytes(self.device), self.header, self.device, self.dtype)
+            free = free_memory_bytes(self.device) // self.tiles_at_once
+            tile = automatic_tile(free, self.header, self.device, self.dtype)
         else:
             tile = self.tile
         tile = min(tile, self._run_tile.largest_side or tile)
@@ -304,17 +305,29 @@ class Upscaler:
         tiles_ahead: int = 0,
     ) -> NetworkPass:
         """One of the passes of ``work`` over a source, not yet begun; see ``NetworkPass``."""
+        at_once = work.at_once(index, self.tiles_at_once)
         return NetworkPass(
             source,
             work.passes[index],
             work.tilings[index],
             self.header,
-            self._run,
+            self._run if at_once == 1 else self._run_tile,
             dtype=dtype,
             on_tile=on_tile,
             tiles_ahead=tiles_ahead,
-            tiles_at_once=self._run_tile.engine.tiles_at_once,
+            tiles_at_once=at_once,
+            threads_per_tile=max(1, self._thread_count // at_once),
         )
+
+    @property
+    def tiles_at_once(self) -> int:
+        """In how many tiles at a time, at most, the engine works; on a CPU each needs a thread of its own."""
+        limit = self.engine.tiles_at_once
+        return min(limit, self._thread_count) if self.device.type == "cpu" else limit
+
+    @property
+    def _thread_count(self) -> int:
+        return self.threads or torch.get_num_threads()
 
     def _last_pass(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
         """The last pass over a picture, not yet begun; those before it are done, their results held whole."""
@@ -341,7 +354,7 @@ class Upscaler:
         channels, has_alpha = picture.pixels.shape[2], picture.alpha is not None
         needed = work.picture_bytes(channels + has_alpha, picture.pixels.dtype.itemsize)
         if self.device.type == "cpu":
-            needed += work.network_bytes(self.header, self.dtype)
+            needed += work.network_bytes(self.header, self.dtype, self.tiles_at_once)
         free = free_system_memory_bytes()
         if needed > free:
             raise DeviceError(

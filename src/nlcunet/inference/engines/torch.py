@@ -17,8 +17,10 @@ STEADIER_TYPES = {
 """What to compute in again when a type overflows: bfloat16 has the range of float32."""
 
 
-TILES_AT_ONCE_CUDA = 3
-"""One is computed while another one's result is copied and a third one's is blended."""
+TILES_AT_ONCE = {"cuda": 3, "cpu": 4}
+"""On CUDA one tile is computed while another one's result is copied and a third one's is blended. On a CPU threads that
+each have a tile of their own never wait for each other, as threads inside a tile do after every operation; more than
+four would only take memory."""
 
 
 class TorchEngine:
@@ -39,7 +41,7 @@ class TorchEngine:
         self.device = device
         self.precisions = tuple(_name(each) for each in (dtype, *STEADIER_TYPES[dtype]))
         self.lane = CudaLane(device) if device.type == "cuda" else None
-        self.tiles_at_once = TILES_AT_ONCE_CUDA if self.lane is not None else 1
+        self.tiles_at_once = TILES_AT_ONCE.get(device.type, 1)
 
     @torch.inference_mode()
     def run(
