@@ -1,5 +1,6 @@
 """Shapes in signatures are checked in every test; computations are repeatable."""
 
+import gc
 import signal
 from contextlib import contextmanager
 
@@ -23,11 +24,13 @@ def _seeded() -> None:
 
 @contextmanager
 def _unchecked_shapes():
-    """While a network is drawn, shapes are unknowns, and checking those is slow."""
+    """While a network is drawn, shapes are unknowns, and checking those is slow; so is looking for garbage."""
     jaxtyping.config.update("jaxtyping_disable", True)
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
         jaxtyping.config.update("jaxtyping_disable", False)
 
 
@@ -53,12 +56,24 @@ def tiny():
 
 
 @pytest.fixture(scope="session")
-def drawn(tiny):
-    """Its ONNX graph as bytes, which also tells what its attention did; drawn once, because it takes seconds."""
+def drawn(tiny, tmp_path_factory, request):
+    """Its ONNX graph as bytes, which also tells what its attention did.
+
+    Drawn once for all workers of a run, because it takes a quarter of a minute.
+    """
+    from filelock import FileLock
+
     from nlcunet.export.onnx import make_onnx
 
-    with _unchecked_shapes():
-        return make_onnx(tiny).SerializeToString()
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent  # every worker has a folder of its own in it
+    path = folder / "drawn.onnx"
+    with FileLock(folder / "drawn.lock"):
+        if not path.exists():
+            with _unchecked_shapes():
+                path.write_bytes(make_onnx(tiny).SerializeToString())
+    return path.read_bytes()
 
 
 @pytest.fixture

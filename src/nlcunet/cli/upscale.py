@@ -137,7 +137,9 @@ def upscale(
         quality=quality,
         attention_rounds=attention_rounds,
         engine=engine,
-        on_export=lambda path: typer.echo(f"exporting {model} for {engine}, once: {path}", err=True),
+        on_export=lambda path: typer.echo(
+            f"exporting {model} for {engine}, once; a minute or more passes: {path}", err=True
+        ),
     )
     plan = plan_jobs(
         [*(inputs or ()), *(more_inputs or ())],

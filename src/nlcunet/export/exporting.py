@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nlcunet.errors import ConfigError, ExportError
 from nlcunet.export.facts import ExportFacts, Parity, weights_checksum
+from nlcunet.export.libraries import import_library
 from nlcunet.export.onnx import make_onnx, without_watching, write_facts
 from nlcunet.export.openvino import write_openvino
 from nlcunet.export.pictures import read_pictures
@@ -71,6 +72,18 @@ class ExportRequest:
             raise ConfigError(f"tiles to verify must be at least 1 pixel: got {self.tiles}")
 
 
+def check_libraries(request: ExportRequest) -> None:
+    """Import what an export needs, before the minutes of work and not after them.
+
+    Raises:
+        ExportError: a library is missing.
+    """
+    if request.to in {"onnx", "openvino"}:
+        runtimes = {"onnxruntime"} if request.to == "onnx" or request.precision == "int8" else set()
+        for name in sorted({"onnx", "onnxscript", *runtimes, *({"openvino"} & {request.to})}):
+            import_library(name)
+
+
 def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> ExportFacts:
     """Write a network in another format, verified against PyTorch on tiles of real pictures.
 
@@ -89,6 +102,7 @@ def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> Expo
     suffix = TARGETS[request.to].suffix
     if path.suffix != suffix:
         raise ConfigError(f"a file for {request.to} must end in {suffix}: got {path.name}")
+    check_libraries(request)
     batches = cut_tiles(read_pictures(request.verification), request.tiles, model.header)
     make = {"onnx": _export_onnx, "openvino": _export_openvino, "torch": _export_torch}.get(request.to, _export_package)
     try:

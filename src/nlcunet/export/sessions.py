@@ -47,7 +47,9 @@ def open_onnx(
             source if isinstance(source, bytes) else str(source), options, providers=list(providers)
         )
     except Exception as error:
-        raise ExportError(f"{_named(source)} must be an ONNX graph that ONNX Runtime can run: {error}") from error
+        raise ExportError(
+            f"{_named(source)} must be an ONNX graph that ONNX Runtime can run: {_reason(error)}"
+        ) from error
 
     def run(batch: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         with _memory_errors():
@@ -79,7 +81,7 @@ def open_openvino(source: bytes | Path | Any, threads: int | None = None) -> tup
             source = core.read_model(model=str(source))
         compiled = core.compile_model(source, "CPU", settings)
     except Exception as error:
-        raise ExportError(f"{_named(source)} must be a graph that OpenVINO can run: {error}") from error
+        raise ExportError(f"{_named(source)} must be a graph that OpenVINO can run: {_reason(error)}") from error
     request = compiled.create_infer_request()
 
     def run(batch: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
@@ -99,6 +101,12 @@ def _facts_of(graph: Any) -> str:
 
 def _to_tensors(arrays: list[np.ndarray]) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(np.array(array)) for array in arrays)
+
+
+def _reason(error: Exception) -> str:
+    """The last line of what an engine says, which is the cause; those before it name places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[-1] if lines else type(error).__name__}; is the file whole? write it again with `nlcunet export`"
 
 
 def _named(source: object) -> str:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError, ExportError
-from nlcunet.export.exporting import ExportRequest, export_model
+from nlcunet.export.exporting import ExportRequest, check_libraries, export_model
 from nlcunet.export.facts import ExportFacts, weights_checksum
 from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
@@ -151,6 +151,7 @@ def open_cached(
     name = f"{model.header.name}-{weights_checksum(model)[:16]}-{__version__}-{request.precision}"
     path = cache_folder() / "exports" / f"{name.replace('/', '_')}{SUFFIX_OF_ENGINE[engine]}"
     if not path.is_file():
+        check_libraries(request)
         on_export(path)
         export_model(model, path, request)
     return open_exported(path, engine, device=device, threads=threads)
