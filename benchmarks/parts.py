@@ -58,6 +58,7 @@ FUNCTIONS: tuple[tuple[Any, str, str], ...] = (
     (strips, "_merge_branches", BRANCH),
     (strips, "_feed_forward", FEED_FORWARD),
     (nlcunet, "bicubic_skip", SKIP),
+    (nlcunet, "upsample_in_strips", UPSAMPLER),
 )
 VIEWS = {
     *(
@@ -134,7 +135,7 @@ class Counter(TorchDispatchMode):
 
 def modules_by_part(network: NLCUnet) -> dict[nn.Module, str]:
     """Modules that are a part as a whole."""
-    parts: dict[nn.Module, str] = {network.upsampler: UPSAMPLER}
+    parts: dict[nn.Module, str] = {}
     for name in ("head", "down1", "down2", "up1", "up2", "merge1", "fusion"):
         parts[getattr(network, name)] = RESOLUTION
     for module in network.modules():

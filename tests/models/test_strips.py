@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.models import fused_convolution, strips
-from nlcunet.models.nlcunet import Block, NLCUnet, NLCUnetConfig
-from nlcunet.models.strips import run_in_strips
+from nlcunet.models.layers import Convolution
+from nlcunet.models.nlcunet import Block, NLCUnet, NLCUnetConfig, make_upsampler
+from nlcunet.models.strips import run_in_strips, upsample_in_strips
 
 TINY = NLCUnetConfig(width=8, depths=(1, 1, 1, 1, 1, 1), attention=("none", "sparse", "sparse", "none", "none", "none"))
 
@@ -60,7 +61,7 @@ def test_without_fused_operators_the_same_comes_out(monkeypatch):
 
 
 def test_this_pytorch_has_the_fused_operators():
-    assert fused_convolution.HAS_OPERATORS == torch.backends.mkldnn.is_available()
+    assert torch.backends.mkldnn.is_available() == fused_convolution.HAS_OPERATORS
 
 
 def test_missing_operators_are_noticed(monkeypatch):
@@ -92,6 +93,22 @@ def test_no_map_of_a_strip_is_larger_than_planned(monkeypatch):
         with torch.inference_mode():
             block(torch.randn(1, 8, height, 32))
         assert max(largest) < 2 * 20_000
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("kind", ["stepwise", "direct"])
+@pytest.mark.parametrize("height", [1, 5, 12, 31])
+def test_the_upsampler_in_strips_equals_the_upsampler(monkeypatch, scale, kind, height):
+    monkeypatch.setattr(strips, "UPSAMPLER_BYTES", 4 * 128 * 11 * 5)
+    torch.manual_seed(0)
+    upsampler = make_upsampler(NLCUnetConfig(width=8, scale=scale, upsampler=kind))
+    for layer in upsampler:
+        if isinstance(layer, Convolution):
+            torch.nn.init.normal_(layer.weight, std=0.2)
+    x = torch.randn(2, 8, height, 11)
+    with torch.inference_mode():
+        result = upsample_in_strips(upsampler, x)
+    torch.testing.assert_close(result, upsampler(x).detach(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

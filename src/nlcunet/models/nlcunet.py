@@ -24,7 +24,7 @@ from nlcunet.models.attention import NonLocalAttention
 from nlcunet.models.fused_convolution import can_compute_only
 from nlcunet.models.layers import ChannelAttention, Convolution, GatedFeedForward, PixelLayerNorm
 from nlcunet.models.skip import bicubic_skip
-from nlcunet.models.strips import run_in_strips
+from nlcunet.models.strips import run_in_strips, upsample_in_strips
 from nlcunet.tensors import FeatureMap
 
 SIZE_MULTIPLE = 4
@@ -192,6 +192,7 @@ class NLCUnet(nn.Module):
         quarter = self.latent(self.down2(half))
         half = self.decoder1(self.merge1(torch.cat([half, self.up1(quarter)], dim=1)))
         full = self.refinement(self.decoder2(torch.cat([full, self.up2(half)], dim=1)))
-        detail = self.upsampler(self.fusion(full))
+        fused = self.fusion(full)
+        detail = upsample_in_strips(self.upsampler, fused) if can_compute_only(fused) else self.upsampler(fused)
         result: Tensor = detail + bicubic_skip(low_res, self.config.scale)
         return result

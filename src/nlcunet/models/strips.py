@@ -10,6 +10,7 @@ A block needs the mean of all its merged branches before its second half: so it 
 Shape legend: channels as in ``nlcunet``; hidden = int(2.66 · channels) of the feed-forward.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -26,6 +27,9 @@ from nlcunet.tensors import FeatureMap
 STRIP_BYTES = 6 * 2**20
 """Widest map of a strip: fits with its neighbours into a share of a server's level-3 cache. Of strips of 4 to 32 rows
 the longest were fastest, and whole maps slowest, for maps of 256 and 128 pixels (docs/performance.md)."""
+
+UPSAMPLER_BYTES = 32 * 2**20
+"""Likewise for the upsampler, whose strips are computed with neighbours: longer, so that these cost little."""
 
 LEAST_ROWS = 4
 """Shorter strips would mostly compute the rows beside them."""
@@ -118,6 +122,33 @@ def _feed_forward(layer: GatedFeedForward, near: StripMap, residual: StripMap, r
     content = rows.pad(convolve(near, expand[hidden:]))
     gated = convolve_multiply(content, gate, depthwise[hidden:], padding=rows.padding, groups=hidden)
     return convolve_add(gated, residual, layer.contract.weight)
+
+
+def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor, "batch 3 high_height high_width"]:
+    """The RGB detail that convolutions and pixel shuffles make of ``x``, a few rows at a time.
+
+    Rows are computed with some of their neighbours, as many as the convolutions reach, and these are cut off again: the
+    zeros that a convolution puts beyond a strip's end never get into what is kept.
+
+    Args:
+        upsampler: convolutions of 3 × 3 and pixel shuffles.
+        x: float32 on the CPU.
+    """
+    reach, scale, widest = 0.0, 1, 0
+    for layer in upsampler:
+        if isinstance(layer, nn.PixelShuffle):
+            scale *= layer.upscale_factor
+        elif isinstance(layer, Convolution):
+            reach += 1 / scale
+            widest = max(widest, layer.out_channels * scale * scale)
+    batch, _, height, width = x.shape
+    size = (batch, 3, height * scale, width * scale)
+    result = torch.empty(size, memory_format=torch.channels_last)
+    for rows in strips(height, 4 * batch * widest * width * STRIP_BYTES // UPSAMPLER_BYTES, reach=math.ceil(reach)):
+        near = upsampler(x[:, :, rows.near])
+        own = slice(scale * rows.own_in_near.start, scale * rows.own_in_near.stop)
+        result[:, :, scale * rows.own.start : scale * rows.own.stop] = near[:, :, own]
+    return result
 
 
 class Strip:
