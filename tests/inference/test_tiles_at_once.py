@@ -68,7 +68,7 @@ def test_memory_is_planned_for_every_tile_at_once():
     one, two = (work.network_bytes(upscaler.header, upscaler.dtype, count) for count in (1, 2))
     assert two == 2 * one
     single = upscaler.plan(30, 30, SizeRequest())
-    assert single.network_bytes(upscaler.header, upscaler.dtype, 2) == one
+    assert len({single.network_bytes(upscaler.header, upscaler.dtype, count) for count in (1, 2)}) == 1
 
 
 def test_results_come_in_order_and_not_too_far_ahead():

@@ -360,7 +360,7 @@ def test_an_interrupt_that_ends_the_compiler_saves_and_stops(tmp_path, make_reci
     whole = train(make_recipe(), tmp_path / "whole", processes=processes)
     before = signal.signal(signal.SIGTERM, lambda *_: stops.append(True))
     monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr("nlcunet.training.trainer.torch.compile", lambda module: module)
+    monkeypatch.setattr("nlcunet.training.trainer.torch.compile", lambda module, **_: module)
     recipe = make_recipe({"compile": True})
     try:
         train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
