@@ -104,7 +104,7 @@ def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> Expo
         raise ConfigError(f"a file for {request.to} must end in {suffix}: got {path.name}")
     check_libraries(request)
     batches = cut_tiles(read_pictures(request.verification), request.tiles, model.header)
-    make = {"onnx": _export_onnx, "openvino": _export_openvino, "torch": _export_torch}.get(request.to, _export_package)
+    make = {"onnx": _export_onnx, "openvino": _export_openvino}.get(request.to, _export_torch)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".nlcunet-") as folder:
@@ -164,19 +164,12 @@ def _export_openvino(model: LoadedModel, draft: Path, request: ExportRequest, ba
 
 
 def _export_torch(model: LoadedModel, draft: Path, request: ExportRequest, batches: Sequence[Tensor]) -> ExportFacts:
+    """A graph, or a package, which keeps facts known before it is compiled: so parity is that of what is drawn."""
+    is_graph = request.to == "torch"
     parity = compare(model, watch_network(model, request.precision), batches, BOUNDS[request.precision])
     facts = _facts(model, request, parity)
-    write_graph(model, facts, draft)
-    _check_written(model, lambda: open_graph(draft)[0], request, batches)
-    return facts
-
-
-def _export_package(model: LoadedModel, draft: Path, request: ExportRequest, batches: Sequence[Tensor]) -> ExportFacts:
-    """A package keeps facts that are known before it is compiled, so its parity is that of what is drawn."""
-    parity = compare(model, watch_network(model, request.precision), batches, BOUNDS[request.precision])
-    facts = _facts(model, request, parity)
-    compile_package(model, facts, draft)
-    _check_written(model, lambda: open_package(draft)[0], request, batches)
+    (write_graph if is_graph else compile_package)(model, facts, draft)
+    _check_written(model, lambda: (open_graph if is_graph else open_package)(draft)[0], request, batches)
     return facts
 
 

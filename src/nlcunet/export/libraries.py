@@ -1,5 +1,8 @@
 """Libraries that only the extra ``export`` brings, imported when they are needed."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -20,3 +23,19 @@ def import_library(name: str) -> ModuleType:
             f"this needs {missing}, which could not be imported ({error}); install it with: "
             "pip install 'nlcunet[export]'"
         ) from error
+
+
+@contextmanager
+def quiet_log(name: str | None = None) -> Iterator[None]:
+    """Without a library's remarks below errors while it is open.
+
+    Args:
+        name: of its logger; nothing means the root logger.
+    """
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

@@ -1,14 +1,11 @@
 """To ONNX: the drawn graph in ONNX's operators, with names, one file, and facts in its metadata."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from nlcunet.errors import ExportError
 from nlcunet.export.drawing import draw, quiet
 from nlcunet.export.facts import FACTS_KEY, INPUT_NAME, OUTPUT_NAME, ExportFacts
-from nlcunet.export.libraries import import_library
+from nlcunet.export.libraries import import_library, quiet_log
 from nlcunet.models.weights import LoadedModel
 
 OPSET = 20
@@ -31,7 +28,7 @@ def make_onnx(model: LoadedModel, precision: str = "float32") -> Any:
 
     graph = draw(model, precision)
     try:
-        with quiet(), _quiet_log():
+        with quiet(), quiet_log("torch.onnx"):
             program = torch.onnx.export(
                 graph, (), dynamo=True, input_names=[INPUT_NAME], opset_version=OPSET, verbose=False
             )
@@ -82,15 +79,3 @@ def _name_sides(graph: Any, scale: int) -> None:
         dims = value.type.tensor_type.shape.dim
         for position, name in zip((0, 2, 3), ("batch", *sides), strict=True):
             dims[position].dim_param = name
-
-
-@contextmanager
-def _quiet_log() -> Iterator[None]:
-    """Without the exporter's remarks on libraries that are not installed and not needed."""
-    log = logging.getLogger("torch.onnx")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

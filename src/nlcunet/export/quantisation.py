@@ -8,10 +8,8 @@ Weights have 7 bits. Processors without VNNI instructions add two products of 8 
 weights of 8 bits NLCUnet-S lost 2 dB there.
 """
 
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from torch import Tensor
 
 from nlcunet.export.drawing import quiet
 from nlcunet.export.facts import INPUT_NAME
-from nlcunet.export.libraries import import_library
+from nlcunet.export.libraries import import_library, quiet_log
 
 KEPT_PARTS = ("attention", "channel_attention", "head", "fusion", "upsampler", "estimator")
 """Modules whose convolutions stay in float32; a part of a name between dots."""
@@ -39,7 +37,7 @@ def quantise(proto: Any, tiles: Sequence[Float[Tensor, "_ 3 _ _"]]) -> Any:
     quantization = import_library("onnxruntime.quantization")
     onnx = import_library("onnx")
     kept = [node.name for node in proto.graph.node if node.op_type == "Conv" and _is_kept(node)]
-    with tempfile.TemporaryDirectory() as folder, quiet(), _quiet_log():
+    with tempfile.TemporaryDirectory() as folder, quiet(), quiet_log():
         source, target = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         onnx.save(proto, source)
         quantization.quantize_static(
@@ -63,18 +61,6 @@ def _is_kept(node: Any) -> bool:
         return True
     scopes = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), "")
     return any(part in KEPT_PARTS for part in scopes.replace("'", ".").replace(",", ".").split("."))
-
-
-@contextmanager
-def _quiet_log() -> Iterator[None]:
-    """Without the advice to simplify the graph first, which the exporter has done."""
-    log = logging.getLogger()
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 class _Tiles:

@@ -6,7 +6,7 @@ same is done in two steps. (oneDNN's documentation, "Primitive Attributes: Post-
 https://uxlfoundation.github.io/oneDNN/dev_guide_attributes_post_ops.html.)
 """
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -82,31 +82,17 @@ def convolve_gelu(
     return F.gelu(F.conv2d(x, weight, bias, padding=padding, groups=groups))
 
 
-def convolve_multiply(
+def convolve_with(
     x: Maps,
     other: Maps,
     weight: Tensor,
-    bias: Tensor | None = None,
     *,
+    operation: Literal["add", "mul"],
     padding: tuple[int, int] = (0, 0),
     groups: int = 1,
 ) -> Maps:
-    """A convolution times ``other``."""
+    """A convolution without bias, plus or times ``other``."""
     if HAS_OPERATORS:
-        return _binary(x, other, weight, bias, padding, groups, "mul")
-    return F.conv2d(x, weight, bias, padding=padding, groups=groups).mul_(other)
-
-
-def convolve_add(
-    x: Maps,
-    other: Maps,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    padding: tuple[int, int] = (0, 0),
-    groups: int = 1,
-) -> Maps:
-    """A convolution plus ``other``."""
-    if HAS_OPERATORS:
-        return _binary(x, other, weight, bias, padding, groups, "add")
-    return F.conv2d(x, weight, bias, padding=padding, groups=groups).add_(other)
+        return _binary(x, other, weight, None, padding, groups, operation)
+    result = F.conv2d(x, weight, padding=padding, groups=groups)
+    return result.add_(other) if operation == "add" else result.mul_(other)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcunet.models.fused_convolution import convolve, convolve_add, convolve_gelu, convolve_multiply
+from nlcunet.models.fused_convolution import convolve, convolve_gelu, convolve_with
 from nlcunet.models.layers import ChannelAttention, Convolution, GatedFeedForward, PixelLayerNorm
 from nlcunet.tensors import FeatureMap
 
@@ -120,8 +120,8 @@ def _feed_forward(layer: GatedFeedForward, near: StripMap, residual: StripMap, r
     gate = rows.pad(convolve(near, expand[:hidden]))
     gate = convolve_gelu(gate, depthwise[:hidden], padding=rows.padding, groups=hidden)
     content = rows.pad(convolve(near, expand[hidden:]))
-    gated = convolve_multiply(content, gate, depthwise[hidden:], padding=rows.padding, groups=hidden)
-    return convolve_add(gated, residual, layer.contract.weight)
+    gated = convolve_with(content, gate, depthwise[hidden:], operation="mul", padding=rows.padding, groups=hidden)
+    return convolve_with(gated, residual, layer.contract.weight, operation="add")
 
 
 def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor, "batch 3 high_height high_width"]:
