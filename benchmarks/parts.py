@@ -87,6 +87,8 @@ class Details:
     bytes: dict[str, int]
     rate: float = math.nan
     """The machine's matrix rate in that run, GFLOP/s."""
+    bandwidth: float = math.nan
+    """Bytes that a large copy reads and writes per second, GB/s."""
     seconds_all: float = math.nan
     """Of a run that nobody watches."""
 

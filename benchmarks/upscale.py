@@ -69,7 +69,7 @@ def compare_parts(options: argparse.Namespace) -> None:
             network(low_res[:, :, :32, :32])
             print(peak_bytes(lambda: network(low_res)))
         return
-    print(describe_machine(), f"; copies {copy_bandwidth_gbytes():.0f} GB/s\n", sep="")
+    print(describe_machine(), "\n")
     print("| network | LR | GFLOP | ms | share of matrix rate | reference ms | faster | peak MiB | reference MiB |")
     print("|---|---|---|---|---|---|---|---|---|")
     details = {(size, side): compare_one(size, side, options) for size in sizes for side in options.sides}
@@ -109,7 +109,7 @@ def compare_one(size: str, side: int, options: argparse.Namespace) -> Details:
         f"| {peaks[0]:.0f} | {f'{peaks[1]:.0f}' if has_reference else '–'} |",
         flush=True,
     )
-    details.rate, details.seconds_all = rate, best
+    details.rate, details.bandwidth, details.seconds_all = rate, copy_bandwidth_gbytes(), best
     return details
 
 
@@ -121,8 +121,8 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def print_details(size: str, by_side: dict[int, Details]) -> None:
-    """A table of one network's parts: GFLOP, MB, and ms with the share of the matrix rate, at every size."""
-    heads = " | ".join(f"{side}²: GFLOP, MB | ms | of rate" for side in by_side)
+    """A table of one network's parts: GFLOP, MB, ms, and shares of the matrix rate and of copies' rate, at every size."""
+    heads = " | ".join(f"{side}²: GFLOP, MB | ms | of matrix, of copy rate" for side in by_side)
     print(f"\n| {size} | {heads} |\n|{'---|' * (1 + 3 * len(by_side))}")
     for part in PARTS:
         cells = []
@@ -130,7 +130,8 @@ def print_details(size: str, by_side: dict[int, Details]) -> None:
             seconds, operations = details.seconds.get(part, 0.0), details.operations.get(part, 0) / 1e9
             megabytes = details.bytes.get(part, 0) / 1e6
             share = f"{operations / seconds / details.rate:.0%}" if seconds and operations > 1e-3 else "–"
-            cells.append(f"{operations:.2f}, {megabytes:.0f} | {1e3 * seconds:.1f} | {share}")
+            moved = f"{megabytes / 1e3 / seconds / details.bandwidth:.0%}" if seconds else "–"
+            cells.append(f"{operations:.2f}, {megabytes:.0f} | {1e3 * seconds:.1f} | {share}, {moved}")
         print(f"| {part} | {' | '.join(cells)} |")
 
 

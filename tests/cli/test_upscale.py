@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from nlcunet.cli.app import app
 from nlcunet.errors import DeviceError
 from nlcunet.imaging.files import read_header, read_picture
 from nlcunet.inference import batch
@@ -69,6 +71,15 @@ def test_inputs_are_taken_as_arguments_and_as_options(nlcunet: Run, save: Save, 
         save(tmp_path / name)
     assert nlcunet("upscale", "a.png", "-i", "b.png", "--input", "c.png", "-o", "out").exit_code == 0
     assert files_in(tmp_path / "out") == {"a.png", "b.png", "c.png"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "model"), [(None, "4x"), ("2", "2x"), ("1.5", "2x"), ("2.5", "3x"), ("4", "4x"), ("7", "4x")]
+)
+def test_the_scale_chooses_the_weights(save: Save, tmp_path: Path, scale: str | None, model: str) -> None:
+    picture = save(tmp_path / "a.png")
+    result = CliRunner().invoke(app, ["upscale", str(picture), "--json", *(["-s", scale] if scale else [])])
+    assert json.loads(result.stdout)["model"] == f"{model}-NLCUnet-S"
 
 
 def test_quality_changes_the_size_of_the_file(nlcunet: Run, save: Save, tmp_path: Path) -> None:

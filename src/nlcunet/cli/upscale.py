@@ -60,11 +60,14 @@ def upscale(
     ] = None,
     long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "-m", "--model", metavar="NAME", help="See `nlcunet models`; or a .safetensors, .onnx, .xml or .pt2 file."
+            "-m",
+            "--model",
+            metavar="NAME",
+            help="See `nlcunet models`; or a .safetensors, .onnx, .xml or .pt2 file. By default NLCUnet-S for the scale.",
         ),
-    ] = "4x-NLCUnet-S",
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
