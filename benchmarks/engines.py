@@ -23,7 +23,8 @@ from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.sets import set_on_the_fly
 from nlcunet.export.pictures import read_pictures
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.loading import load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.metrics.psnr import psnr_y
 
 SYSTEMS = (

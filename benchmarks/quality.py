@@ -24,7 +24,8 @@ from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.sets import BenchmarkSet, set_on_the_fly
 from nlcunet.imaging.files import write_picture
 from nlcunet.imaging.picture import Picture
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.loading import load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.metrics.psnr import psnr_y
 
 SETTINGS: dict[str, dict[str, Any]] = {

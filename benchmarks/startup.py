@@ -27,8 +27,8 @@ def run_parts(source: Path, target: Path) -> None:
 
     marks.append(time.perf_counter())
     from nlcunet.imaging.files import read_picture, write_picture
+    from nlcunet.inference.loading import load
     from nlcunet.inference.sizes import SizeRequest
-    from nlcunet.inference.upscaler import load
 
     marks.append(time.perf_counter())
     upscaler = load()

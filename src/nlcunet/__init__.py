@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     )
     from nlcunet.imaging.files import read_picture, write_picture
     from nlcunet.imaging.picture import Metadata, Picture
-    from nlcunet.inference.upscaler import Upscaler, load
+    from nlcunet.inference.loading import load
+    from nlcunet.inference.upscaler import Upscaler
     from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
     from nlcunet.models.weights import embedded_models, load_model
 
@@ -48,7 +49,7 @@ HOMES = {
     "Upscaler": "nlcunet.inference.upscaler",
     "WeightsError": "nlcunet.errors",
     "embedded_models": "nlcunet.models.weights",
-    "load": "nlcunet.inference.upscaler",
+    "load": "nlcunet.inference.loading",
     "load_model": "nlcunet.models.weights",
     "read_picture": "nlcunet.imaging.files",
     "write_picture": "nlcunet.imaging.files",

@@ -24,10 +24,11 @@ from nlcunet.inference import giant
 from nlcunet.inference.bleeding import BleedingSource
 from nlcunet.inference.giant import upscale_giant
 from nlcunet.inference.giant_request import GiantSettings, Listener, check_giant, disk_bytes, is_giant
+from nlcunet.inference.loading import load
 from nlcunet.inference.part_folder import PartFolder
 from nlcunet.inference.passes import all_blocks
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
 
 
@@ -209,7 +210,7 @@ from nlcunet.inference.giant import upscale_giant
 from nlcunet.inference.giant_request import GiantSettings
 from nlcunet.inference.part_folder import PartFolder
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.upscaler import load, Upscaler
+from nlcunet.inference.loading import load; from nlcunet.inference.upscaler import Upscaler
 
 source, target, scale, tiles = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 run, done = Upscaler._run, [0]

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from nlcunet.errors import ConfigError
+from nlcunet.inference.loading import load
 from nlcunet.inference.quality import QUALITIES
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.attention_rounds import with_attention_rounds
 from nlcunet.models.weights import load_model, save_weights
 

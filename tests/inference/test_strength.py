@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.inference.upscaler import load
+from nlcunet.inference.loading import load
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.weights import describe, save_weights
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from nlcunet.inference.loading import load
 from nlcunet.inference.read_ahead import map_ahead
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.upscaler import load
 from nlcunet.runtime import threads_of_workers
 
 

@@ -10,8 +10,9 @@ from nlcunet.errors import ConfigError, DeviceError, ImageError, WeightsError
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference import upscaler as upscaler_module
+from nlcunet.inference.loading import load
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.weights import LoadedModel, WeightsHeader, load_model
 

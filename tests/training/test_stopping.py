@@ -8,7 +8,7 @@ import time
 import pytest
 
 from nlcunet.errors import ConfigError
-from nlcunet.training.stopping import Stopping, parse_duration, stopping
+from nlcunet.training.stopping import Stopping, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
     "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),
     "export": LazyCommand("nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export."),
+    "serve": LazyCommand("nlcunet.cli.serve", "serve", "Serve a web page and REST."),
     "study": LazyCommand("nlcunet.cli.study", "study_app", "Ask people which pictures they prefer."),
 }
 """All commands, in the order of the help text."""

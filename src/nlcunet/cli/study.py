@@ -110,7 +110,8 @@ def serve(
     from nlcunet.experiments.study.folder import read_study
 
     try:
-        from nlcunet.experiments.study.server import bind, make_app, run_server
+        from nlcunet.experiments.study.server import make_app, run_server
+        from nlcunet.server.listening import bind
     except ImportError as error:
         raise ConfigError(
             "the page needs FastAPI and uvicorn: install them with pip install 'nlcunet[serve]'"

@@ -21,8 +21,8 @@ from nlcunet.export.facts import weights_checksum
 from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
-from nlcunet.inference.engines.engine import ENGINES, Engine
-from nlcunet.inference.engines.exported import ExportedEngine, is_exported, open_cached, open_exported
+from nlcunet.inference.engines.engine import Engine
+from nlcunet.inference.engines.exported import ExportedEngine
 from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.kinds import open_image
@@ -34,9 +34,7 @@ from nlcunet.inference.quality import DEFAULT_QUALITY, find_quality
 from nlcunet.inference.samples import check_floats, dtype_between, without_needless_channels
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
-from nlcunet.models.attention_rounds import with_attention_rounds
-from nlcunet.models.blending import load_blend
-from nlcunet.models.weights import DEFAULT_MODEL, LoadedModel, WeightsHeader, load_model
+from nlcunet.models.weights import LoadedModel, WeightsHeader
 from nlcunet.runtime import (
     choose_device,
     choose_dtype,
@@ -53,64 +51,6 @@ CALIBRATION_TILE = 128
 """Side of the tile that the speed is measured on."""
 
 
-def load(
-    name_or_path: str | Path = DEFAULT_MODEL,
-    *,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    tile: int | Literal["auto"] = "auto",
-    overlap: int | None = None,
-    threads: int | None = None,
-    strength: float | int | None = None,
-    quality: str = DEFAULT_QUALITY,
-    attention_rounds: int | None = None,
-    engine: str = "auto",
-    on_export: Callable[[Path], None] = lambda _: None,
-) -> "Upscaler":
-    """An upscaler with the model of this name or path; the other arguments are those of ``Upscaler``.
-
-    Args:
-        name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written.
-        device: see ``Upscaler``, as for the following.
-        precision: how numbers are kept.
-        tile: longest side of a tile.
-        overlap: of tiles.
-        threads: on the CPU.
-        strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
-        quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
-        attention_rounds: hash rounds of sparse attention; by default as many as the weights were trained with.
-        engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
-            exported file. For the latter two, weights are exported once into the cache folder.
-        on_export: called with the file's path before weights are exported.
-
-    Raises:
-        WeightsError: there is no such model, or none to mix it with.
-        DeviceError: there is no such device.
-        ExportError: an export is not possible, or a library for it is missing.
-        ConfigError: another argument is not possible.
-    """
-    if engine not in {"auto", *ENGINES}:
-        raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")
-    if is_exported(name_or_path):
-        if strength is not None:
-            raise ConfigError("weights of an exported file cannot be mixed: name the weights, or leave strength out")
-        if attention_rounds is not None:
-            raise ConfigError(
-                "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
-            )
-        exported = open_exported(Path(name_or_path), engine, device=device, precision=precision, threads=threads)
-        return Upscaler(exported, tile=tile, overlap=overlap, threads=threads, quality=quality)
-    model = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
-    if attention_rounds is not None:
-        model = with_attention_rounds(model, attention_rounds)
-    if engine in {"onnx", "openvino"}:
-        cached = open_cached(model, engine, device=device, precision=precision, threads=threads, on_export=on_export)
-        return Upscaler(cached, tile=tile, overlap=overlap, threads=threads, quality=quality)
-    return Upscaler(
-        model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads, quality=quality
-    )
-
-
 class Upscaler:
     """Enlarges pictures with one network on one device.
 
@@ -125,6 +65,8 @@ class Upscaler:
         overlap: what a tile reads beyond its part, in low-resolution pixels; by default what quality and model advise.
         threads: CPU threads while the network runs; by default torch's own number.
         quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
+        engine: an engine that runs this model already, as one that several upscalers share; it has its device and
+            precision.
 
     Raises:
         DeviceError: there is no such device.
@@ -141,6 +83,7 @@ class Upscaler:
         overlap: int | None = None,
         threads: int | None = None,
         quality: str = DEFAULT_QUALITY,
+        engine: Engine | None = None,
     ) -> None:
         chosen_quality = find_quality(quality)
         if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
@@ -151,10 +94,12 @@ class Upscaler:
             raise ConfigError(f"threads must be at least 1: got {threads}")
         self._model = model
         self.header: WeightsHeader = model.header
-        if isinstance(model, LoadedModel):
+        if engine is not None:
+            self.device, self.dtype = engine.device, getattr(torch, engine.precisions[0])
+        elif isinstance(model, LoadedModel):
             self.device = choose_device(device)
             self.dtype = choose_dtype(precision, self.device)
-            engine: Engine = TorchEngine(model, self.device, self.dtype)
+            engine = TorchEngine(model, self.device, self.dtype)
         else:
             engine, self.device = model, model.device
             self.dtype = torch.float32  # what tiles are planned for; engines that take less do no harm

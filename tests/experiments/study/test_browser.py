@@ -21,8 +21,9 @@ from nlcunet.experiments.study.desk import Desk
 from nlcunet.experiments.study.folder import ANSWERS, read_study
 from nlcunet.experiments.study.journal import read_lines
 from nlcunet.experiments.study.making import make_study
-from nlcunet.experiments.study.server import bind, make_app
+from nlcunet.experiments.study.server import make_app
 from nlcunet.experiments.study.sessions import plan_session
+from nlcunet.server.listening import bind
 
 CHROMIUM, DRIVER = (shutil.which(program) for program in ("chromium", "chromedriver"))
 needs_browser = pytest.mark.skipif(

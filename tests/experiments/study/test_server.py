@@ -13,8 +13,9 @@ from nlcunet.experiments.study.answers import Answer
 from nlcunet.experiments.study.desk import Desk
 from nlcunet.experiments.study.folder import ANSWERS, read_study
 from nlcunet.experiments.study.journal import read_lines
-from nlcunet.experiments.study.server import HEADERS, bind, make_app
+from nlcunet.experiments.study.server import HEADERS, make_app
 from nlcunet.experiments.study.sessions import count_trials
+from nlcunet.server.listening import bind
 
 ANSWER = {
     "choice": "left",

@@ -9,7 +9,8 @@ from nlcunet.export.exporting import ExportRequest, export_model
 from nlcunet.export.facts import ExportFacts, Parity
 from nlcunet.inference.engines import exported
 from nlcunet.inference.engines.exported import ExportedEngine, open_cached, open_exported
-from nlcunet.inference.upscaler import Upscaler, load
+from nlcunet.inference.loading import load
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import load_model
 
 BOUND = 1e-4

@@ -11,7 +11,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.errors import NlcunetError
 from nlcunet.experiments.study.answers import Choice
 from nlcunet.experiments.study.design import Crop, Study
 from nlcunet.experiments.study.desk import Desk
@@ -165,23 +165,6 @@ def _references(crop: Crop) -> list[dict[str, Any]]:
     if crop.original is not None:
         shown.append({"label": "Original", "picture": f"/pictures/{crop.original}"})
     return shown
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Take an address before anything is promised.
-
-    Raises:
-        ConfigError: it is not this machine's, or in use.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(
-            f"the study needs a free port of this machine: got {host}:{port}: {reason}; "
-            "choose another --port, or 0 for any"
-        ) from error
 
 
 def run_server(app: FastAPI, listener: socket.socket) -> None:

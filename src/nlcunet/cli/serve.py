@@ -1,0 +1,103 @@
+"""``nlcunet serve``: a web page and REST."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NETWORK = "Who may use it"
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="0.0.0.0 for every network that this machine is in.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 7860,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Jobs, uploads and results.  [default: ~/.cache/nlcunet/serve]"),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", metavar="NAME", help="On offer; may be repeated. By default all embedded ones."),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for all pictures together.")] = None,
+    jobs_at_once: Annotated[int, typer.Option(min=1, max=64, help="Pictures whose tiles take turns.")] = 2,
+    max_upload: Annotated[float, typer.Option(min=0.01, metavar="MIB", help="Largest file.")] = 100.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a picture that comes in.")] = 50.0,
+    max_output_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a result.")] = 400.0,
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Of work on one picture.")] = 1800.0,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures in the queue.")] = 64,
+    max_waiting_per_client: Annotated[int, typer.Option(min=1, help="Of those, of one client.")] = 16,
+    quota: Annotated[float, typer.Option(min=0.01, metavar="GIB", help="Disk space of uploads and results.")] = 10.0,
+    keep_hours: Annotated[float, typer.Option(min=0.001, help="How long results are kept.")] = 24.0,
+    grace: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="For work at hand when it ends.")] = 30.0,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ask for API keys; hashes of them are here.")
+    ] = None,
+    add_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Make a key, add it to --keys, print it, and end.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A name by which it may be called; * for any.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A web site whose pages may use it.")
+    ] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="The web page, beside REST.")] = True,
+) -> None:
+    """Serve a web page, and REST below /v1.
+
+    Only this machine can reach it unless --host says otherwise. Ctrl-C ends it: the picture at hand is finished within
+    the grace time or goes back to the queue, and the queue is there again at the next start.
+    """
+    from nlcunet.errors import ConfigError
+
+    if add_key is not None:
+        from nlcunet.server.keys import add_key as add
+
+        if keys is None:
+            raise ConfigError("--add-key needs the file of keys: name it with --keys")
+        typer.echo(add(keys, add_key))
+        return
+    try:
+        from nlcunet.server.app import make_app
+        from nlcunet.server.listening import bind
+        from nlcunet.server.logs import log_to_stderr
+        from nlcunet.server.run import run_server
+        from nlcunet.server.settings import MEBIBYTE, ServerSettings
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"serving needs a library that is missing ({error.name}): pip install 'nlcunet[serve]'"
+        ) from error
+
+    settings = ServerSettings(
+        folder=(folder or Path.home() / ".cache" / "nlcunet" / "serve").expanduser().resolve(),
+        models=tuple(model or ()),
+        device=device,
+        precision=precision,
+        threads=threads,
+        jobs_at_once=jobs_at_once,
+        max_upload_bytes=round(max_upload * MEBIBYTE),
+        max_pixels=round(max_megapixels * 1e6),
+        max_output_pixels=round(max_output_megapixels * 1e6),
+        max_job_seconds=max_seconds,
+        max_waiting=max_waiting,
+        max_waiting_per_client=max_waiting_per_client,
+        quota_bytes=round(quota * 1024 * MEBIBYTE),
+        keep_seconds=keep_hours * 3600,
+        grace_seconds=grace,
+        keys_file=keys,
+        allowed_origins=tuple(allow_origin or ()),
+        allowed_hosts=tuple(allow_host or ()),
+        has_page=page,
+    )
+    listener = bind(host, port)
+    log_to_stderr()
+    app = make_app(settings, host=host)
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"http://{shown}:{listener.getsockname()[1]}", err=True)
+    run_server(app, listener)

@@ -1,0 +1,110 @@
+"""The application: REST, the page, and the rules around both."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from nlcunet.server.api import make_api
+from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
+from nlcunet.server.keys import Keys
+from nlcunet.server.logs import log
+from nlcunet.server.refusals import RefusedError
+from nlcunet.server.service import Service
+from nlcunet.server.settings import ServerSettings
+from nlcunet.version import __version__
+
+FORM_BYTES = 65_536
+"""What a form takes around its picture."""
+
+
+def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
+    """The web application; ``app.state.service`` works while the application runs.
+
+    Args:
+        settings: limits and places.
+        host: what the server binds to, which is a name that it answers to.
+
+    Raises:
+        ConfigError: the folder cannot be used, or there are no keys in their file.
+        WeightsError: a model on offer is not there.
+    """
+    keys = None if settings.keys_file is None else Keys(settings.keys_file)
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def live(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.start)
+        log("started", models=list(service.pool.headers), folder=str(settings.folder))
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.stop)
+            log("ended", waiting="kept for the next start")
+
+    app = FastAPI(
+        title="nlcunet",
+        version=__version__,
+        summary="Blind super-resolution of photographs.",
+        lifespan=live,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.keys = service, keys
+    app.include_router(make_api(service, keys))
+    _add_errors(app, service)
+    if settings.has_page:
+        _add_page(app, service, keys)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-Api-Key", "Content-Type"],
+            expose_headers=["Location", "Retry-After", "X-Request-Id", "Nlcunet-Job", "Nlcunet-Model"],
+        )
+    hosts = {*LOOPBACK_HOSTS, *settings.allowed_hosts} | ({host} if host not in {"0.0.0.0", "::"} else set())  # noqa: S104
+    app.add_middleware(
+        Guard,
+        metrics=service.metrics,
+        hosts=hosts,
+        origins=settings.allowed_origins,
+        max_bytes=settings.max_upload_bytes + FORM_BYTES,
+        max_seconds=settings.max_upload_seconds,
+    )
+    return app
+
+
+def _add_errors(app: FastAPI, service: Service) -> None:
+    """Answers to what goes wrong: a word and a sentence; no place in the code or on the disk."""
+
+    @app.exception_handler(RefusedError)
+    async def refused(_request: Request, refusal: RefusedError) -> Response:
+        service.metrics.refusals.labels(refusal.code).inc()
+        return refuse(refusal)
+
+    @app.exception_handler(HTTPException)
+    async def not_served(_request: Request, error: HTTPException) -> Response:
+        codes = {404: "not_found", 405: "wrong_method"}
+        return refuse(RefusedError(error.status_code, codes.get(error.status_code, "bad_request"), str(error.detail)))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return refuse(RefusedError(422, "not_possible", "; ".join(str(one["msg"]) for one in error.errors())))
+
+    @app.exception_handler(Exception)
+    async def mistake(_request: Request, error: Exception) -> Response:
+        log("mistake", 40, exc_info=(type(error), error, error.__traceback__))
+        return refuse(RefusedError(500, "mistake", "the server made a mistake; its log knows more"))
+
+
+def _add_page(app: FastAPI, service: Service, keys: Keys | None) -> Any:
+    """The web page at ``/``; whatever address REST does not have is the page's."""
+    from nlcunet.server.page import mount_page
+
+    return mount_page(app, service, keys)

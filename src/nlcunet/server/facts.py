@@ -1,0 +1,64 @@
+"""What a client is told about its job."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nlcunet.server.orders import Order, State
+from nlcunet.server.store import Job
+
+
+class JobFacts(BaseModel):
+    """A job, as its client sees it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: State
+    name: str = Field(description="The picture's name, as it was sent.")
+    order: Order
+    created: str = Field(description="When it was accepted, ISO 8601.")
+    started: str | None = None
+    finished: str | None = None
+    expires: str | None = Field(default=None, description="Until when the result can be fetched.")
+    width: int = Field(description="Columns of the picture that came in.")
+    height: int
+    output_width: int
+    output_height: int
+    output_format: str
+    progress: float = Field(description="Part of the tiles that are done, 0 to 1.")
+    seconds_left: float | None = Field(default=None, description="Estimated, with the jobs before it.")
+    seconds: float | None = Field(default=None, description="What the work took.")
+    model: str | None = Field(default=None, description="Weights that made the result.")
+    notes: tuple[str, ...] = Field(default=(), description="What was changed on the way.")
+    error: str | None = Field(default=None, description="Why it failed.")
+    links: dict[str, str] = Field(default_factory=dict)
+
+
+def facts_of(job: Job, *, progress: float, seconds_left: float | None) -> JobFacts:
+    """What a client may know of a job."""
+    return JobFacts(
+        id=job.id,
+        state=job.state,
+        name=job.name,
+        order=job.order,
+        created=_iso(job.created),
+        started=None if job.started is None else _iso(job.started),
+        finished=None if job.finished is None else _iso(job.finished),
+        expires=None if job.expires is None else _iso(job.expires),
+        width=job.width,
+        height=job.height,
+        output_width=job.output_width,
+        output_height=job.output_height,
+        output_format=job.output_format,
+        progress=round(progress, 4),
+        seconds_left=None if seconds_left is None else round(seconds_left, 1),
+        seconds=None if job.seconds is None else round(job.seconds, 3),
+        model=job.model,
+        notes=job.notes,
+        error=job.error,
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,94 @@
+"""Where uploads and results lie: a folder for each job, made whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from nlcunet.errors import ConfigError
+from nlcunet.imaging.formats import FORMATS
+
+INPUT = "input"
+RESULT = "result"
+
+
+class JobFolders:
+    """The files of all jobs below one folder.
+
+    Args:
+        root: the server's folder; made if it is not there.
+
+    Raises:
+        ConfigError: it cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming, self._jobs = root / "incoming", root / "jobs"
+        try:
+            for folder in (self._incoming, self._jobs):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigError(
+                f"the server's folder must be one that can be written: got {root}: {error.strerror}; "
+                "choose another with --folder"
+            ) from error
+
+    def incoming(self, job_id: str) -> Path:
+        """A new file to receive a picture in."""
+        return self._incoming / job_id
+
+    def accept(self, job_id: str) -> None:
+        """Keep what came in as the input of a job; it is on the disk when this returns."""
+        source, folder = self.incoming(job_id), self._jobs / job_id
+        folder.mkdir(mode=0o700)
+        with source.open("rb") as file:
+            os.fsync(file.fileno())
+        source.replace(folder / INPUT)
+        for each in (folder, self._jobs):
+            _sync_folder(each)
+
+    def refuse(self, job_id: str) -> None:
+        """Remove what came in."""
+        self.incoming(job_id).unlink(missing_ok=True)
+
+    def input(self, job_id: str) -> Path:
+        """A job's picture."""
+        return self._jobs / job_id / INPUT
+
+    def result(self, job_id: str, file_format: str) -> Path:
+        """Where its result goes, or lies."""
+        return self._jobs / job_id / f"{RESULT}{FORMATS[file_format].suffixes[0]}"
+
+    def remove_input(self, job_id: str) -> None:
+        """The picture is not needed any more."""
+        self.input(job_id).unlink(missing_ok=True)
+
+    def remove(self, job_id: str) -> None:
+        """All files of a job."""
+        shutil.rmtree(self._jobs / job_id, ignore_errors=True)
+
+    def remove_strangers(self, known: Iterable[str]) -> None:
+        """What an earlier process left behind: half uploads, and folders of jobs that were never accepted."""
+        for file in self._incoming.iterdir():
+            file.unlink(missing_ok=True)
+        kept = frozenset(known)
+        for folder in self._jobs.iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def without_paths(self, text: str, job_id: str, name: str) -> str:
+        """A message to a client: its picture by the name that it gave, and no places on this machine."""
+        folder = self._jobs / job_id
+        return text.replace(str(folder / INPUT), name).replace(f"{folder}{os.sep}", "").replace(str(self.root), "")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,41 @@
+"""The server as a process: an address, signals, and an end that loses nothing."""
+
+import socket
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from nlcunet.server.service import Service
+
+KEEP_ALIVE_S = 15
+BACKLOG = 256
+
+
+class _Server(uvicorn.Server):
+    """Tells the service of a signal at once, so that nobody is kept waiting for a picture until the end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end."""
+        self._service.end_accepting()
+        super().handle_exit(sig, frame)
+
+
+def run_server(app: FastAPI, listener: socket.socket) -> None:
+    """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
+    service: Service = app.state.service
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=round(service.settings.grace_seconds) + 5,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=65_536,
+    )
+    _Server(config, service).run(sockets=[listener])

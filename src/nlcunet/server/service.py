@@ -1,0 +1,318 @@
+"""The queue and the results: accepts pictures, has them enlarged, keeps what came out for a while.
+
+REST and the web page are two doors to this one object; it knows nothing of HTTP but the numbers in refusals.
+"""
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nlcunet.errors import AnimatedImageError, ConfigError, ImageError, ImageTooLargeError, NlcunetError
+from nlcunet.imaging.files import PictureHeader, read_header, writable_formats
+from nlcunet.imaging.formats import FORMATS
+from nlcunet.inference.planning import Work
+from nlcunet.server.facts import JobFacts, facts_of
+from nlcunet.server.folders import JobFolders
+from nlcunet.server.logs import log
+from nlcunet.server.metrics import Metrics
+from nlcunet.server.model_pool import ModelPool
+from nlcunet.server.orders import FINAL, Order
+from nlcunet.server.refusals import RefusedError
+from nlcunet.server.settings import ServerSettings
+from nlcunet.server.speed import Speed
+from nlcunet.server.store import Job, JobStore
+from nlcunet.server.watchers import Callback, Watchers
+from nlcunet.server.workers import Workers
+
+CLEANING_SECONDS = 20.0
+"""Between two looks at what has expired."""
+
+LONGEST_NAME = 120
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"|?*]+")
+
+
+class Service:
+    """All that a server does but for HTTP.
+
+    Args:
+        settings: its limits and places.
+
+    Raises:
+        ConfigError: its folder cannot be used, or another server uses it.
+        WeightsError: a model on offer is not there.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.pool = ModelPool(settings, self.metrics.count_batch)
+        self.is_ending = False
+        self._folders = JobFolders(settings.folder)
+        self._store = JobStore(settings.folder / "jobs.sqlite")
+        self._speed = Speed()
+        self._watchers = Watchers()
+        self._workers = Workers(
+            settings,
+            self._store,
+            self._folders,
+            self.pool,
+            metrics=self.metrics,
+            speed=self._speed,
+            on_end=self._watchers.call,
+        )
+        self._accepting = threading.Lock()
+        self._ended = threading.Event()
+        self._cleaner = threading.Thread(target=self._clean, name="clean", daemon=True)
+        self.metrics.disk_quota_bytes.set(settings.quota_bytes)
+
+    def start(self) -> None:
+        """Go on with what was accepted before, and begin to work."""
+        again, fatal = self._store.recover(self.settings.keep_seconds)
+        if again or fatal:
+            log("recovered", queued_again=again, given_up=list(fatal))
+        self._folders.remove_strangers(self._store.ids())
+        self._workers.start()
+        self._cleaner.start()
+
+    def end_accepting(self) -> None:
+        """Take and begin no more jobs; whoever waits for one is told to ask later. Takes no time."""
+        self.is_ending = True
+        self._watchers.call_all()
+
+    def stop(self) -> None:
+        """End: what is being worked on may finish within the grace time, else it is queued again."""
+        self.end_accepting()
+        self._ended.set()
+        self._workers.stop(self.settings.grace_seconds)
+        if self._cleaner.ident is not None:
+            self._cleaner.join()
+        self.pool.close()
+        self._store.close()
+
+    # accepting
+
+    @contextmanager
+    def receiving(self) -> Iterator[tuple[str, Path]]:
+        """A new job's id, and a file to receive its picture in, which is gone afterwards unless it was submitted."""
+        job_id = secrets.token_urlsafe(16)
+        try:
+            yield job_id, self._folders.incoming(job_id)
+        finally:
+            self._folders.refuse(job_id)
+
+    def check_room(self, owner: str, needed_bytes: int = 0) -> None:
+        """Refuse early what would be refused in the end.
+
+        Args:
+            owner: whose picture it is.
+            needed_bytes: what it will take on the disk, if known.
+
+        Raises:
+            RefusedError: the server is ending, the queue or the disk is full, or this client has many jobs waiting.
+        """
+        limits = self.settings
+        if self.is_ending:
+            raise RefusedError(503, "ending", "the server is ending: try again in a minute", 60.0)
+        if (own := self._store.count("queued", owner)) >= limits.max_waiting_per_client:
+            most = limits.max_waiting_per_client
+            raise RefusedError(429, "too_many_jobs", f"at most {most} of your pictures may wait", self._next_turn(own))
+        if (waiting := self._store.count("queued")) >= limits.max_waiting:
+            message = f"at most {limits.max_waiting} pictures may wait: the queue is full"
+            raise RefusedError(503, "queue_full", message, self._next_turn(waiting))
+        if self._store.bytes_used() + needed_bytes >= limits.quota_bytes:
+            message = "there is no room on the disk for this result: ask for less, delete results, or wait"
+            raise RefusedError(503, "disk_full", message, 60.0)
+
+    def _next_turn(self, waiting: int) -> float:
+        """About how long until one of those that wait is begun."""
+        return self._speed.seconds(self._store.pixels_before()) / max(1, waiting)
+
+    def submit(self, job_id: str, *, name: str, order: Order, owner: str, request_id: str) -> Job:
+        """Accept the picture that was received; from now on it will be enlarged, whatever happens.
+
+        Args:
+            job_id: what ``receiving`` gave.
+            name: of the picture, for its client.
+            order: how to enlarge it.
+            owner: whose it is.
+            request_id: of the request that brought it.
+
+        Raises:
+            RefusedError: it is no picture, too large, not possible as ordered, or there is no room.
+        """
+        path, name = self._folders.incoming(job_id), clean_name(name)
+        try:
+            header = read_header(path)
+            file_format = order.format or (header.format if header.format in writable_formats() else "png")
+            work = self._plan(header, order, file_format)
+        except NlcunetError as error:
+            raise _refused(error, str(error).replace(str(path), name).replace(path.name, name)) from error
+        job = Job(
+            id=job_id,
+            owner=owner,
+            request_id=request_id,
+            name=name,
+            order=order,
+            created=time.time(),
+            width=header.width,
+            height=header.height,
+            output_width=work.width,
+            output_height=work.height,
+            output_format=file_format,
+            network_pixels=work.network_pixels * (2 if header.has_alpha else 1),
+            bytes=path.stat().st_size + _largest_file(header, work),
+        )
+        with self._accepting:
+            self.check_room(owner, job.bytes)
+            self._folders.accept(job_id)
+            self._store.add(job)
+        self.metrics.accepted.inc()
+        log("accepted", job=job_id, width=job.width, height=job.height, format=header.format)
+        self._workers.wake()
+        return job
+
+    def _plan(self, header: PictureHeader, order: Order, file_format: str) -> Work:
+        """The work that an order means.
+
+        Raises:
+            ImageTooLargeError: picture or result have too many pixels.
+            ConfigError: it is not possible.
+        """
+        limits = self.settings
+        if header.width * header.height > limits.max_pixels:
+            raise ImageTooLargeError(
+                f"a picture must have at most {limits.max_pixels:,} pixels here: got {header.width}×{header.height}"
+            )
+        with self.pool.upscaler(order) as upscaler:
+            work = upscaler.plan(header.height, header.width, order.size())
+        if work.width * work.height > limits.max_output_pixels:
+            raise ImageTooLargeError(
+                f"a result must have at most {limits.max_output_pixels:,} pixels here: it would have "
+                f"{work.width}×{work.height}; ask for less"
+            )
+        longest = FORMATS[file_format].max_side_px
+        if max(work.width, work.height) > longest:
+            raise ConfigError(
+                f"a side of a {file_format} picture must be at most {longest} pixels: the result would be "
+                f"{work.width}×{work.height}; ask for less, or for another format"
+            )
+        return work
+
+    # asking
+
+    def find(self, job_id: str, owner: str | None = None) -> Job:
+        """A job, if it is this client's.
+
+        Args:
+            job_id: its id.
+            owner: the client; nothing for any.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        job = self._store.find(job_id)
+        if job is None or (owner is not None and job.owner != owner):
+            raise RefusedError(404, "no_such_job", "there is no such job")
+        return job
+
+    def jobs_of(self, owner: str) -> list[Job]:
+        """A client's latest jobs, newest first, at most 100."""
+        return self._store.jobs_of(owner)
+
+    def facts(self, job: Job) -> JobFacts:
+        """What its client may know of a job."""
+        running = self._workers.running.get(job.id)
+        progress = 0.0 if running is None else running.progress
+        left = None
+        if job.state not in FINAL:
+            before = self._store.pixels_before(job) - progress * job.network_pixels
+            left = max(0.0, self._speed.seconds(before))
+        return facts_of(job, progress=1.0 if job.state == "done" else progress, seconds_left=left)
+
+    def result(self, job: Job) -> Path:
+        """The file of a finished job.
+
+        Raises:
+            RefusedError: it is not finished, failed, or its result has expired.
+        """
+        if job.state not in FINAL:
+            left = self.facts(job).seconds_left or 1.0
+            raise RefusedError(409, "not_ready", f"the picture is not ready: the job is {job.state}", left)
+        if job.state != "done":
+            raise RefusedError(409, "no_result", f"there is no picture: {job.error or 'the job was cancelled'}")
+        path = self._folders.result(job.id, job.output_format)
+        if not path.is_file():
+            raise RefusedError(410, "expired", "the result has been deleted: send the picture again")
+        return path
+
+    def watch(self, job_id: str, callback: Callback) -> None:
+        """Call once when a job has ended, from any thread; at once if it has, or if the server ends."""
+        self._watchers.add(job_id, callback)
+        job = self._store.find(job_id)
+        if job is None or job.state in FINAL or self.is_ending:
+            self._watchers.call(job_id)
+
+    def discard(self, job: Job) -> None:
+        """Cancel a job, or delete the files of one that has ended."""
+        if self._workers.cancel(job.id):
+            return
+        if self._workers.end_job(job, "cancelled"):
+            self._watchers.call(job.id)
+        self._folders.remove(job.id)
+        self._store.files_gone(job.id)
+
+    def problems(self) -> tuple[str, ...]:
+        """Why the server cannot take a job now; nothing if it can."""
+        found = {
+            "ending": self.is_ending,
+            "no worker": not self._workers.are_alive(),
+            "disk quota used up": self._store.bytes_used() >= self.settings.quota_bytes,
+            "queue full": self._store.count("queued") >= self.settings.max_waiting,
+        }
+        return tuple(problem for problem, is_so in found.items() if is_so)
+
+    def measure(self) -> bytes:
+        """Metrics, up to date, as Prometheus wants them."""
+        self.metrics.waiting.set(self._store.count("queued"))
+        self.metrics.running.set(len(self._workers.running))
+        self.metrics.disk_bytes.set(self._store.bytes_used())
+        return self.metrics.text()
+
+    def remove_expired(self) -> None:
+        """Remove the files of jobs whose time is over, and forget jobs whose files went long ago."""
+        now = time.time()
+        for job_id in self._store.expired(now):
+            self._folders.remove(job_id)
+            self._store.files_gone(job_id)
+        self._store.forget(now)
+
+    def _clean(self) -> None:
+        while not self._ended.wait(CLEANING_SECONDS):
+            self.remove_expired()
+
+
+def clean_name(name: str) -> str:
+    """A picture's name without folders and without what a file system or a header could take for something else."""
+    last = re.split(r"[\\/]", name)[-1]
+    return _NOT_IN_NAMES.sub("_", last).strip(". ")[:LONGEST_NAME] or "picture"
+
+
+def _refused(error: NlcunetError, told: str) -> RefusedError:
+    """What HTTP calls an error with a picture or an order."""
+    if isinstance(error, ImageTooLargeError):
+        return RefusedError(413, "too_many_pixels", told)
+    if isinstance(error, AnimatedImageError):
+        return RefusedError(415, "several_frames", told)
+    if isinstance(error, ImageError):
+        return RefusedError(415, "not_a_picture", told)
+    return RefusedError(422, "not_possible", told)
+
+
+def _largest_file(header: PictureHeader, work: Work) -> int:
+    """What the result takes at most: its samples, uncompressed, and some for all around them."""
+    samples = (header.channels + header.has_alpha) * header.bit_depth // 8
+    return work.width * work.height * samples + 65_536

@@ -1,0 +1,230 @@
+"""The work: takes jobs from the store, enlarges their pictures, and gives each its final state.
+
+What is done with a picture is what ``nlcunet upscale`` does with a file, so the pixels are the same. Work ends between
+two tiles when the job is cancelled, its time is up, or the server ends; then it goes back to the queue.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nlcunet.inference import jobs as inference_jobs
+from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.server.folders import JobFolders
+from nlcunet.server.logs import REQUEST_ID, log
+from nlcunet.server.metrics import Metrics
+from nlcunet.server.model_pool import ModelPool
+from nlcunet.server.orders import State
+from nlcunet.server.settings import ServerSettings
+from nlcunet.server.speed import Speed
+from nlcunet.server.store import Job, JobStore
+
+MISTAKE = "the server made a mistake with this picture; its log knows more"
+LONGEST_PAUSE_S = 5.0
+
+
+class _StopWork(BaseException):
+    """Ends the work on a picture between two tiles; passes all that deals with errors of pictures."""
+
+
+@dataclass
+class RunningJob:
+    """A job that is worked on."""
+
+    job: Job
+    deadline: float
+    """On the clock of `time.monotonic`."""
+    tiles_done: int = 0
+    tiles: int = 0
+    becomes: State | None = None
+    """Set to end the work: cancelled, failed (its time is up), or queued again."""
+
+    @property
+    def progress(self) -> float:
+        """Part of the tiles that are done, 0 to 1."""
+        return self.tiles_done / self.tiles if self.tiles else 0.0
+
+    def on_tile(self, done: int, tiles: int) -> None:
+        """Note how far the work is, and end it if it shall end."""
+        self.tiles_done, self.tiles = done, tiles
+        if self.becomes is None and time.monotonic() > self.deadline:
+            self.becomes = "failed"
+        if self.becomes is not None and done < tiles:
+            raise _StopWork
+
+
+class Workers:
+    """Threads that work on the jobs of a store.
+
+    Args:
+        settings: how many, and how long a job may take.
+        store: where jobs come from.
+        folders: where their pictures are.
+        pool: models.
+        metrics: what is counted.
+        speed: what is measured.
+        on_end: called with the id of each job that has ended.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        store: JobStore,
+        folders: JobFolders,
+        pool: ModelPool,
+        *,
+        metrics: Metrics,
+        speed: Speed,
+        on_end: Callable[[str], None],
+    ) -> None:
+        self._settings, self._store, self._folders, self._pool = settings, store, folders, pool
+        self._metrics, self._speed, self._on_end = metrics, speed, on_end
+        self._wake = threading.Condition()
+        self._is_ending = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"work-{number}", daemon=True)
+            for number in range(settings.jobs_at_once)
+        ]
+        self.running: dict[str, RunningJob] = {}
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        with self._wake:
+            self._wake.notify()
+
+    def are_alive(self) -> bool:
+        """Whether anybody works."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def end(self) -> None:
+        """Begin no more jobs."""
+        with self._wake:
+            self._is_ending = True
+            self._wake.notify_all()
+
+    def stop(self, grace_seconds: float) -> None:
+        """End; jobs at work may finish within the grace time, then they are queued again."""
+        self.end()
+        deadline = time.monotonic() + grace_seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        for running in list(self.running.values()):
+            running.becomes = running.becomes or "queued"
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def cancel(self, job_id: str) -> bool:
+        """End the work on a job with the tile at hand; whether it is worked on."""
+        running = self.running.get(job_id)
+        if running is not None:
+            running.becomes = "cancelled"
+        return running is not None
+
+    def end_job(
+        self, job: Job, state: State, size_bytes: int = 0, *, record: Record | None = None, error: str | None = None
+    ) -> bool:
+        """Give a job its final state, count it and tell the log; whether it had none yet."""
+        seconds = None if record is None else record.seconds
+        has_ended = self._store.end(
+            job.id,
+            state,
+            keep_seconds=self._settings.keep_seconds,
+            size_bytes=size_bytes,
+            seconds=seconds,
+            model=None if record is None else record.model,
+            notes=() if record is None else record.notes,
+            error=error,
+        )
+        if has_ended:
+            self._metrics.jobs.labels(state).inc()
+            log(state, job=job.id, seconds=seconds, result_bytes=size_bytes, error=error)
+        return has_ended
+
+    def _work(self) -> None:
+        """What each thread does: one job after the other."""
+        while (job := self._next()) is not None:
+            REQUEST_ID.set(job.request_id)
+            running = self.running[job.id] = RunningJob(job, time.monotonic() + self._settings.max_job_seconds)
+            try:
+                with self._speed.working(job.network_pixels):
+                    self._do(job, running)
+            except Exception:  # noqa: BLE001 - a worker must live on; the log has it all
+                log("failed unexpectedly", logging.ERROR, job=job.id, exc_info=True)
+                self._folders.remove(job.id)
+                self.end_job(job, "failed", error=MISTAKE)
+            finally:
+                del self.running[job.id]
+                self._on_end(job.id)
+                REQUEST_ID.set(None)
+
+    def _next(self) -> Job | None:
+        """The next job, waited for; nothing at the end."""
+        with self._wake:
+            while not self._is_ending:
+                if (job := self._store.take()) is not None:
+                    return job
+                self._wake.wait(LONGEST_PAUSE_S)
+        return None
+
+    def _do(self, job: Job, running: RunningJob) -> None:
+        """Enlarge a job's picture, and give it its final state."""
+        try:
+            record = self._enlarge(job, running)
+        except _StopWork:
+            self._stopped(job, running.becomes)
+            return
+        if record.status in {"done", "skipped"}:  # skipped: an earlier process had written the result
+            self._folders.remove_input(job.id)
+            size_bytes = self._folders.result(job.id, job.output_format).stat().st_size
+            if not self.end_job(job, "done", size_bytes, record=record):  # cancelled just before the work began
+                self._folders.remove(job.id)
+                return
+            self._metrics.job_seconds.observe(record.seconds or 0.0)
+            self._metrics.pixels_in.inc(job.width * job.height)
+            self._metrics.pixels_out.inc(job.output_width * job.output_height)
+            return
+        if record.traceback is not None:
+            log("failed unexpectedly", logging.ERROR, job=job.id, traceback=record.traceback)
+        told = self._folders.without_paths(record.error or "", job.id, job.name)
+        self._folders.remove(job.id)
+        self.end_job(job, "failed", error=told if record.traceback is None else MISTAKE)
+
+    def _enlarge(self, job: Job, running: RunningJob) -> Record:
+        """The picture through the network, to its file."""
+        order = job.order
+        settings = BatchSettings(
+            request=order.size(),
+            quality=order.file_quality,
+            strip_metadata=order.strip_metadata,
+            max_pixels=self._settings.max_pixels,
+        )
+        work = inference_jobs.Job(
+            source=self._folders.input(job.id),
+            target=self._folders.result(job.id, job.output_format),
+            file_format=job.output_format,
+        )
+        with self._pool.upscaler(order) as upscaler:
+            (record,) = run_jobs([work], upscaler, settings, progress=running.on_tile)
+        return record
+
+    def _stopped(self, job: Job, state: State | None) -> None:
+        """A job whose work was ended from outside."""
+        if state == "queued":
+            self._store.hand_back(job.id)
+            log("handed back", job=job.id)
+            return
+        self._folders.remove(job.id)
+        if state == "cancelled":
+            self.end_job(job, "cancelled")
+            return
+        limit = self._settings.max_job_seconds
+        self.end_job(job, "failed", error=f"the work on a picture must take at most {limit:g} s here; ask for less")
