@@ -1,5 +1,6 @@
 """The application: REST, the page, and the rules around both."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -99,7 +100,7 @@ def _add_errors(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(Exception)
     async def mistake(_request: Request, error: Exception) -> Response:
-        log("mistake", 40, exc_info=(type(error), error, error.__traceback__))
+        log("mistake", logging.ERROR, error=error)
         return refuse(RefusedError(500, "mistake", "the server made a mistake; its log knows more"))
 
 

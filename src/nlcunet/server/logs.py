@@ -43,6 +43,6 @@ def log_to_stderr(level: int = logging.INFO) -> None:
         logger.setLevel(level)
 
 
-def log(event: str, level: int = logging.INFO, **facts: object) -> None:
-    """Note that something happened."""
-    LOGGER.log(level, event, extra=facts)
+def log(event: str, level: int = logging.INFO, *, error: BaseException | None = None, **facts: object) -> None:
+    """Note that something happened; ``error`` with the place where it arose."""
+    LOGGER.log(level, event, exc_info=error, extra=facts)

@@ -129,7 +129,7 @@ class Service:
 
     def _next_turn(self, waiting: int) -> float:
         """About how long until one of those that wait is begun."""
-        return self._speed.seconds(self._store.pixels_before()) / max(1, waiting)
+        return self._speed.seconds(float(self._store.pixels_before())) / max(1, waiting)
 
     def submit(self, job_id: str, *, name: str, order: Order, owner: str, request_id: str) -> Job:
         """Accept the picture that was received; from now on it will be enlarged, whatever happens.

@@ -37,7 +37,7 @@ class Speed:
                 self._busy_seconds *= MEMORY
                 self._pixels *= MEMORY
 
-    def seconds(self, pixels: int) -> float:
+    def seconds(self, pixels: float) -> float:
         """How long so many pixels will take."""
         with self._guard:
             return pixels * self._busy_seconds / self._pixels

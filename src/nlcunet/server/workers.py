@@ -146,7 +146,7 @@ class Workers:
         )
         if has_ended:
             self._metrics.jobs.labels(state).inc()
-            log(state, job=job.id, seconds=seconds, result_bytes=size_bytes, error=error)
+            log(state, job=job.id, seconds=seconds, result_bytes=size_bytes, reason=error)
         return has_ended
 
     def _work(self) -> None:
@@ -157,8 +157,8 @@ class Workers:
             try:
                 with self._speed.working(job.network_pixels):
                     self._do(job, running)
-            except Exception:  # noqa: BLE001 - a worker must live on; the log has it all
-                log("failed unexpectedly", logging.ERROR, job=job.id, exc_info=True)
+            except Exception as error:  # noqa: BLE001 - a worker must live on; the log has it all
+                log("failed unexpectedly", logging.ERROR, error=error, job=job.id)
                 self._folders.remove(job.id)
                 self.end_job(job, "failed", error=MISTAKE)
             finally:
