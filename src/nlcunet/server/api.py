@@ -98,7 +98,7 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
         with service.receiving() as (job_id, path):
             name, fields = await _receive(request, path)
             wait = _wait_of(fields.pop("wait", None), service.settings.wait_seconds)
-            order = _order_of(fields)
+            order = read_order(fields)
             job = await run_in_threadpool(
                 service.submit, job_id, name=name, order=order, owner=owner, request_id=request.state.request_id
             )
@@ -109,7 +109,7 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
             raise RefusedError(422, "failed", job.error or "it failed")
         if job.state == "cancelled":
             raise RefusedError(409, "cancelled", "the job was cancelled")
-        return _picture(service, job) if job.state == "done" else _accepted(service, job)
+        return answer_picture(service, job) if job.state == "done" else _accepted(service, job)
 
 
 def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool) -> None:
@@ -138,7 +138,7 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
         },
     )
     async def give_result(job_id: str, owner: client) -> Response:
-        return _picture(service, await find(job_id, owner))
+        return answer_picture(service, await find(job_id, owner))
 
     @router.delete(
         "/v1/jobs/{job_id}", summary="Cancel a job, or delete its result", tags=["jobs"], responses=_problems(401, 404)
@@ -198,7 +198,7 @@ async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
     fields: dict[str, Any] = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        await _save(request.stream(), path)
+        await save_body(request.stream(), path)
         if kind == "application/x-www-form-urlencoded" or not path.stat().st_size:
             raise RefusedError(422, "no_picture", "send a picture as the field 'file' of a form, or as the whole body")
         return fields.pop("name", "picture"), fields
@@ -207,7 +207,7 @@ async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
         if not isinstance(upload, UploadFile):
             raise RefusedError(422, "no_picture", "the form must have a file in its field 'file'")
         fields |= {key: value for key, value in form.multi_items() if key != "file"}
-        await _save(_chunks(upload), path)
+        await save_body(_chunks(upload), path)
         return upload.filename or "picture", fields
 
 
@@ -216,7 +216,7 @@ async def _chunks(upload: UploadFile) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _save(chunks: AsyncIterator[bytes], path: Path) -> None:
+async def save_body(chunks: AsyncIterator[bytes], path: Path) -> None:
     """Write what comes to a file."""
     async with await anyio.open_file(path, "wb") as file:
         async for chunk in chunks:
@@ -242,7 +242,7 @@ def _wait_of(value: Any, default: float) -> float:
     return seconds
 
 
-def _order_of(fields: Mapping[str, Any]) -> Order:
+def read_order(fields: Mapping[str, Any]) -> Order:
     """The order in the fields of a form or a query; empty ones are left out.
 
     Raises:
@@ -272,7 +272,7 @@ async def _wait_for(request: Request, service: Service, job: Job, seconds: float
                 return
 
 
-def _picture(service: Service, job: Job) -> FileResponse:
+def answer_picture(service: Service, job: Job) -> FileResponse:
     """The result of a job."""
     path = service.result(job)
     stem = job.name.rpartition(".")[0] or job.name

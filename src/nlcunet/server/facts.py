@@ -27,6 +27,8 @@ class JobFacts(BaseModel):
     output_height: int
     output_format: str
     progress: float = Field(description="Part of the tiles that are done, 0 to 1.")
+    tiles: int | None = Field(default=None, description="All tiles, while the work goes on.")
+    tiles_done: int | None = Field(default=None, description="Those of them that are done.")
     seconds_left: float | None = Field(default=None, description="Estimated, with the jobs before it.")
     seconds: float | None = Field(default=None, description="What the work took.")
     model: str | None = Field(default=None, description="Weights that made the result.")
@@ -35,8 +37,10 @@ class JobFacts(BaseModel):
     links: dict[str, str] = Field(default_factory=dict)
 
 
-def facts_of(job: Job, *, progress: float, seconds_left: float | None) -> JobFacts:
-    """What a client may know of a job."""
+def facts_of(
+    job: Job, *, progress: float, seconds_left: float | None, tiles: tuple[int, int] | None = None
+) -> JobFacts:
+    """What a client may know of a job; ``tiles`` are those done and all of them."""
     return JobFacts(
         id=job.id,
         state=job.state,
@@ -52,6 +56,8 @@ def facts_of(job: Job, *, progress: float, seconds_left: float | None) -> JobFac
         output_height=job.output_height,
         output_format=job.output_format,
         progress=round(progress, 4),
+        tiles=None if tiles is None else tiles[1],
+        tiles_done=None if tiles is None else tiles[0],
         seconds_left=None if seconds_left is None else round(seconds_left, 1),
         seconds=None if job.seconds is None else round(job.seconds, 3),
         model=job.model,

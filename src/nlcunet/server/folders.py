@@ -9,6 +9,9 @@ from nlcunet.errors import ConfigError
 from nlcunet.imaging.formats import FORMATS
 
 INPUT = "input"
+KEEP = "keep-input"
+"""Beside an input that is kept as long as the result."""
+
 RESULT = "result"
 
 
@@ -38,12 +41,19 @@ class JobFolders:
         """A new file to receive a picture in."""
         return self._incoming / job_id
 
-    def accept(self, job_id: str) -> None:
-        """Keep what came in as the input of a job; it is on the disk when this returns."""
+    def accept(self, job_id: str, *, keeps_input: bool = False) -> None:
+        """Keep what came in as the input of a job; it is on the disk when this returns.
+
+        Args:
+            job_id: its id.
+            keeps_input: whether ``remove_input`` shall leave it.
+        """
         source, folder = self.incoming(job_id), self._jobs / job_id
         folder.mkdir(mode=0o700)
         with source.open("rb") as file:
             os.fsync(file.fileno())
+        if keeps_input:
+            (folder / KEEP).touch()
         source.replace(folder / INPUT)
         for each in (folder, self._jobs):
             _sync_folder(each)
@@ -56,13 +66,22 @@ class JobFolders:
         """A job's picture."""
         return self._jobs / job_id / INPUT
 
+    def aside(self, job_id: str, name: str) -> Path:
+        """Where something made from picture or result goes, or lies."""
+        return self._jobs / job_id / name
+
     def result(self, job_id: str, file_format: str) -> Path:
         """Where its result goes, or lies."""
         return self._jobs / job_id / f"{RESULT}{FORMATS[file_format].suffixes[0]}"
 
     def remove_input(self, job_id: str) -> None:
-        """The picture is not needed any more."""
-        self.input(job_id).unlink(missing_ok=True)
+        """The picture is not needed any more, unless it was to be kept."""
+        if not (self._jobs / job_id / KEEP).exists():
+            self.input(job_id).unlink(missing_ok=True)
+
+    def size_bytes(self, job_id: str) -> int:
+        """What a job's files take."""
+        return sum(file.stat().st_size for file in (self._jobs / job_id).iterdir())
 
     def remove(self, job_id: str) -> None:
         """All files of a job."""

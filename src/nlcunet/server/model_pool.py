@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, NlcunetError
 from nlcunet.inference.engines.shared import SharedEngine
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.upscaler import Upscaler
-from nlcunet.models.blending import load_blend
+from nlcunet.models.blending import find_pair, load_blend
 from nlcunet.models.weights import (
     LoadedModel,
     WeightsHeader,
@@ -62,6 +62,14 @@ class ModelPool:
         """For orders without model and scale: the one named in the settings if it is on offer, else the first."""
         chosen = self._settings.default_model
         return chosen if chosen in self.headers else next(iter(self.headers))
+
+    def takes_strength(self, name: str) -> bool:
+        """Whether a model on offer has both PSNR and GAN weights, so that an order may name a strength."""
+        try:
+            find_pair(self._sources[name])
+        except NlcunetError:
+            return False
+        return True
 
     def model_for(self, order: Order) -> str:
         """The name of the model that an order gets.

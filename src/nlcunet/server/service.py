@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Service:
             speed=self._speed,
             on_end=self._watchers.call,
         )
-        self._accepting = threading.Lock()
+        self._accepting, self._making = threading.Lock(), threading.Lock()
         self._ended = threading.Event()
         self._cleaner = threading.Thread(target=self._clean, name="clean", daemon=True)
         self.metrics.disk_quota_bytes.set(settings.quota_bytes)
@@ -129,9 +129,11 @@ class Service:
 
     def _next_turn(self, waiting: int) -> float:
         """About how long until one of those that wait is begun."""
-        return self._speed.seconds(float(self._store.pixels_before())) / max(1, waiting)
+        return self._speed.seconds(self._store.pixels_before()) / max(1, waiting)
 
-    def submit(self, job_id: str, *, name: str, order: Order, owner: str, request_id: str) -> Job:
+    def submit(
+        self, job_id: str, *, name: str, order: Order, owner: str, request_id: str, keeps_input: bool = False
+    ) -> Job:
         """Accept the picture that was received; from now on it will be enlarged, whatever happens.
 
         Args:
@@ -140,6 +142,7 @@ class Service:
             order: how to enlarge it.
             owner: whose it is.
             request_id: of the request that brought it.
+            keeps_input: whether the picture is kept beside its result, to be compared.
 
         Raises:
             RefusedError: it is no picture, too large, not possible as ordered, or there is no room.
@@ -168,7 +171,7 @@ class Service:
         )
         with self._accepting:
             self.check_room(owner, job.bytes)
-            self._folders.accept(job_id)
+            self._folders.accept(job_id, keeps_input=keeps_input)
             self._store.add(job)
         self.metrics.accepted.inc()
         log("accepted", job=job_id, width=job.width, height=job.height, format=header.format)
@@ -231,7 +234,12 @@ class Service:
         if job.state not in FINAL:
             before = self._store.pixels_before(job) - progress * job.network_pixels
             left = max(0.0, self._speed.seconds(before))
-        return facts_of(job, progress=1.0 if job.state == "done" else progress, seconds_left=left)
+        return facts_of(
+            job,
+            progress=1.0 if job.state == "done" else progress,
+            seconds_left=left,
+            tiles=(running.tiles_done, running.tiles) if running is not None and running.tiles else None,
+        )
 
     def result(self, job: Job) -> Path:
         """The file of a finished job.
@@ -247,6 +255,43 @@ class Service:
         path = self._folders.result(job.id, job.output_format)
         if not path.is_file():
             raise RefusedError(410, "expired", "the result has been deleted: send the picture again")
+        return path
+
+    def picture(self, job: Job) -> Path:
+        """The file that came in, as long as it is kept.
+
+        Raises:
+            RefusedError: it is not there any more.
+        """
+        path = self._folders.input(job.id)
+        if not path.is_file():
+            raise RefusedError(410, "expired", "the picture has been deleted: send it again")
+        return path
+
+    def aside(self, job: Job, name: str, make: Callable[[Path], None]) -> Path:
+        """A file made from a job's picture or result when it is first asked for; it goes when they go.
+
+        Args:
+            job: whose.
+            name: of the file; the same name means the same file.
+            make: writes it; one at a time, so that many requests do not make many.
+
+        Raises:
+            RefusedError: there is no room on the disk.
+        """
+        path = self._folders.aside(job.id, name)
+        with self._making:
+            if path.is_file():
+                return path
+            if self._store.bytes_used() >= self.settings.quota_bytes:
+                raise RefusedError(503, "disk_full", "there is no room on the disk for a view of this picture", 60.0)
+            part = path.with_name(f"{name}.part")
+            try:
+                make(part)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+            self._store.add_bytes(job.id, path.stat().st_size)
         return path
 
     def watch(self, job_id: str, callback: Callback) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 FIRST_GUESS = 5e-6
 """Seconds per pixel of the network before anything was measured: a small CPU."""
 
-MEMORY = 0.8
-"""What earlier work counts when a job ends: the last five or so decide."""
+MEMORY_SECONDS = 300.0
+"""When so much work has been counted, all of it counts half: the last minutes decide."""
 
 
 class Speed:
@@ -34,10 +34,10 @@ class Speed:
                 self._tick()
                 self._at_work -= 1
                 self._pixels += pixels
-                self._busy_seconds *= MEMORY
-                self._pixels *= MEMORY
+                if self._busy_seconds > MEMORY_SECONDS:
+                    self._busy_seconds, self._pixels = self._busy_seconds / 2, self._pixels / 2
 
-    def seconds(self, pixels: float) -> float:
+    def seconds(self, pixels: float | int) -> float:
         """How long so many pixels will take."""
         with self._guard:
             return pixels * self._busy_seconds / self._pixels

@@ -30,14 +30,16 @@ CREATE TABLE IF NOT EXISTS jobs (
     seconds REAL, model TEXT, notes TEXT, error TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created);
+CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, started);
 """
 
 NEXT = """
 SELECT * FROM jobs WHERE state = 'queued'
-ORDER BY (SELECT COUNT(*) FROM jobs AS other WHERE other.owner = jobs.owner AND other.state = 'running'), created, rowid
+ORDER BY (SELECT COUNT(*) FROM jobs AS other WHERE other.owner = jobs.owner AND other.state = 'running'),
+    (SELECT COALESCE(MAX(started), 0) FROM jobs AS other WHERE other.owner = jobs.owner), created, rowid
 LIMIT 1
 """
-"""The oldest of those clients that have least at work: a client with many pictures does not keep others waiting."""
+"""Clients take turns: first those with least at work, of them who was served longest ago; of theirs the oldest job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +233,11 @@ class JobStore:
                 "SELECT id FROM jobs WHERE expires <= ? AND bytes > 0 ORDER BY expires", (now,)
             ).fetchall()
         return [row["id"] for row in rows]
+
+    def add_bytes(self, job_id: str, size_bytes: int) -> None:
+        """Note that a job's files take more."""
+        with self._transaction() as database:
+            database.execute("UPDATE jobs SET bytes = bytes + ? WHERE id = ?", (size_bytes, job_id))
 
     def files_gone(self, job_id: str) -> None:
         """Note that a job's files are removed."""

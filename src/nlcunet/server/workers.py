@@ -184,7 +184,7 @@ class Workers:
             return
         if record.status in {"done", "skipped"}:  # skipped: an earlier process had written the result
             self._folders.remove_input(job.id)
-            size_bytes = self._folders.result(job.id, job.output_format).stat().st_size
+            size_bytes = self._folders.size_bytes(job.id)
             if not self.end_job(job, "done", size_bytes, record=record):  # cancelled just before the work began
                 self._folders.remove(job.id)
                 return
