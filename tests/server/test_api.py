@@ -171,10 +171,10 @@ def test_impossible_orders_are_told(client, order, told):
 def test_a_request_without_a_picture_is_refused(client):
     for answer in (
         client.post("/v1/upscale"),
-        client.post("/v1/upscale", data={"scale": "2"}),
         client.post("/v1/upscale", files={"picture": ("a.png", picture_bytes())}),
     ):
         assert (answer.status_code, answer.json()["error"]) == (422, "no_picture")
+    assert client.post("/v1/upscale", data={"scale": "2"}).status_code == 415
     several = [("file", ("a.png", picture_bytes())), ("file", ("b.png", picture_bytes()))]
     assert client.post("/v1/upscale", files=several).status_code == 400
 

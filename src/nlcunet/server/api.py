@@ -199,7 +199,7 @@ async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         await save_body(request.stream(), path)
-        if kind == "application/x-www-form-urlencoded" or not path.stat().st_size:
+        if not path.stat().st_size:  # whatever its kind is called: curl and urllib call every body a form
             raise RefusedError(422, "no_picture", "send a picture as the field 'file' of a form, or as the whole body")
         return fields.pop("name", "picture"), fields
     async with request.form(max_files=1, max_fields=32, max_part_size=4096) as form:

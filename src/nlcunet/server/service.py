@@ -277,22 +277,30 @@ class Service:
             make: writes it; one at a time, so that many requests do not make many.
 
         Raises:
-            RefusedError: there is no room on the disk.
+            RefusedError: there is no room on the disk, or the job's files are gone.
         """
         path = self._folders.aside(job.id, name)
+        if path.is_file():
+            return path
         with self._making:
-            if path.is_file():
-                return path
-            if self._store.bytes_used() >= self.settings.quota_bytes:
-                raise RefusedError(503, "disk_full", "there is no room on the disk for a view of this picture", 60.0)
-            part = path.with_name(f"{name}.part")
             try:
-                make(part)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-            self._store.add_bytes(job.id, path.stat().st_size)
+                if not path.is_file():
+                    self._make(job, path, make)
+            except OSError as error:
+                raise RefusedError(410, "expired", "the picture has been deleted: send it again") from error
         return path
+
+    def _make(self, job: Job, path: Path, make: Callable[[Path], None]) -> None:
+        """Write a file whole or not at all, and count it."""
+        if self._store.bytes_used() >= self.settings.quota_bytes:
+            raise RefusedError(503, "disk_full", "there is no room on the disk for a view of this picture", 60.0)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            make(part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        self._store.add_bytes(job.id, path.stat().st_size)
 
     def watch(self, job_id: str, callback: Callback) -> None:
         """Call once when a job has ended, from any thread; at once if it has, or if the server ends."""

@@ -1,0 +1,55 @@
+"""The page at ``/``, beside REST: Gradio behind a gate, and the page's own addresses before it."""
+
+import os
+
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from nlcunet.server.keys import Keys
+from nlcunet.server.page.gate import Gate
+from nlcunet.server.page.routes import make_routes
+from nlcunet.server.service import Service
+
+HEAD = """
+<meta name="color-scheme" content="light dark">
+<link rel="icon" type="image/svg+xml" href="page/files/icon.svg">
+<link rel="stylesheet" href="page/files/page.css">
+<script type="module" src="page/files/page.js"></script>
+"""
+
+
+def mount_page(app: FastAPI, service: Service, keys: Keys | None) -> None:
+    """Add the page to an application; addresses that it has already keep precedence.
+
+    Args:
+        app: has REST already.
+        service: what the page is a door to.
+        keys: whoever has none of them is asked for one; nothing lets everybody in.
+    """
+    app.include_router(make_routes(service, keys))
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: Gradio would call home
+    import gradio
+
+    from nlcunet.server.page.settings_form import make_blocks, make_theme
+
+    gradio.mount_gradio_app(
+        app,
+        make_blocks(service, asks_for_key=keys is not None),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=1,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=make_theme(),
+        head=HEAD,
+    )
+    mount = app.routes[-1]
+    if not isinstance(mount, Mount):
+        raise TypeError(f"Gradio must mount itself last: got {mount}")
+    mount.app = Gate(mount.app, keys)

@@ -1,0 +1,235 @@
+"""The addresses behind the page: pictures in, how they are doing, tiles to look at, results out.
+
+They are for the page alone, may change with it, and are in no schema; programs use REST. Both lead to one queue.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import PurePath
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from nlcunet.errors import ImageError, ImageWriteError
+from nlcunet.imaging.formats import FORMATS
+from nlcunet.inference.jobs import suffix_for
+from nlcunet.server.api import answer_picture, read_order, save_body
+from nlcunet.server.facts import JobFacts
+from nlcunet.server.guards import API_HEADERS
+from nlcunet.server.keys import Keys
+from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
+from nlcunet.server.page.visitors import find_visitor, forget_key, remember_key
+from nlcunet.server.page.zips import Member, Zip, unique_names
+from nlcunet.server.refusals import RefusedError
+from nlcunet.server.service import Service
+from nlcunet.server.store import Job
+
+MOST_JOBS = 200
+"""That are asked about, or packed, at a time."""
+
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+JobIds = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=MOST_JOBS)]
+
+
+class Question(BaseModel):
+    """Jobs that a browser remembers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ids: JobIds
+
+
+class Answer(BaseModel):
+    """Those of them that there are, and whether one more picture would be taken now."""
+
+    jobs: list[JobFacts]
+    refusal: str | None = None
+    retry_after: float | None = None
+
+
+def make_routes(service: Service, keys: Keys | None) -> APIRouter:
+    """All addresses below ``/page``."""
+    router = APIRouter(prefix="/page", include_in_schema=False)
+
+    def find_owner(request: Request) -> str:
+        return find_visitor(request, keys)
+
+    def find_job(job_id: str, owner: Annotated[str, Depends(find_owner)]) -> Job:
+        return service.find(job_id, None if keys is None else owner)
+
+    visitor, found = Annotated[str, Depends(find_owner)], Annotated[Job, Depends(find_job)]
+    _add_jobs(router, service, visitor, found, has_keys=keys is not None)
+    _add_views(router, service, found)
+    _add_files(router)
+    if keys is not None:
+        _add_key(router, keys)
+    return router
+
+
+def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
+    """Pictures in, how they are doing, and results out."""
+
+    @router.post("/pictures", status_code=202)
+    async def receive(request: Request, owner: visitor) -> JobFacts:
+        await run_in_threadpool(service.check_room, owner)
+        fields: dict[str, Any] = dict(request.query_params)
+        name, order = fields.pop("name", "picture"), read_order(fields)
+        with service.receiving() as (job_id, path):
+            await save_body(request.stream(), path)
+            job = await run_in_threadpool(
+                service.submit,
+                job_id,
+                name=name,
+                order=order,
+                owner=owner,
+                request_id=request.state.request_id,
+                keeps_input=True,
+            )
+        return service.facts(job)
+
+    @router.post("/jobs")
+    def tell(question: Question, owner: visitor) -> Answer:
+        jobs = _find_all(service, question.ids, owner if has_keys else None)
+        answer = Answer(jobs=[service.facts(job) for job in jobs])
+        try:
+            service.check_room(owner)
+        except RefusedError as refusal:
+            return answer.model_copy(update={"refusal": str(refusal), "retry_after": refusal.retry_after})
+        return answer
+
+    @router.delete("/jobs/{job_id}")
+    def discard(job: found) -> None:
+        service.discard(job)
+
+    @router.get("/jobs/{job_id}/result")
+    def give_result(job: found) -> FileResponse:
+        answer = answer_picture(service, job)
+        answer.headers["Content-Disposition"] = _attachment(result_name(job))
+        return answer
+
+    @router.post("/zip")
+    def give_all(ids: Annotated[JobIds, Form()], owner: visitor) -> StreamingResponse:
+        jobs = _find_all(service, ids, owner if has_keys else None)
+        packed = _pack(service, jobs)
+        headers = {**API_HEADERS, "Content-Disposition": _attachment("nlcunet.zip")}
+        headers["Content-Length"] = str(packed.length)
+        return StreamingResponse(_send(packed), media_type="application/zip", headers=headers)
+
+
+def _add_views(router: APIRouter, service: Service, found: Any) -> None:
+    """Before and after, to look at."""
+
+    @router.get("/jobs/{job_id}/thumbnail")
+    def give_thumbnail(job: found) -> FileResponse:
+        with _told():
+            return FileResponse(find_thumbnail(service, job), media_type="image/jpeg", headers=FOREVER)
+
+    @router.get("/jobs/{job_id}/view")
+    def tell_view(job: found) -> View:
+        with _told():
+            return make_view(service, job)
+
+    @router.get("/jobs/{job_id}/{side}/{level}/{column}/{row}")
+    def give_tile(job: found, side: Side, level: int, column: int, row: int) -> Response:
+        with _told():
+            return Response(make_tile(service, job, side, level, column, row), headers=FOREVER, media_type="image/jpeg")
+
+
+def _add_files(router: APIRouter) -> None:
+    """Scripts, styles and icons of the page."""
+    folder = resources.files("nlcunet.server.page") / "files"
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in KINDS}
+
+    @router.get("/files/{name}")
+    def give_file(name: str) -> Response:
+        if name not in files:
+            raise RefusedError(404, "not_found", "there is nothing here")
+        headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+        return Response(files[name], headers=headers, media_type=KINDS[PurePath(name).suffix])
+
+
+def _add_key(router: APIRouter, keys: Keys) -> None:
+    """The form that asks for a key sends it here."""
+
+    @router.post("/key")
+    def enter(request: Request, key: Annotated[str, Form(max_length=200)] = "") -> Response:
+        if keys.owner(key.strip()) is None:
+            return RedirectResponse("../?wrong-key", 303)
+        response = RedirectResponse("../", 303)
+        remember_key(request, response, key.strip())
+        return response
+
+    @router.post("/leave")
+    def leave() -> Response:
+        response = RedirectResponse("../", 303)
+        forget_key(response)
+        return response
+
+
+def result_name(job: Job) -> str:
+    """What a result is called, as ``nlcunet upscale`` calls one that lies beside its picture."""
+    scale = max(1, round(job.output_width / job.width))
+    stem = job.name.rpartition(".")[0] or job.name
+    return f"{stem}{suffix_for(job.order.size(), scale)}{FORMATS[job.output_format].suffixes[0]}"
+
+
+def _find_all(service: Service, ids: Sequence[str], owner: str | None) -> list[Job]:
+    """Those jobs that there are, each once."""
+    jobs = []
+    for job_id in dict.fromkeys(ids):
+        try:
+            jobs.append(service.find(job_id, owner))
+        except RefusedError:
+            continue
+    return jobs
+
+
+def _pack(service: Service, jobs: Sequence[Job]) -> Zip:
+    """A ZIP of all results that there are.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    paths, names = [], []
+    for job in jobs:
+        try:
+            paths.append(service.result(job))
+        except RefusedError:
+            continue
+        names.append(result_name(job))
+    if not paths:
+        raise RefusedError(410, "expired", "there are no results to pack: they have been deleted")
+    try:
+        return Zip([Member(name, path) for name, path in zip(unique_names(names), paths, strict=True)])
+    except OSError as error:
+        raise RefusedError(410, "expired", "a result has just been deleted: try again") from error
+
+
+async def _send(packed: Zip) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in iterate_in_threadpool(packed.chunks()):
+            yield chunk
+    finally:
+        packed.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error with a picture becomes a refusal."""
+    try:
+        yield
+    except ImageWriteError as error:
+        raise RefusedError(410, "expired", "the picture has been deleted: send it again") from error
+    except ImageError as error:
+        raise RefusedError(404, "no_view", str(error)) from error
+
+
+def _attachment(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
