@@ -65,7 +65,7 @@ def make_api(service: Service, keys: Keys | None) -> APIRouter:
     add_watching(router, service)
 
     @router.get("/v1/models", summary="Models on offer", tags=["models"], responses=_problems(401))
-    def list_models(_owner: client) -> list[ModelFacts]:  # type: ignore[valid-type]
+    def list_models(_owner: client) -> list[ModelFacts]:
         """All models, with the scores that their headers state."""
         return [_model_facts(header, service.pool.default_model) for header in service.pool.headers.values()]
 
@@ -261,7 +261,11 @@ def read_order(fields: Mapping[str, Any]) -> Order:
 async def _wait_for(request: Request, service: Service, job: Job, seconds: float) -> None:
     """Return when a job has ended or the time is over; a client that goes takes its job with it."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    await run_in_threadpool(service.watch, job.id, lambda: loop.call_soon_threadsafe(ended.set))
+
+    def on_end() -> None:
+        loop.call_soon_threadsafe(ended.set)
+
+    await run_in_threadpool(service.watch, job.id, on_end)
     deadline = loop.time() + seconds
     while not ended.is_set() and (left := deadline - loop.time()) > 0:
         try:

@@ -180,9 +180,7 @@ class JobStore:
                 )
             ]
             for job_id in fatal:
-                error = (
-                    f"the server ended {MOST_ATTEMPTS} times while working on this picture; it is not tried again"
-                )
+                error = f"the server ended {MOST_ATTEMPTS} times while working on this picture; it is not tried again"
                 now = time.time()
                 database.execute(
                     "UPDATE jobs SET state = 'failed', finished = ?, expires = ?, bytes = 0, error = ? WHERE id = ?",

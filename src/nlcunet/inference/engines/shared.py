@@ -131,5 +131,5 @@ class SharedEngine:
             for ticket in tickets:
                 ticket.result.set_exception(error)
             return
-        for ticket, part in zip(tickets, result.split([len(ticket.batch) for ticket in tickets]), strict=True):
+        for ticket, part in zip(tickets, torch.split(result, [len(ticket.batch) for ticket in tickets]), strict=True):
             ticket.result.set_result(part)
