@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
+    from nlcunet.hub.pretrained import from_pretrained
+    from nlcunet.hub.publishing import save_pretrained
+    from nlcunet.hub.upload import push_to_hub
     from nlcunet.imaging.files import read_picture, write_picture
     from nlcunet.imaging.picture import Metadata, Picture
     from nlcunet.inference.loading import load
@@ -49,9 +52,12 @@ HOMES = {
     "Upscaler": "nlcunet.inference.upscaler",
     "WeightsError": "nlcunet.errors",
     "embedded_models": "nlcunet.models.weights",
+    "from_pretrained": "nlcunet.hub.pretrained",
     "load": "nlcunet.inference.loading",
     "load_model": "nlcunet.models.weights",
+    "push_to_hub": "nlcunet.hub.upload",
     "read_picture": "nlcunet.imaging.files",
+    "save_pretrained": "nlcunet.hub.publishing",
     "write_picture": "nlcunet.imaging.files",
 }
 """Where each public name lives."""
@@ -71,9 +77,12 @@ __all__ = [
     "WeightsError",
     "__version__",
     "embedded_models",
+    "from_pretrained",
     "load",
     "load_model",
+    "push_to_hub",
     "read_picture",
+    "save_pretrained",
     "write_picture",
 ]
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import huggingface_hub
+import huggingface_hub.constants
+import huggingface_hub.utils
 import pytest
 import torch
 
@@ -23,6 +24,11 @@ from nlcunet.models.weights import DataSource, LoadedModel, describe
 
 SIMPLE = NLCUnetConfig(width=8, scale=2, depths=(0,) * 6, attention=("none",) * 6, upsampler="direct")
 """Convolutions alone: built, run and drawn in a moment."""
+
+
+def _git_name(data: bytes) -> str:
+    """Forty digits, as git has them."""
+    return hashlib.sha256(data).hexdigest()[:40]
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Repository:
         before = self.commits.get(self.refs.get(branch, ""), {})
         after = {**before, **files}
         content = json.dumps([(name, hashlib.sha256(data).hexdigest()) for name, data in sorted(after.items())])
-        sha = hashlib.sha1(f"{self.refs.get(branch)}{content}".encode()).hexdigest()
+        sha = _git_name(f"{self.refs.get(branch)}{content}".encode())
         self.commits[sha], self.refs[branch] = after, sha
         return sha
 
@@ -98,14 +104,14 @@ class Hub:
             return 200, {"id": repo, "sha": sha, "siblings": [{"rfilename": name} for name in files]}, {}
         if verb == "tree":
             entries = [
-                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                {"type": "file", "path": name, "size": len(data), "oid": _git_name(data)}
                 for name, data in files.items()
             ]
             return 200, entries, {}
         name = unquote("/".join(rest[1:]))
         if name not in files:
             return 404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha}
-        return 200, files[name], {"ETag": f'"{hashlib.sha1(files[name]).hexdigest()}"', "X-Repo-Commit": sha}
+        return 200, files[name], {"ETag": f'"{_git_name(files[name])}"', "X-Repo-Commit": sha}
 
     def _create(self, order: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         repo = f"{order['organization']}/{order['name']}"
@@ -133,37 +139,29 @@ class Hub:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def reply(request: BaseHTTPRequestHandler) -> None:
+            body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+            path = urlsplit(request.path).path
+            hub.requests.append(f"{request.command} {path}")
+            status, content, headers = hub.answer(request.command, path, body, request.headers.get("Authorization", ""))
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            request.send_response(status)
+            for name, value in headers.items():
+                request.send_header(name, value)
+            request.send_header("Content-Length", str(len(data)))
+            request.end_headers()
+            if request.command != "HEAD":
+                request.wfile.write(data)
 
-            def reply(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                path = urlsplit(self.path).path
-                hub.requests.append(f"{self.command} {path}")
-                status, content, headers = hub.answer(self.command, path, body, self.headers.get("Authorization", ""))
-                data = content if isinstance(content, bytes) else json.dumps(content).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(data)
-
-            do_GET = do_HEAD = do_POST = reply  # noqa: N815 - names that the server calls
-
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        return Handler
+        methods = {f"do_{verb}": reply for verb in ("GET", "HEAD", "POST")}
+        settings = {"protocol_version": "HTTP/1.1", "log_message": lambda *_: None}
+        return type("Handler", (BaseHTTPRequestHandler,), {**methods, **settings})
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """An empty hub that the client library talks to, with a cache of its own."""
-    server = Hub()
     settings = huggingface_hub.constants
-    monkeypatch.setattr(settings, "ENDPOINT", server.url)
     monkeypatch.setattr(settings, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(settings, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.setattr(settings, "HF_HUB_DISABLE_XET", True)
@@ -171,6 +169,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     huggingface_hub.utils.disable_progress_bars()
+    server = Hub()
+    monkeypatch.setattr(settings, "ENDPOINT", server.url)
+    path = settings.HUGGINGFACE_CO_URL_TEMPLATE.partition("{")
+    monkeypatch.setattr(settings, "HUGGINGFACE_CO_URL_TEMPLATE", f"{server.url}/{''.join(path[1:])}")
     yield server
     huggingface_hub.close_session()
     server.close()

@@ -47,7 +47,7 @@ class LazyCommand:
 
 COMMANDS: dict[str, LazyCommand] = {
     "upscale": LazyCommand("nlcunet.cli.upscale", "upscale", "Enlarge pictures."),
-    "models": LazyCommand("nlcunet.cli.models", "models", "List the models, or describe one."),
+    "models": LazyCommand("nlcunet.cli.models", "models", "List, describe and publish models."),
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
     "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),

@@ -7,7 +7,7 @@ import typer
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="See `nlcunet models`, or a .safetensors file.")
+        str, typer.Argument(metavar="MODEL", help="See `nlcunet models`; a .safetensors file, or hf://user/name.")
     ] = "4x-NLCUnet-S",
     *,
     output: Annotated[
@@ -41,6 +41,7 @@ def export(
     from pathlib import Path
 
     from nlcunet.export.exporting import DEFAULT_TILES, TARGETS, ExportRequest, export_model
+    from nlcunet.hub.pretrained import find_model
     from nlcunet.models.blending import load_blend
     from nlcunet.models.weights import load_model
 
@@ -51,7 +52,8 @@ def export(
         verification=None if verify is None else Path(verify).expanduser(),
         calibration=None if calibration is None else Path(calibration).expanduser(),
     )
-    loaded = load_model(model) if strength is None else load_blend(model, strength)
+    found = find_model(model)
+    loaded = load_model(found) if strength is None else load_blend(found, strength)
     mark = "" if precision == "float32" else f"-{precision}"
     path = Path(output or f"{loaded.header.name}{mark}{TARGETS[to].suffix}").expanduser()
     facts = export_model(loaded, path, request)

@@ -1,25 +1,51 @@
-"""``nlcunet models``: what the embedded weights are."""
+"""``nlcunet models``: what the weights are, and ``nlcunet models publish``.
 
-from typing import TYPE_CHECKING, Annotated
+Words that are no command describe a model: ``nlcunet models``, ``nlcunet models NAME``, ``nlcunet models --json``.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from nlcunet.cli.models_publish import publish
 
 if TYPE_CHECKING:
     from nlcunet.models.weights import WeightsHeader
 
+DESCRIBING = "describe"
 
-def models(
+
+class ModelsGroup(TyperGroup):
+    """A group with one command that needs no name: it takes all words that do not begin with another command."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the group, or at once that of the nameless command."""
+        if args and args[0] in self.commands and args[0] != DESCRIBING:
+            return super().make_context(info_name, args, parent, **extra)
+        return self.commands[DESCRIBING].make_context(info_name, args, parent, **extra)
+
+
+def describe_models(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Describe this model, or .safetensors file.")
+        str | None, typer.Argument(metavar="NAME", help="Describe this model, .safetensors file, or hf://user/name.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything that the headers say, as JSON.")] = False,
 ) -> None:
-    """List the models that come with the package, or describe one in full."""
+    """List the models that come with the package, or describe one in full.
+
+    To publish one, on the Hugging Face Hub too: `nlcunet models publish --help`.
+    """
     import json
 
     from nlcunet.models.weights import embedded_models, find_header
 
-    headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
+    if name is not None and name.startswith("hf://"):
+        from nlcunet.hub.pretrained import find_model
+
+        headers = [find_header(find_model(name))]
+    else:
+        headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
     if as_json:
         values = [header.model_dump(mode="json") for header in headers]
         typer.echo(json.dumps(values if name is None else values[0], indent=2, ensure_ascii=False))
@@ -30,6 +56,11 @@ def models(
     for header in headers:
         typer.echo(summarise(header))
     typer.echo("bicubic-x2 … bicubic-x8: bicubic enlargement for comparison, no weights")
+
+
+models = typer.Typer(cls=ModelsGroup, add_completion=False, rich_markup_mode=None, help="Describe and publish models.")
+models.command(DESCRIBING, hidden=True)(describe_models)
+models.command("publish")(publish)
 
 
 def summarise(header: "WeightsHeader") -> str:
