@@ -1,0 +1,83 @@
+"""Every door gives the same picture: command line, Python, REST, a batch behind URLs, a hub folder, an ONNX file."""
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+import nlcunet
+from nlcunet.cli.app import app
+from nlcunet.export.exporting import ExportRequest, export_model
+from nlcunet.hub.publishing import save_pretrained
+from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
+from nlcunet.models.weights import save_weights
+from nlcunet.server.app import make_app
+from nlcunet.server.settings import ServerSettings
+
+
+@pytest.fixture
+def weights(tiny, tmp_path):
+    path = tmp_path / f"{tiny.header.name}.safetensors"
+    save_weights(path, tiny.network, tiny.header, half=False)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """16 bits, with alpha and a resolution: more than a lazy door would keep."""
+    generator = np.random.default_rng(3)
+    picture = Picture(
+        pixels=generator.integers(0, 2**16, (50, 70, 3), dtype=np.uint16),
+        alpha=generator.integers(0, 2**16, (50, 70), dtype=np.uint16),
+        metadata=Metadata(xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"),
+    )
+    (tmp_path / "in").mkdir()
+    write_picture(picture, tmp_path / "in" / "photo.png")
+    return tmp_path / "in" / "photo.png"
+
+
+@pytest.fixture
+def from_command_line(weights, photo, tmp_path):
+    """What all others are held against."""
+    result = upscale(photo, "-m", weights, "-o", tmp_path / "command.png")
+    assert result.exit_code == 0, result.stderr
+    return (tmp_path / "command.png").read_bytes()
+
+
+def upscale(*arguments):
+    return CliRunner().invoke(app, ["upscale", *map(str, arguments), "-t", "32", "--device", "cpu"])
+
+
+def test_python(from_command_line, weights, photo, tmp_path):
+    enlarged = nlcunet.load(weights, tile=32, device="cpu").upscale(photo)
+    write_picture(enlarged, tmp_path / "python.png")
+    assert (tmp_path / "python.png").read_bytes() == from_command_line
+
+
+def test_rest(from_command_line, weights, photo, tmp_path):
+    settings = ServerSettings(folder=tmp_path / "served", models=(str(weights),), tile=32, device="cpu", has_page=False)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        answer = client.post("/v1/upscale", content=photo.read_bytes(), params={"name": "photo.png"})
+    assert answer.content == from_command_line
+
+
+def test_a_batch_behind_urls(from_command_line, weights, photo, tmp_path):
+    result = upscale(photo.parent.as_uri() + "/", "-m", weights, "-o", (tmp_path / "out").as_uri() + "/")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "out" / "photo.png").read_bytes() == from_command_line
+
+
+def test_a_hub_folder(from_command_line, tiny, photo, tmp_path):
+    save_pretrained(tiny, tmp_path / "published", half=False)
+    enlarged = nlcunet.from_pretrained(tmp_path / "published", tile=32, device="cpu").upscale(photo)
+    write_picture(enlarged, tmp_path / "hub.png")
+    assert (tmp_path / "hub.png").read_bytes() == from_command_line
+
+
+@pytest.mark.usefixtures("draw_once")
+def test_an_onnx_file_to_within_a_step_of_8_bits(from_command_line, tiny, photo, tmp_path):
+    export_model(tiny, tmp_path / "tiny.onnx", ExportRequest(tiles=(32,)))
+    enlarged = read_picture(from_command_line)
+    by_onnx = nlcunet.load(tmp_path / "tiny.onnx", tile=32).upscale(photo)
+    for a, b in ((enlarged.pixels, by_onnx.pixels), (enlarged.alpha, by_onnx.alpha)):
+        assert np.abs(a.astype(int) - b.astype(int)).max() < 256
