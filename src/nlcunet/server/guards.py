@@ -19,8 +19,10 @@ from nlcunet.server.refusals import RefusedError
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by machines; counted, but not logged."""
+QUIET_ROUTES = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/page/jobs", "/page/jobs/{job_id}/{side}/{level}/{column}/{row}"}
+)
+"""Asked every few seconds, by machines and by the page; counted, but not logged."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -24,7 +24,7 @@ PAGE_HEADERS = {
         "default-src 'none'; "
         # Gradio's page has scripts in it, and makes functions of the code that its events carry
         "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; "
+        "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; frame-src 'self'; "
         "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",

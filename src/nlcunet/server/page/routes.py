@@ -3,15 +3,18 @@
 They are for the page alone, may change with it, and are in no schema; programs use REST. Both lead to one queue.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import PurePath
 from typing import Annotated, Any
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
@@ -22,6 +25,7 @@ from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.keys import Keys
+from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
 from nlcunet.server.page.visitors import find_visitor, forget_key, remember_key
 from nlcunet.server.page.zips import Member, Zip, unique_names
@@ -32,7 +36,15 @@ from nlcunet.server.store import Job
 MOST_JOBS = 200
 """That are asked about, or packed, at a time."""
 
+SMALL_BYTES = 65_536
+"""Of all requests but those with a picture."""
+
+MAKERS = 2
+"""Views that are made at a time."""
+
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+CHECKED = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+FILES = resources.files("nlcunet.server.page") / "files"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 JobIds = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=MOST_JOBS)]
@@ -50,13 +62,30 @@ class Answer(BaseModel):
     """Those of them that there are, and whether one more picture would be taken now."""
 
     jobs: list[JobFacts]
+    time: datetime
     refusal: str | None = None
     retry_after: float | None = None
 
 
+class _SmallRoute(APIRoute):
+    """An address to which nothing large is sent: bodies are read as a whole before anything looks at them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The same, for requests that tell a small length."""
+        handle = super().get_route_handler()
+
+        async def handle_small(request: Request) -> Response:
+            length = request.headers.get("content-length", "")
+            if request.method == "POST" and not (length.isdecimal() and int(length) <= SMALL_BYTES):
+                raise RefusedError(413, "too_large", f"this request must have at most {SMALL_BYTES:,} bytes")
+            return await handle(request)
+
+        return handle_small
+
+
 def make_routes(service: Service, keys: Keys | None) -> APIRouter:
     """All addresses below ``/page``."""
-    router = APIRouter(prefix="/page", include_in_schema=False)
+    router = APIRouter(prefix="/page", include_in_schema=False, route_class=_SmallRoute)
 
     def find_owner(request: Request) -> str:
         return find_visitor(request, keys)
@@ -70,11 +99,15 @@ def make_routes(service: Service, keys: Keys | None) -> APIRouter:
     _add_files(router)
     if keys is not None:
         _add_key(router, keys)
-    return router
+    both = APIRouter()
+    both.include_router(router)
+    both.include_router(_make_reception(service, visitor))
+    return both
 
 
-def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
-    """Pictures in, how they are doing, and results out."""
+def _make_reception(service: Service, visitor: Any) -> APIRouter:
+    """Pictures in."""
+    router = APIRouter(prefix="/page", include_in_schema=False)
 
     @router.post("/pictures", status_code=202)
     async def receive(request: Request, owner: visitor) -> JobFacts:
@@ -94,10 +127,16 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
             )
         return service.facts(job)
 
+    return router
+
+
+def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
+    """How pictures are doing, and results out."""
+
     @router.post("/jobs")
     def tell(question: Question, owner: visitor) -> Answer:
         jobs = _find_all(service, question.ids, owner if has_keys else None)
-        answer = Answer(jobs=[service.facts(job) for job in jobs])
+        answer = Answer(jobs=[service.facts(job) for job in jobs], time=datetime.now(UTC))
         try:
             service.check_room(owner)
         except RefusedError as refusal:
@@ -125,34 +164,46 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
 
 def _add_views(router: APIRouter, service: Service, found: Any) -> None:
     """Before and after, to look at."""
+    makers = CapacityLimiter(MAKERS)  # who waits for a view takes no thread from others
 
     @router.get("/jobs/{job_id}/thumbnail")
-    def give_thumbnail(job: found) -> FileResponse:
+    async def give_thumbnail(job: found) -> FileResponse:
         with _told():
-            return FileResponse(find_thumbnail(service, job), media_type="image/jpeg", headers=FOREVER)
+            path = await to_thread.run_sync(find_thumbnail, service, job, limiter=makers)
+        return FileResponse(path, media_type="image/jpeg", headers=FOREVER)
 
     @router.get("/jobs/{job_id}/view")
-    def tell_view(job: found) -> View:
+    async def tell_view(job: found) -> View:
         with _told():
-            return make_view(service, job)
+            return await to_thread.run_sync(make_view, service, job, limiter=makers)
+
+    @router.get("/jobs/{job_id}/reading")
+    async def tell_reading(job: found) -> tuple[Trait, ...]:
+        with _told():
+            return await to_thread.run_sync(find_traits, service, job, limiter=makers)
 
     @router.get("/jobs/{job_id}/{side}/{level}/{column}/{row}")
     def give_tile(job: found, side: Side, level: int, column: int, row: int) -> Response:
         with _told():
-            return Response(make_tile(service, job, side, level, column, row), headers=FOREVER, media_type="image/jpeg")
+            return Response(
+                make_tile(service, job, side, (level, column, row)), headers=FOREVER, media_type="image/jpeg"
+            )
 
 
 def _add_files(router: APIRouter) -> None:
     """Scripts, styles and icons of the page."""
-    folder = resources.files("nlcunet.server.page") / "files"
-    files = {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in KINDS}
+    files = {file.name: file.read_bytes() for file in FILES.iterdir() if PurePath(file.name).suffix in KINDS}
 
     @router.get("/files/{name}")
     def give_file(name: str) -> Response:
         if name not in files:
             raise RefusedError(404, "not_found", "there is nothing here")
-        headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-        return Response(files[name], headers=headers, media_type=KINDS[PurePath(name).suffix])
+        return Response(files[name], headers=CHECKED, media_type=KINDS[PurePath(name).suffix])
+
+
+def give_icon() -> Response:
+    """The icon of the page."""
+    return Response((FILES / "icon.svg").read_bytes(), headers=CHECKED, media_type="image/svg+xml")
 
 
 def _add_key(router: APIRouter, keys: Keys) -> None:

@@ -3,6 +3,7 @@
 What a visitor chooses goes to the page's script, which sends it along with each picture.
 """
 
+import json
 from importlib import resources
 from typing import Any
 
@@ -12,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from nlcunet.imaging.files import writable_formats
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.quality import DEFAULT_QUALITY, QUALITIES
-from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.orders import Order
 from nlcunet.server.service import Service
 
@@ -21,6 +21,8 @@ AUTOMATIC = ""
 
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 """Those of the visitor's machine; none is fetched."""
+
+SCRIPT = "page/files/page.js"
 
 QUALITY_TITLES = {"fast": "Fast", "balanced": "Balanced", "best": "Best"}
 FORMAT_TITLES = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "tiff": "TIFF", "avif": "AVIF", "jxl": "JPEG XL"}
@@ -71,11 +73,12 @@ def find_facts(service: Service, *, asks_for_key: bool) -> PageFacts:
 def make_blocks(service: Service, *, asks_for_key: bool) -> gradio.Blocks:
     """The page."""
     facts = find_facts(service, asks_for_key=asks_for_key)
-    with gradio.Blocks(title="nlcunet", analytics_enabled=False, fill_width=True) as blocks:
+    blocks = gradio.Blocks(title="nlcunet", analytics_enabled=False, fill_width=True)
+    with blocks:
         _html("header.html", elem_id="nlc-header")
         with gradio.Row(elem_id="nlc-page"):
             with gradio.Column(elem_id="nlc-settings", scale=0, min_width=300):
-                settings = _add_settings(service, facts)
+                settings = _add_settings(facts)
                 _html("start.html", elem_id="nlc-start")
             with gradio.Column(elem_id="nlc-work", scale=1, min_width=0):
                 _html("work.html", elem_id="nlc-pictures")
@@ -88,10 +91,9 @@ def _html(name: str, elem_id: str) -> gradio.HTML:
     return gradio.HTML(text, js_on_load=None, apply_default_css=False, elem_id=elem_id)
 
 
-def _add_settings(service: Service, facts: PageFacts) -> dict[str, Any]:
+def _add_settings(facts: PageFacts) -> dict[str, Any]:
     """The components, by the names of an order's fields."""
     default = facts.models[facts.default_model]
-    titles = [(_title(header), name) for name, header in service.pool.headers.items()]
     formats = [(FORMAT_TITLES.get(name, name.upper()), name) for name in writable_formats()]
     return {
         "scale": gradio.Number(
@@ -104,9 +106,10 @@ def _add_settings(service: Service, facts: PageFacts) -> dict[str, Any]:
             interactive=True,
         ),
         "model": gradio.Dropdown(
-            [("Automatic: the one for the enlargement", AUTOMATIC), *titles],
+            [("Automatic", AUTOMATIC), *facts.models],
             value=AUTOMATIC,
             label="Model",
+            info="Automatic takes the one made for the enlargement",
             filterable=False,
             interactive=True,
         ),
@@ -119,6 +122,7 @@ def _add_settings(service: Service, facts: PageFacts) -> dict[str, Any]:
             info="0 is faithful, 1 is vivid",
             interactive=False,
             buttons=[],
+            elem_id="nlc-strength",
         ),
         "quality": gradio.Radio(
             [(QUALITY_TITLES.get(name, name), name) for name in QUALITIES],
@@ -159,18 +163,16 @@ def _add_more() -> dict[str, Any]:
 
 def _tell_script(blocks: gradio.Blocks, settings: dict[str, Any], facts: PageFacts) -> None:
     """Every choice goes to the script; what follows from it comes back. Remembered choices come back at the start."""
-    inputs, names = list(settings.values()), list(settings)
-    start = f"() => window.nlcunet.start({facts.model_dump_json()}, {names!r})"
+    inputs, names = list(settings.values()), json.dumps(list(settings))
     common: dict[str, Any] = {"fn": None, "api_visibility": "private", "show_progress": "hidden"}
-    blocks.load(js=start, outputs=inputs, **common)
-    outputs = [settings["scale"], settings["strength"]]
+    blocks.load(js=_call(f"start({facts.model_dump_json()}, {names}, values)"), inputs=inputs, outputs=inputs, **common)
     for name, component in settings.items():
-        choose = f"(...values) => window.nlcunet.choose({name!r}, values)"
-        component.change(js=choose, inputs=inputs, outputs=outputs, **common)
+        component.change(js=_call(f"choose({json.dumps(name)}, values)"), inputs=inputs, outputs=inputs, **common)
 
 
-def _title(header: WeightsHeader) -> str:
-    return f"{header.name} (made for {header.scale}×)"
+def _call(call: str) -> str:
+    """JavaScript that Gradio runs in the browser, with the values of all settings."""
+    return f'async (...values) => (await import(new URL("{SCRIPT}", document.baseURI))).{call}'
 
 
 def make_theme() -> gradio.themes.Base:

@@ -57,14 +57,14 @@ def find_pyramid(service: Service, job: Job, side: Side) -> Path:
     return service.aside(job, f"{side}.view", lambda part: write_pyramid(source, part, max_pixels=max_pixels))
 
 
-def make_tile(service: Service, job: Job, side: Side, level: int, column: int, row: int) -> bytes:
-    """One tile.
+def make_tile(service: Service, job: Job, side: Side, place: tuple[int, int, int]) -> bytes:
+    """One tile, by its level, column and row.
 
     Raises:
         RefusedError: the picture is not there.
         ImageError: there is no such tile.
     """
-    return read_tile(find_pyramid(service, job, side), level, column, row)
+    return read_tile(find_pyramid(service, job, side), *place)
 
 
 def find_thumbnail(service: Service, job: Job) -> Path:

@@ -138,4 +138,6 @@ def _checksum(file: BinaryIO) -> int:
 def _dos_date() -> tuple[int, int]:
     """Time and date as DOS had them: the clock of this machine, in steps of two seconds."""
     now = time.localtime()
-    return now.tm_hour << 11 | now.tm_min << 5 | now.tm_sec // 2, (now.tm_year - 1980) << 9 | now.tm_mon << 5 | now.tm_mday
+    return now.tm_hour << 11 | now.tm_min << 5 | now.tm_sec // 2, (
+        now.tm_year - 1980
+    ) << 9 | now.tm_mon << 5 | now.tm_mday
