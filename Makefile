@@ -1,12 +1,13 @@
 # make demo   environment, install, upscale a real photograph, before/after picture
 # make test   environment, install, tests
+# make docs   the documentation as a site, in site/
 # make check  formatting, lint, types, layers, dependencies, dead code
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow check install clean
+.PHONY: demo test test-slow check docs install clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py --output demo-output
@@ -25,6 +26,9 @@ check: $(STAMP)
 	$(BIN)/deptry src
 	$(BIN)/vulture
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -36,4 +40,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo-output site .pytest_cache .mypy_cache .ruff_cache
