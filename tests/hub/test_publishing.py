@@ -239,6 +239,13 @@ def test_a_hub_that_refuses_is_told(hub, weights, tmp_path, monkeypatch):
         push_to_hub(folder, "user/2x-Simple")
 
 
+def test_a_hub_that_is_not_there_is_told(hub, weights, tmp_path, monkeypatch):
+    folder = publish(weights, tmp_path / "out", PLAIN).folder
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsError, match=r"the hub failed on user/2x-Simple: .*; try again later"):
+        push_to_hub(folder, "user/2x-Simple")
+
+
 @pytest.mark.parametrize("line", ["nonsense", f"{'0' * 63}  name", f"{'A' * 64}  name"])
 def test_lists_of_checksums_that_are_none_are_refused(tmp_path, line):
     path = tmp_path / "SHA256SUMS"

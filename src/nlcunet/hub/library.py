@@ -41,8 +41,8 @@ def hub_errors(repo: str, revision: str | None = None) -> Iterator[ModuleType]:
     hub = import_hub()
     errors = hub.errors
     # All that goes wrong on the way, a broken connection too: the library has changed its HTTP client before, so that
-    # its base is asked for and not named.
-    on_the_way = (errors.HfHubHTTPError.__base__, OSError)
+    # the root of its errors is asked for and not named.
+    on_the_way = (_root(errors.HfHubHTTPError), OSError)
     at = "" if revision is None else f" at {revision}"
     try:
         yield hub
@@ -66,6 +66,12 @@ def hub_errors(repo: str, revision: str | None = None) -> Iterator[ModuleType]:
         ) from error
     except on_the_way as error:
         raise WeightsError(f"the hub failed on {repo}{at}: {_first_line(error)}; try again later") from error
+
+
+def _root(error: type[Exception]) -> type[Exception]:
+    """The most general of the errors that an error is, below Python's own."""
+    own = [each for each in error.__mro__ if issubclass(each, Exception) and each.__module__ != "builtins"]
+    return own[-1]
 
 
 def _first_line(error: BaseException) -> str:
