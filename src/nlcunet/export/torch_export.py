@@ -24,7 +24,8 @@ FACTS_FILE = f"{FACTS_KEY}.json"
 def _session(module: Any) -> Session:
     def run(batch: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         with torch.inference_mode():
-            return tuple(module(batch))
+            # a compiled package takes its input for contiguous, and does not check: anything else gives wrong numbers
+            return tuple(module(batch.contiguous()))
 
     return run
 
