@@ -121,7 +121,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def print_details(size: str, by_side: dict[int, Details]) -> None:
-    """A table of one network's parts: GFLOP, MB, ms, and shares of the matrix rate and of copies' rate, at every size."""
+    """A table of one network's parts: GFLOP, MB, ms, shares of the matrix rate and of copies' rate, at every size."""
     heads = " | ".join(f"{side}²: GFLOP, MB | ms | of matrix, of copy rate" for side in by_side)
     print(f"\n| {size} | {heads} |\n|{'---|' * (1 + 3 * len(by_side))}")
     for part in PARTS:

@@ -47,6 +47,9 @@ class LazyCommand:
 
 COMMANDS: dict[str, LazyCommand] = {
     "upscale": LazyCommand("nlcunet.cli.upscale", "upscale", "Enlarge pictures."),
+    "inspect": LazyCommand(
+        "nlcunet.cli.inspect", "inspect", "Tell what pictures have been through, and which model to take."
+    ),
     "models": LazyCommand("nlcunet.cli.models", "models", "List, describe and publish models."),
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),

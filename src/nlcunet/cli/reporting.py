@@ -168,7 +168,7 @@ def _sentence(record: Record) -> str:
 
 
 def _name(name: str) -> str:
-    return "the pipe" if name == PIPE else str(Path(name))
+    return "the pipe" if name == PIPE else name if "://" in name else str(Path(name))
 
 
 def _plural(number: int, word: str) -> str:

@@ -1,6 +1,6 @@
 """``nlcunet upscale``: enlarge pictures, folders of pictures, or a pipe."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,7 +19,8 @@ MODEL = "Model and machine"
 
 def upscale(
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="IN...", help="Pictures, folders, patterns, or - for standard input.")
+        list[str] | None,
+        typer.Argument(metavar="IN...", help="Pictures, folders, patterns, URLs, or - for standard input."),
     ] = None,
     *,
     more_inputs: Annotated[
@@ -27,7 +28,7 @@ def upscale(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="OUT", help="Folder, file, or -; by default beside the input."),
+        typer.Option("-o", "--output", metavar="OUT", help="Folder, file, URL, or -; by default beside the input."),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Search folders in folders; keep the tree.")
@@ -65,7 +66,7 @@ def upscale(
             "-m",
             "--model",
             metavar="NAME",
-            help="See `nlcunet models`; or a .safetensors, .onnx, .xml or .pt2 file. By default NLCUnet-S for the scale.",
+            help="See `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name. By default NLCUnet-S.",
         ),
     ] = None,
     strength: Annotated[
@@ -95,6 +96,17 @@ def upscale(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Refuse inputs with more pixels; by default 500 million.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="Share the work: auto, local, HOST:PORT or ray://HOST:PORT of a cluster."),
+    ] = None,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers; by default one for each GPU, or for each core.")
+    ] = None,
+    manifest: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="JSON lines of a batch with --ray or URLs; by default OUT/manifest.jsonl."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell sizes, tiles, memory and time; write nothing.")
     ] = False,
@@ -111,29 +123,70 @@ def upscale(
     """
     from nlcunet.cli.reporting import Reporter
     from nlcunet.errors import ConfigError
+    from nlcunet.hub.pretrained import find_model
     from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
     from nlcunet.imaging.row_encoding import TiffLayout
     from nlcunet.inference.batch import BatchSettings
     from nlcunet.inference.jobs import plan_jobs, suffix_for
+    from nlcunet.inference.loading import load
     from nlcunet.inference.sizes import SizeRequest
-    from nlcunet.inference.upscaler import load
     from nlcunet.models.weights import model_for_scale
 
     reporter = Reporter(as_json=as_json, is_verbose=verbose)
     request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
+    tile_px: int | Literal["auto"] = "auto" if tile == "auto" else int(tile)
     model = model or model_for_scale(scale)
     if quality.isdecimal():
         raise ConfigError(
             f"quality must be fast, balanced or best: got {quality!r}; that of jpeg, webp, avif and jxl files is "
             "--file-quality"
         )
+    settings = BatchSettings(
+        request=request,
+        overwrite=overwrite,
+        quality=file_quality,
+        strip_metadata=strip_metadata,
+        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+        layout=TiffLayout(compression=tiff_compression, pyramid=pyramid),
+    )
+    names = [*(inputs or ()), *(more_inputs or ())]
+    if ray is not None or any("://" in name for name in (*names, output or "")):
+        from nlcunet.cli.upscale_cluster import Naming, upscale_on_cluster
+        from nlcunet.cluster.choice import ModelChoice
+
+        naming = Naming(
+            inputs=names,
+            output=output,
+            recursive=recursive,
+            suffix=suffix,
+            file_format=file_format,
+            manifest=manifest,
+        )
+        choice = ModelChoice(
+            name_or_path=model,
+            device=device,
+            precision=precision,
+            tile=tile_px,
+            overlap=overlap,
+            threads=threads,
+            strength=strength,
+            quality=quality,
+            attention_rounds=attention_rounds,
+            engine=engine,
+        )
+        if dry_run:
+            raise ConfigError("--dry-run looks at pictures of this machine only: leave out URLs and --ray")
+        upscale_on_cluster(naming, choice, settings, ray=ray, workers=ray_workers, as_json=as_json, is_verbose=verbose)
+        return
+    if ray_workers is not None or manifest is not None:
+        raise ConfigError("--ray-workers and --manifest belong to batches with --ray or URLs: add --ray, or drop them")
     upscaler = load(
-        model,
+        find_model(model),
         device=device,
         precision=precision,
-        tile="auto" if tile == "auto" else int(tile),
+        tile=tile_px,
         overlap=overlap,
         threads=threads,
         strength=strength,
@@ -145,21 +198,13 @@ def upscale(
         ),
     )
     plan = plan_jobs(
-        [*(inputs or ()), *(more_inputs or ())],
+        names,
         output,
         recursive=recursive,
         file_format=file_format,
         suffix=suffix,
         size_suffix=suffix_for(request, upscaler.header.scale),
         overwrite=overwrite,
-    )
-    settings = BatchSettings(
-        request=request,
-        overwrite=overwrite,
-        quality=file_quality,
-        strip_metadata=strip_metadata,
-        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
-        layout=TiffLayout(compression=tiff_compression, pyramid=pyramid),
     )
     _check_pipes(plan.jobs, as_json=as_json, dry_run=dry_run)
     reporter.start(upscaler, plan)

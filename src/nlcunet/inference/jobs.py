@@ -5,8 +5,9 @@ Rules: a result never replaces an input; two results never have one name; the tr
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
@@ -48,12 +49,36 @@ class JobPlan:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """An input file, and its place below the folder that was named (just its name if the file itself was)."""
+class FoundPicture:
+    """An input file.
+
+    Attributes:
+        path: where it is.
+        relative: its place below the folder that was named; just its name if the file itself was.
+        was_named: whether the file itself was named.
+    """
 
     path: Path
     relative: Path
     was_named: bool
+
+
+def find_pictures(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
+    """The pictures behind one input; a file that is not there is kept, to be told later with its reason."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        files = sorted(path.rglob("*") if recursive else path.iterdir())
+        for file in files:
+            relative = file.relative_to(path)
+            is_hidden = any(part.startswith(".") for part in relative.parts)
+            if file.suffix.lower() in PICTURE_SUFFIXES and not is_hidden and file.is_file():
+                yield FoundPicture(file, relative, was_named=False)
+    elif not path.exists() and glob.has_magic(name):
+        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
+            if Path(match).is_file():
+                yield FoundPicture(Path(match), Path(Path(match).name), was_named=True)
+    else:
+        yield FoundPicture(path, Path(path.name), was_named=True)
 
 
 def plan_jobs(
@@ -65,6 +90,7 @@ def plan_jobs(
     suffix: str | None = None,
     size_suffix: str = "",
     overwrite: bool = False,
+    find: Callable[[str], Iterator[FoundPicture]] | None = None,
 ) -> JobPlan:
     """The jobs for these inputs, in a stable order.
 
@@ -76,6 +102,7 @@ def plan_jobs(
         suffix: put behind the name of every result, before its ending.
         size_suffix: the suffix where none is given and the result lies beside its input.
         overwrite: whether results will replace files that are there.
+        find: what finds the pictures behind an input, elsewhere than on the disks of this machine.
 
     Raises:
         ConfigError: there is nothing to do, results would replace inputs or each other, or the output does not fit.
@@ -86,7 +113,8 @@ def plan_jobs(
     chosen = None if file_format is None else _format_name(file_format)
     if PIPE in names:
         return JobPlan((_pipe_job(names, output, chosen),))
-    found = [file for name in names for file in find_pictures(name, recursive=recursive)]
+    find = find or partial(find_pictures, recursive=recursive)
+    found = [file for name in names for file in find(name)]
     found = list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
     if not found:
         raise ConfigError(
@@ -97,31 +125,13 @@ def plan_jobs(
         if len(found) > 1:
             raise ConfigError(f"standard output takes one picture: got {len(found)} inputs; name a folder instead")
         return JobPlan((Job(source=found[0].path, target=None, file_format=chosen),))
-    if output is not None and _is_file_target(output, names, found, chosen):
+    if output is not None and _is_file_target(output, found, chosen):
         jobs = [Job(source=found[0].path, target=Path(output), file_format=chosen)]
     else:
         folder = None if output is None else Path(output)
         jobs = [_job_for(file, folder, chosen, suffix, size_suffix) for file in found]
         jobs = _tell_apart(jobs)
     return _without_results(jobs, found, overwrite=overwrite)
-
-
-def find_pictures(name: str, *, recursive: bool) -> Iterator[_Found]:
-    """The pictures behind one input; a file that is not there is kept, to be told later with its reason."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        files = sorted(path.rglob("*") if recursive else path.iterdir())
-        for file in files:
-            relative = file.relative_to(path)
-            is_hidden = any(part.startswith(".") for part in relative.parts)
-            if file.suffix.lower() in PICTURE_SUFFIXES and not is_hidden and file.is_file():
-                yield _Found(file, relative, was_named=False)
-    elif not path.exists() and glob.has_magic(name):
-        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
-            if Path(match).is_file():
-                yield _Found(Path(match), Path(Path(match).name), was_named=True)
-    else:
-        yield _Found(path, Path(path.name), was_named=True)
 
 
 def suffix_for(request: SizeRequest, network_scale: int) -> str:
@@ -165,12 +175,12 @@ def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> 
     return Job(source=None, target=target, file_format=file_format)
 
 
-def _is_file_target(output: str, names: list[str], found: list[_Found], file_format: str | None) -> bool:
+def _is_file_target(output: str, found: list[FoundPicture], file_format: str | None) -> bool:
     """Whether ``-o`` names the file to write, and not a folder."""
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir() or not target.suffix:
         return False
-    if len(found) > 1 or Path(names[0]).is_dir():
+    if len(found) > 1 or not found[0].was_named:
         if target.suffix.lower() in PICTURE_SUFFIXES or target.is_file():
             raise ConfigError(f"the output of several pictures must be a folder: got the file name {output}")
         return False
@@ -187,7 +197,9 @@ def _check_target_format(target: Path, file_format: str | None) -> None:
         raise ConfigError(f"--format and the name of the output must agree: got {file_format} and {target.name}")
 
 
-def _job_for(file: _Found, folder: Path | None, file_format: str | None, suffix: str | None, size_suffix: str) -> Job:
+def _job_for(
+    file: FoundPicture, folder: Path | None, file_format: str | None, suffix: str | None, size_suffix: str
+) -> Job:
     """Where one result goes: below ``folder`` in the tree it came from, or beside its input."""
     target = file.path if folder is None else folder / file.relative
     is_beside = target.parent.resolve() == file.path.parent.resolve()
@@ -226,7 +238,7 @@ def _tell_apart(jobs: list[Job]) -> list[Job]:
     return apart
 
 
-def _without_results(jobs: list[Job], found: list[_Found], *, overwrite: bool) -> JobPlan:
+def _without_results(jobs: list[Job], found: list[FoundPicture], *, overwrite: bool) -> JobPlan:
     """Leave out inputs that are results of other inputs, as an earlier run leaves them; refuse to replace an input."""
     sources = {_key(file.path): file for file in found}
     makers = {_key(job.target): job for job in jobs if job.target is not None}

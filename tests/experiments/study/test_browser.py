@@ -386,7 +386,7 @@ def test_the_next_pair_is_loaded_ahead_and_nothing_from_elsewhere(page, serve_he
     page.open(address)
     page.get("find('start').click()")
     page.wait_for_trial(0)
-    with urllib.request.urlopen(f"{address}api/participants/{page.get('state.participant')}", timeout=20) as response:  # noqa: S310
+    with urllib.request.urlopen(f"{address}api/participants/{page.get('state.participant')}", timeout=20) as response:
         ahead = json.load(response)["next"]
     page.wait(f"loaded.has('{ahead['left']}') && loaded.has('{ahead['right']}')")
     loaded = page.get("performance.getEntriesByType('resource').map((one) => one.name)")
@@ -429,8 +429,8 @@ def test_two_windows_of_one_participant_stay_in_step(page, serve_here, study_fol
 
 def post(address, body):
     """Send JSON, get JSON."""
-    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as response:
         return json.load(response)
 
 

@@ -1,0 +1,135 @@
+"""``nlcunet upscale`` with URLs or on a cluster."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nlcunet.cli.reporting import Reporter
+from nlcunet.cluster.choice import ModelChoice
+from nlcunet.errors import ConfigError
+from nlcunet.inference.batch import BatchSettings
+from nlcunet.inference.jobs import suffix_for
+
+if TYPE_CHECKING:
+    from nlcunet.cluster.run import Batch, Cluster
+    from nlcunet.cluster.work import Setup
+    from nlcunet.cluster.workers import Workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """What to read and write; the options of the command line that say so."""
+
+    inputs: Sequence[str]
+    output: str | None
+    recursive: bool
+    suffix: str | None
+    file_format: str | None
+    manifest: str | None
+
+
+def upscale_on_cluster(
+    naming: Naming,
+    choice: ModelChoice,
+    settings: BatchSettings,
+    *,
+    ray: str | None,
+    workers: int | None,
+    as_json: bool,
+    is_verbose: bool,
+) -> None:
+    """Enlarge pictures behind URLs, or on a cluster.
+
+    Args:
+        naming: what to read and write.
+        choice: with what.
+        settings: and how.
+        ray: address of the cluster; nothing to work in this process.
+        workers: how many there are to be on it.
+        as_json: write one JSON record per line to standard output.
+        is_verbose: tell more, and show what workers print.
+
+    Raises:
+        NlcunetError: it could not start.
+        Exit: some pictures failed.
+    """
+    try:
+        from nlcunet.cluster.run import Cluster, plan_batch
+        from nlcunet.cluster.work import Setup
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"URLs and --ray need a library that is missing ({error.name}): pip install 'nlcunet[ray]'"
+        ) from error
+
+    if ray is None and workers is not None:
+        raise ConfigError("--ray-workers belongs to --ray: add --ray auto, or drop it")
+    header, model = choice.check()
+    batch = plan_batch(
+        naming.inputs,
+        naming.output,
+        recursive=naming.recursive,
+        file_format=naming.file_format,
+        suffix=naming.suffix,
+        size_suffix=suffix_for(settings.request, header.scale),
+        overwrite=settings.overwrite,
+        manifest=naming.manifest,
+    )
+    reporter = Reporter(as_json=False, is_verbose=is_verbose)  # records with node and attempts are written here
+    for name in batch.left_out:
+        reporter.note(f"{name}: left out, it is the result of another input")
+    setup = Setup(choice=choice, model=model, settings=settings, folder=str(Path.cwd()))
+    cluster = None if ray is None else Cluster(address=ray, workers=workers, shows_output=is_verbose)
+    if not _run(batch, setup, cluster, reporter, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _run(batch: "Batch", setup: "Setup", cluster: "Cluster | None", reporter: Reporter, *, as_json: bool) -> bool:
+    """Enlarge; whether nothing failed."""
+    from nlcunet.cluster.run import run_batch
+
+    records = sys.stdout
+    with _rays_output(is_verbose=reporter.is_verbose), reporter.following(len(batch.orders)) as follow:
+
+        def on_workers(workers: "Workers", is_started_here: bool) -> None:
+            follow.show(f"{min(workers.count, workers.room)} on {workers.device}")
+            for sentence in _sentences(workers, is_started_here=is_started_here):
+                reporter.note(sentence)
+
+        for outcome in run_batch(batch, setup, cluster, on_workers=on_workers):
+            follow.end_job()
+            if as_json:
+                typer.echo(json.dumps(outcome.as_json()), file=records)
+            reporter.tell(outcome.record)
+    if batch.manifest is not None and reporter.is_verbose:
+        reporter.note(f"the manifest is {batch.manifest}")
+    return reporter.finish()
+
+
+@contextmanager
+def _rays_output(*, is_verbose: bool) -> Iterator[None]:
+    """Keep what Ray prints out of standard output, which is for records; it tells of lost workers in long excerpts."""
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(sys.stderr if is_verbose else nowhere),
+    ):
+        yield
+
+
+def _sentences(workers: "Workers", *, is_started_here: bool) -> list[str]:
+    """What to tell of the workers before the first picture comes back."""
+    number = min(workers.count, workers.room)
+    each = f", {workers.threads} threads each" if workers.threads is not None and workers.threads > 1 else ""
+    where = "a Ray cluster started here" if is_started_here else "a running Ray cluster"
+    sentences = [f"{number} {'worker' if number == 1 else 'workers'} on {workers.device}{each}, on {where}"]
+    if workers.count > workers.room:
+        sentences.append(
+            f"{workers.count} workers were asked for; the others start when machines join, or when --threads is less"
+        )
+    return sentences

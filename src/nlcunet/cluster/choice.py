@@ -1,0 +1,72 @@
+"""With what a batch is enlarged: tried out where it is started, opened by every worker."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from nlcunet.inference.engines.exported import is_exported
+from nlcunet.inference.loading import load
+from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.models.attention_rounds import with_attention_rounds
+from nlcunet.models.blending import load_blend
+from nlcunet.models.weights import LoadedModel, WeightsHeader, load_model
+
+UNCHECKED_DEVICE = "cpu"
+"""Where arguments are tried out: the machine that is typed at need not have the devices of the cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """With what pictures are enlarged; the arguments of ``nlcunet.load``."""
+
+    name_or_path: str
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | Literal["auto"] = "auto"
+    overlap: int | None = None
+    threads: int | None = None
+    strength: float | int | None = None
+    quality: str = DEFAULT_QUALITY
+    attention_rounds: int | None = None
+    engine: str = "auto"
+
+    @property
+    def is_opened_by_workers(self) -> bool:
+        """Whether every worker has to load or export the network itself, as it cannot be sent."""
+        return is_exported(self.name_or_path) or self.engine not in {"auto", "torch"}
+
+    def open(self, model: LoadedModel | None) -> Upscaler:
+        """An upscaler, as ``nlcunet.load`` gives it; with a model that was sent, where there is one.
+
+        Raises:
+            NlcunetError: as ``nlcunet.load``.
+        """
+        if model is None:
+            return load(**asdict(self))
+        return Upscaler(
+            model,
+            device=self.device,
+            precision=self.precision,
+            tile=self.tile,
+            overlap=self.overlap,
+            threads=self.threads,
+            quality=self.quality,
+        )
+
+    def check(self) -> tuple[WeightsHeader, LoadedModel | None]:
+        """The header of the network, and the network where it can be sent; all other arguments are tried out.
+
+        Raises:
+            NlcunetError: as ``nlcunet.load``.
+        """
+        here = replace(self, device=UNCHECKED_DEVICE)
+        if is_exported(self.name_or_path):
+            return here.open(None).header, None
+        name, strength = self.name_or_path, self.strength
+        model = load_model(name) if strength is None else load_blend(name, strength)
+        if self.attention_rounds is not None:
+            model = with_attention_rounds(model, self.attention_rounds)
+        if self.is_opened_by_workers:
+            return model.header, None
+        here.open(model)
+        return model.header, model

@@ -1,0 +1,190 @@
+"""A batch from its inputs to its manifest: in this process, or on a cluster."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from nlcunet.cluster.connection import connected, import_ray
+from nlcunet.cluster.flow import outcomes_on_cluster, outcomes_over_client
+from nlcunet.cluster.manifest import FILE_NAME, Manifest
+from nlcunet.cluster.places import Places, check_target, existing, is_url, with_urls, without_file_protocol
+from nlcunet.cluster.work import Order, Outcome, Setup, enlarge, node_name
+from nlcunet.cluster.workers import Workers, plan_workers
+from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.inference.batch import Record, Status
+from nlcunet.inference.jobs import PIPE, plan_jobs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What there is to do.
+
+    Attributes:
+        orders: one for each picture, numbered from 0.
+        left_out: inputs that are results of other inputs.
+        manifest: URL or path of the manifest; nothing if there is to be none.
+    """
+
+    orders: tuple[Order, ...]
+    left_out: tuple[str, ...] = ()
+    manifest: str | None = None
+
+
+def plan_batch(
+    inputs: Iterable[str],
+    output: str | None,
+    *,
+    recursive: bool = False,
+    file_format: str | None = None,
+    suffix: str | None = None,
+    size_suffix: str = "",
+    overwrite: bool = False,
+    manifest: str | None = None,
+) -> Batch:
+    """The orders for these inputs, by the rules of ``plan_jobs``, whose arguments these are; inputs may be URLs.
+
+    Args:
+        inputs: URLs, files, folders and patterns.
+        output: a folder, or a file for one input; beside the inputs if missing.
+        recursive: search folders within folders.
+        file_format: format of the results.
+        suffix: put behind the name of every result.
+        size_suffix: the suffix where none is given and the result lies beside its input.
+        overwrite: whether results will replace what is there.
+        manifest: where the manifest goes; by default into the output, if that is a folder.
+
+    Raises:
+        ConfigError: there is nothing to do, a store does not answer, or the output does not fit.
+    """
+    names, places = list(inputs), Places()
+    if PIPE in names or output == PIPE:
+        raise ConfigError("a batch with URLs or --ray takes no pipes: name files, folders or URLs instead of -")
+    output = None if output is None else without_file_protocol(output)
+    try:
+        plan = plan_jobs(
+            names,
+            output,
+            recursive=recursive,
+            file_format=file_format,
+            suffix=suffix,
+            size_suffix=size_suffix,
+            overwrite=overwrite,
+            find=partial(places.find, recursive=recursive),
+        )
+    except ConfigError as error:
+        raise ConfigError(with_urls(str(error))) from error
+    orders = tuple(
+        Order(number, places.name_of(job.source), places.name_of(job.target), job.file_format)
+        for number, job in enumerate(plan.jobs)
+        if job.source is not None and job.target is not None
+    )
+    for folder in {order.target.rpartition("/")[0] for order in orders if is_url(order.target)}:
+        check_target(folder)
+    if manifest is None and output is not None and all(Path(order.target) != Path(output) for order in orders):
+        manifest = f"{output.rstrip('/')}/{FILE_NAME}"
+    left_out = tuple(places.name_of(path) for path in plan.left_out)
+    return Batch(orders, left_out, None if manifest is None else without_file_protocol(manifest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where a batch runs.
+
+    Attributes:
+        address: see ``connected``.
+        workers: how many; by default as many as there is room for.
+        shows_output: whether to show what workers print.
+    """
+
+    address: str
+    workers: int | None = None
+    shows_output: bool = False
+
+
+def run_batch(
+    batch: Batch,
+    setup: Setup,
+    cluster: Cluster | None,
+    *,
+    on_workers: Callable[[Workers, bool], None] = lambda *_: None,
+) -> Iterator[Outcome]:
+    """Enlarge all that is not there yet; one outcome for each order, those that are skipped first.
+
+    Args:
+        batch: what there is to do.
+        setup: what is the same for all pictures.
+        cluster: where; nothing for one after the other in this process.
+        on_workers: called before the first picture with the workers, and whether the cluster was started for them.
+
+    Raises:
+        NlcunetError: it could not start. What ends a batch that has begun is told as failures of what was left.
+    """
+    manifest = Manifest(batch.manifest)
+    manifest.save()  # what cannot be written is better known now
+    there = set() if setup.settings.overwrite else existing(order.target for order in batch.orders)
+    to_do = [order for order in batch.orders if order.target not in there]
+    try:
+        for order in batch.orders:
+            if order.target in there:
+                outcome = Outcome(number=order.number, record=_record(order, "skipped"))
+                manifest.add(outcome)
+                yield outcome
+        if to_do:
+            with closing(_told(to_do, setup, cluster, on_workers)) as outcomes:
+                for outcome in outcomes:
+                    manifest.add(outcome)
+                    yield outcome
+    finally:
+        manifest.save()
+
+
+def _told(
+    orders: Sequence[Order], setup: Setup, cluster: Cluster | None, on_workers: Callable[[Workers, bool], None]
+) -> Generator[Outcome, None, None]:
+    """Outcomes of all orders; where the work ends early, failures of what is left."""
+    left = {order.number: order for order in orders}
+    reason = "it was handed out and did not come back"
+    run = _run_here(orders, setup) if cluster is None else _run_there(orders, setup, cluster, on_workers)
+    try:
+        with closing(run):
+            for outcome in run:
+                del left[outcome.number]
+                yield outcome
+    except DeviceError as error:
+        if len(left) == len(orders):
+            raise
+        reason = str(error)
+    for order in left.values():
+        record = replace(_record(order, "failed"), error=f"was not done: {reason}; run the same command again")
+        yield Outcome(number=order.number, record=record)
+
+
+def _record(order: Order, status: Status) -> Record:
+    return Record(input=order.source, output=order.target, status=status)
+
+
+def _run_here(orders: Sequence[Order], setup: Setup) -> Generator[Outcome, None, None]:
+    """One picture after the other in this process."""
+    upscaler, node = setup.open(), node_name()
+    for order in orders:
+        yield Outcome(number=order.number, record=enlarge(order, upscaler, setup), node=node, attempts=1)
+
+
+def _run_there(
+    orders: Sequence[Order], setup: Setup, cluster: Cluster, on_workers: Callable[[Workers, bool], None]
+) -> Generator[Outcome, None, None]:
+    """On a cluster, with workers that fit it."""
+    ray = import_ray()
+    with connected(cluster.address, log_to_driver=cluster.shows_output) as connection:
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        choice = setup.choice
+        plan = partial(plan_workers, machines, device=choice.device, threads=choice.threads)
+        workers = plan(count=cluster.workers)
+        if workers.count > len(orders):
+            workers = plan(count=len(orders))  # each may take more cores then
+        on_workers(workers, connection.is_started_here)
+        setup = replace(setup, choice=replace(choice, device=workers.device, threads=workers.threads))
+        flow = outcomes_over_client if connection.is_client else outcomes_on_cluster
+        yield from flow(orders, setup, workers)

@@ -1,0 +1,181 @@
+"""What is done to one picture, wherever that is, and what is known of it afterwards.
+
+The work itself is that of ``nlcunet upscale``: ``run_jobs`` on files. Pictures behind URLs are files of this machine
+while they are worked on.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nlcunet.cluster.choice import ModelChoice
+from nlcunet.cluster.places import is_url
+from nlcunet.cluster.scratch import scratch_folder, sweep
+from nlcunet.cluster.transfer import fetch, store_file
+from nlcunet.errors import ConfigError
+from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.inference.jobs import Job
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.models.weights import LoadedModel
+from nlcunet.version import __version__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What is the same for all pictures of a batch.
+
+    Attributes:
+        choice: with what pictures are enlarged.
+        model: the network, where it is sent to the workers.
+        settings: how pictures are treated.
+        folder: what paths that do not start at the root start at.
+        version: of the program that started the batch.
+    """
+
+    choice: ModelChoice
+    model: LoadedModel | None
+    settings: BatchSettings
+    folder: str
+    version: str = __version__
+
+    def open(self) -> Upscaler:
+        """The upscaler of a worker.
+
+        Raises:
+            ConfigError: another version is installed here.
+            NlcunetError: as ``nlcunet.load``.
+        """
+        if self.version != __version__:
+            raise ConfigError(
+                f"all machines must have the same version of nlcunet: got {__version__} on {socket.gethostname()} "
+                f"and {self.version} where the batch was started; install one everywhere"
+            )
+        sweep()
+        file = Path(self.folder) / self.choice.name_or_path
+        if self.model is None and file.is_file():
+            return replace(self.choice, name_or_path=str(file)).open(None)
+        return self.choice.open(self.model)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One picture of a batch.
+
+    Attributes:
+        number: its place in the batch.
+        source: URL or path to read.
+        target: URL or path to write.
+        file_format: format to write; nothing for that of the source, or PNG if that cannot be written.
+    """
+
+    number: int
+    source: str
+    target: str
+    file_format: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one picture, and where.
+
+    Attributes:
+        number: that of the order.
+        record: as ``nlcunet upscale`` tells it.
+        node: the machine that worked on it; nothing if none did.
+        attempts: how often it was begun; more than once where workers were lost.
+    """
+
+    number: int
+    record: Record
+    node: str | None = None
+    attempts: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain values, and node and attempts."""
+        return self.record.as_json() | {"node": self.node, "attempts": self.attempts}
+
+    def to_text(self) -> str:
+        """All of it in one line, to be sent."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Outcome":
+        """What ``to_text`` gave."""
+        values: Mapping[str, Any] = json.loads(text)
+        record = values["record"]
+        return cls(**{**values, "record": Record(**{**record, "notes": tuple(record["notes"])})})
+
+
+def enlarge(order: Order, upscaler: Upscaler, setup: Setup) -> Record:
+    """Enlarge one picture, whatever its result was before; a record, also where that fails."""
+    start = time.perf_counter()
+    if is_url(order.source) or is_url(order.target):
+        with scratch_folder() as scratch:
+            record = _enlarge(order, upscaler, setup, scratch)
+    else:
+        record = _enlarge(order, upscaler, setup, Path())
+    return replace(record, seconds=time.perf_counter() - start)
+
+
+def _enlarge(order: Order, upscaler: Upscaler, setup: Setup, scratch: Path) -> Record:
+    """The same; what is behind URLs is in a folder meanwhile."""
+    source = _place(order.source, scratch / "source", setup)
+    target = _place(order.target, scratch / "result", setup)
+    try:
+        if is_url(order.source):
+            fetch(order.source, source)
+    except Exception as error:  # noqa: BLE001 - every store has errors of its own
+        return _failed(order, f"the picture must be there and readable: got {_reason(error)}")
+    settings = replace(setup.settings, overwrite=True)  # whether it is there was asked before the batch began
+    job = Job(source=source, target=target, file_format=order.file_format)
+    record = _renamed(next(run_jobs([job], upscaler, settings)), order, source, target)
+    try:
+        if is_url(order.target) and record.status == "done":
+            store_file(target, order.target)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(order, f"the result must go to {order.target}: got {_reason(error)}")
+    return record
+
+
+def _place(name: str, stand_in: Path, setup: Setup) -> Path:
+    """The file that is worked on: the one of this name, or one that stands for a URL and ends like it."""
+    if not is_url(name):
+        return Path(setup.folder) / name
+    return stand_in.with_suffix(PurePosixPath(name.partition("?")[0]).suffix)
+
+
+def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record:
+    """A record with the names of the order instead of those of the files that were worked on."""
+
+    def rename(sentence: str) -> str:
+        for path, name in ((source, order.source), (target, order.target)):
+            sentence = sentence.replace(str(path), name)
+        return sentence
+
+    return replace(
+        record,
+        input=order.source,
+        output=order.target,
+        notes=tuple(rename(note) for note in record.notes),
+        error=None if record.error is None else rename(record.error),
+    )
+
+
+def _failed(order: Order, reason: str) -> Record:
+    return Record(input=order.source, output=order.target, status="failed", error=reason)
+
+
+def _reason(error: Exception) -> str:
+    """Kind and words of an error that is not ours."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def node_name(node_id: str | None = None) -> str:
+    """What a machine is called in records: its host name, and on a cluster the beginning of Ray's name for it."""
+    host = socket.gethostname()
+    return host if node_id is None else f"{host}/{node_id[:8]}"
