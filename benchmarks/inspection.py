@@ -25,7 +25,7 @@ from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inspection.blur import estimate_blur
 from nlcunet.inspection.jpeg_traces import find_compression
 from nlcunet.inspection.noise import estimate_noise
-from nlcunet.inspection.ranges import low_res_sigma_px
+from nlcunet.inspection.ranges import embedded_headers, fit_models, low_res_sigma_px
 from nlcunet.inspection.reading import read
 from nlcunet.inspection.windows import windows_of
 from nlcunet.metrics.psnr import psnr_y
@@ -124,6 +124,26 @@ def report_jpeg(name: str, originals: list[np.ndarray], scale: int) -> None:
         print(f"| {name} ×{scale} | {label} | {len(found)} | {len(told)} | {exact} |", flush=True)
 
 
+def sharpened(pixels: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """An unsharp mask of 100 %, radius 1: by as much as the soft copy lacks."""
+    return (2 * pixels.astype(np.int16) - soft).clip(0, 255).astype(np.uint8)
+
+
+def report_sharpness(name: str, originals: list[np.ndarray], scale: int) -> None:
+    makers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "shrunk": lambda original: degraded(original, scale),
+        "shrunk, sharpened": lambda original: sharpened(
+            degraded(original, scale), degraded(original, scale, (1.0, 1.0))
+        ),
+        "pixels dropped": lambda original: original[scale // 2 :: scale, scale // 2 :: scale].copy(),
+    }
+    for label, make in makers.items():
+        found = [estimate_blur(windows_of(Picture(pixels=make(original)))) for original in originals]
+        verdicts = [fit_models(blur, None, None, embedded_headers())[0].blur for blur in found]
+        counts = [verdicts.count(verdict) for verdict in ("inside", "below", "above", "elongated", "unknown")]
+        print(f"| {name} ×{scale} | {label} | {' | '.join(map(str, counts))} |", flush=True)
+
+
 def report_gain(originals: list[np.ndarray], scale: int) -> None:
     """What is left of the gain over bicubic enlargement outside of the training range, and whether shrinking helps."""
     network, bicubic = (nlcunet.load(name) for name in (f"{scale}x-NLCUnet-S", f"bicubic-x{scale}"))
@@ -181,6 +201,10 @@ def main() -> None:
             report_noise,
         ),
         ("| set | quality | pictures | told | exactly |\n|---|---:|---:|---:|---:|", report_jpeg),
+        (
+            "| set | made by | inside | below | above | elongated | unknown |\n|---|---|---:|---:|---:|---:|---:|",
+            report_sharpness,
+        ),
     )
     for head, report in tables:
         print(f"\n{head}")

@@ -95,7 +95,7 @@ def test_warnings_are_told(nlcunet: Run, discs: np.ndarray, tmp_path: Path) -> N
     assert "warning Noise of 9" in told or "warning Noise of 8" in told
     assert "quality 60, by traces in the pixels" in told
     assert "quality 70, 4:2:0, by the file's tables" in told
-    assert "warning JPEG of quality 60" in told
+    assert "warning JPEG compression of quality 60" in told
     assert "range   JPEG above: 2x-NLCUnet-S, 3x-NLCUnet-S, 4x-NLCUnet-S" in told
 
 

@@ -11,9 +11,9 @@ from nlcunet.models.weights import DEFAULT_MODEL, WeightsHeader
 LARGE_RESULT_PIXELS = 100_000_000
 """A scale whose result would be larger is not advised: nobody looks at more than a hundred megapixels."""
 LITTLE_GAIN_NOISE_8BIT = 5.0
-"""Here a model trained without noise has a seventh of its gain over bicubic enlargement left (docs/inspect.md)."""
+"""Here a model trained without noise has a sixth of its gain over bicubic enlargement left (docs/inspect.md)."""
 LITTLE_GAIN_JPEG_QUALITY = 80
-"""Here a model trained without JPEG has a ninth left."""
+"""Here a model trained without JPEG has a sixth left."""
 QUIET_SIGMA_PX = 0.7
 """A noisy or compressed picture is best shrunk until its blur measures this: the noise shrinks, the detail still fits.
 Sharper ones lose more than they gain (docs/inspect.md)."""
@@ -128,7 +128,7 @@ def _warnings(
     if jpeg is not None and fit.jpeg == "above":
         effect = "little more than bicubic enlargement" if jpeg.quality <= LITTLE_GAIN_JPEG_QUALITY else "JPEG's traces"
         told.append(
-            f"JPEG of quality {jpeg.quality} is more than {fit.name} was trained with; "
+            f"JPEG compression of quality {jpeg.quality} is stronger than any that {fit.name} was trained with; "
             f"expect {effect}, or find a copy that is compressed less."
         )
     return told
@@ -136,8 +136,9 @@ def _warnings(
 
 def _blur_warning(blur: Blur, fit: ModelFit) -> str:
     if fit.blur == "above":
+        width = blur.sigma_px if blur.angle_deg is None else blur.major_sigma_px
         return (
-            f"A blur of {blur.major_sigma_px:.2f} px is wider than any that {fit.name} was trained with; "
+            f"A blur of {width:.2f} px is wider than any that {fit.name} was trained with; "
             "shrink the picture first, its detail will still fit, or expect a soft result."
         )
     if fit.blur == "below":

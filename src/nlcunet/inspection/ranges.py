@@ -32,14 +32,14 @@ makes 0.25 of an ideal step; the rest are edges that are soft by themselves."""
 BLUR_TOLERANCE_PX = 0.2
 """How far the longer axis may lie above a range: nine of ten measurements err by no more."""
 SHARP_TOLERANCE_PX = 0.3
-"""How far the blur may lie below: fine texture looks sharper than it is. Sharp photographs that were shrunk properly
-are called sharper in 3 of 100 cases; half of the sharpened ones, and a quarter of those that were shrunk by dropping
-pixels, are noticed."""
+"""How far the blur may lie below: fine texture looks sharper than it is. Of sharp photographs that were shrunk properly
+1 in 88 is then called too sharp; two thirds of the sharpened ones, and a quarter of those that were shrunk by dropping
+pixels, are noticed (docs/inspect.md)."""
 ELONGATED_PX2 = 0.45
 """Difference of the squared axes from which on round blur cannot be the cause."""
 NOISE_TOLERANCE_8BIT = 2.0
-"""How much a picture may have more: most clean photographs measure less, and models trained without noise keep 45 % of
-their gain over bicubic enlargement there (docs/inspect.md)."""
+"""How much a picture may have more: most clean photographs measure less, and models trained without noise keep nearly
+half of their gain over bicubic enlargement there (docs/inspect.md)."""
 HARMLESS_JPEG_QUALITY = 98
 """From here on models trained without JPEG keep more than half of their gain."""
 
