@@ -10,7 +10,6 @@ import pytest
 
 from nlcunet.cli.app import COMMANDS, LazyCommand
 from nlcunet.cli.inspect import describe
-from nlcunet.degradations.jpeg import compress_jpeg  # noqa: F401 - torch is loaded before the clock of the first test
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.imaging.jpeg import jpeg_round_trip
 from nlcunet.inspection.reading import read

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nlcunet.imaging.files import Picture, read_picture, write_picture
+from nlcunet.imaging.files import Picture, encode_picture, read_picture, write_picture
+from nlcunet.inference.loading import load
 from nlcunet.models.weights import find_weights, load_model, save_weights
 
 from .pages import ROOT
@@ -126,6 +127,12 @@ def paper(box: Sandbox) -> None:
         box.photo(f"datasets/{name}/baby.png", 48, 48)
 
 
+def inspect(box: Sandbox) -> None:
+    """A photograph that is blurred, and was a JPEG before it became a PNG."""
+    large = load("bicubic-x2").upscale(ROOT / "examples" / "anhinga.png")
+    write_picture(read_picture(encode_picture(large, file_format="jpeg", quality=85)), box.folder / "holiday.png")
+
+
 def measures(box: Sandbox) -> None:
     box.photo("Set5/baby.png", 200, 200)
 
@@ -148,6 +155,7 @@ FILES: dict[str, Callable[[Sandbox], None]] = {
     "docs/data.md": data,
     "docs/faq.md": faq,
     "docs/index.md": start,
+    "docs/inspect.md": inspect,
     "docs/measures.md": measures,
     "docs/paper.md": paper,
     "docs/protocols.md": protocols,
