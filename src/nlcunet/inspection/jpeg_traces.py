@@ -134,7 +134,7 @@ def _histogram(windows: Sequence[Window], grid: tuple[int, int]) -> Float[np.nda
         clipped.append(is_clipped)
     sizes, bad = np.concatenate(coefficients), np.concatenate(clipped)
     if (~bad).sum() >= MIN_BLOCKS:
-        sizes = sizes
+        sizes = sizes[~bad]
     bins = np.minimum(np.round(sizes / _BIN).astype(np.int64), _BINS - 1)
     counts: np.ndarray = np.stack([np.bincount(line, minlength=_BINS) for line in bins.T]).astype(np.float32)
     counts[:, -1] = 0.0
