@@ -58,6 +58,11 @@ def test_equal_results_have_an_interval_without_width():
     assert (found.low, found.high) == pytest.approx((0.3, 0.3))
 
 
+def test_values_that_differ_by_next_to_nothing_have_an_interval():
+    found = interval([0.0, 1e-140, 0.0, 1e-140, 0.0])
+    assert 0 <= found.low <= found.high <= 1e-140
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(finite, min_size=2, max_size=12))
 def test_intervals_lie_within_the_values(values):

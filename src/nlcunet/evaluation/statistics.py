@@ -63,7 +63,8 @@ def bootstrap_interval(
     without = (totals.sum() - totals) / (counts.sum() - counts)
     away = without.mean() - without
     spread = float(np.sum(away**2))
-    acceleration = float(np.sum(away**3)) / (6 * spread**1.5) if spread > 0 else 0.0
+    size = 6 * spread**1.5  # zero also where the spread underflows
+    acceleration = float(np.sum(away**3)) / size if size > 0 else 0.0
 
     def level(share: float) -> float:
         z = bias + normal.inv_cdf(share)
