@@ -99,18 +99,38 @@ def make_setup(tmp_path: Path) -> Callable[..., Setup]:
     return make
 
 
+class Site(ThreadingHTTPServer):
+    """A folder on the web; pictures are given out while the gate is open."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def handle_error(self, *_: Any) -> None:
+        """Who asked may be gone."""
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    server: Site
+
+    def send_head(self) -> Any:
+        if self.path.endswith(".png"):
+            self.server.gate.wait()
+        return super().send_head()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
+def site(tmp_path: Path) -> Iterator[Site]:
     """The test's folder on the web."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Site(tmp_path) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.gate.set()
+        server.shutdown()
+        thread.join()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from nlcunet.cli.app import app
 from nlcunet.imaging.files import read_header
 
-from .conftest import picture_bytes
+from .conftest import Site, picture_bytes
 
 
 def upscale(*arguments: str) -> Any:
@@ -37,17 +37,22 @@ def test_urls_need_no_cluster(folder: Path, memory: MemoryFileSystem) -> None:
     assert f"{folder}/in/a.png → memory://out/a_big.webp: 16×12 → 32×24" in result.stderr
 
 
-def test_pictures_of_the_web_are_read(folder: Path, site: str) -> None:
-    result = upscale(f"{site}/in/a.png", f"{site}/in/b%20c.png?size=full", f"{site}/in/none.png", "-o", "out")
+def test_pictures_of_the_web_are_read(folder: Path, site: Site) -> None:
+    result = upscale(
+        f"{site.url}/in/a.png", f"{site.url}/in/b%20c.png?size=full", f"{site.url}/in/none.png", "-o", "out"
+    )
     assert result.exit_code == 1
-    assert f"{site}/in/none.png: failed: the picture must be there and readable: got FileNotFoundError" in result.stderr
+    assert (
+        f"{site.url}/in/none.png: failed: the picture must be there and readable: got FileNotFoundError"
+        in result.stderr
+    )
     assert "2 done, 1 failed" in result.stderr
     assert read_header(folder / "out" / "b c.png").width == 32
     assert {path.name for path in (folder / "out").iterdir()} == {"a.png", "b c.png", "manifest.jsonl"}
 
 
-def test_a_page_that_lists_pictures_is_a_folder(folder: Path, site: str) -> None:
-    result = upscale(f"{site}/in/", "-o", "out")
+def test_a_page_that_lists_pictures_is_a_folder(folder: Path, site: Site) -> None:
+    result = upscale(f"{site.url}/in/", "-o", "out")
     assert result.exit_code == 0, result.stderr
     assert {path.name for path in (folder / "out").iterdir()} >= {"a.png"}
     assert "2 done" in result.stderr

@@ -20,7 +20,7 @@ import pytest
 
 from nlcunet.cluster.scratch import PREFIX
 
-from .conftest import picture_bytes
+from .conftest import Site, picture_bytes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for left-over processes in /proc")
 
@@ -29,12 +29,12 @@ PATIENCE_SECONDS = 240
 """For a machine that is busy with other tests; a free one takes a tenth."""
 
 
-def processes_of(mark: str) -> list[str]:
-    """Command lines of the processes that were started with this mark in their environment."""
+def processes_with(variable: str, value: str) -> list[str]:
+    """Command lines of the processes that were started with this in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+            if f"{variable}={value}".encode() in (folder / "environ").read_bytes().split(b"\0"):
                 found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue  # it ended meanwhile, or is not ours
@@ -71,7 +71,7 @@ class Rays:
 
     def wait_for_end(self) -> None:
         """Wait until all processes are gone."""
-        wait_until(lambda: not processes_of(self.mark), lambda: f"left over: {processes_of(self.mark)}")
+        wait_for_end_of(MARK, self.mark)
 
 
 def wait_until(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
@@ -79,6 +79,10 @@ def wait_until(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
     while not is_so():
         assert time.monotonic() < deadline, complaint()
         time.sleep(0.02)
+
+
+def wait_for_end_of(variable: str, value: str) -> None:
+    wait_until(lambda: not processes_with(variable, value), lambda: f"left over: {processes_with(variable, value)}")
 
 
 @contextmanager
@@ -195,16 +199,19 @@ def test_a_cluster_of_this_machine_lasts_as_long_as_the_batch_and_is_taken_up_af
 
 
 def test_a_lost_node_costs_no_picture_and_does_none_twice(
-    cluster: RunningCluster, pictures: Callable[..., None], site: str, tmp_path: Path
+    cluster: RunningCluster, pictures: Callable[..., None], site: Site, tmp_path: Path
 ) -> None:
-    count = 10
-    pictures(count, side=900)
+    count = 6
+    pictures(count, side=200)
     at_work = cluster.rays.folder / "added"
     at_work.mkdir()
     cluster.tell("add")
-    with cluster.rays.start(*UPSCALE, f"{site}/in/", "-o", "out", "--ray", "auto", folder=tmp_path) as program:
+    site.gate.clear()  # so that pictures are begun and not ended
+    with cluster.rays.start(*UPSCALE, f"{site.url}/in/", "-o", "out", "--ray", "auto", folder=tmp_path) as program:
         wait_until(lambda: any(at_work.glob(f"{PREFIX}*")), lambda: "the second node gets no picture")
         cluster.tell("lose")
+        wait_for_end_of("TMPDIR", str(at_work))
+        site.gate.set()
         records, told = program.communicate(timeout=PATIENCE_SECONDS)
     assert program.returncode == 0, told
     assert "2 workers on cpu, on a running Ray cluster" in told

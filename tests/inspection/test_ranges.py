@@ -49,10 +49,10 @@ def test_every_preset_has_a_range():
     for name, scales in PRESETS.items():
         for scale, preset in scales.items():
             known = preset_range(preset)
-            assert SHRUNK_SIGMA_PX <= known.min_sigma_px <= known.max_sigma_px
-            assert (known.max_noise_std_8bit > 0) == (name == "diverse")
-            assert (known.min_jpeg_quality is not None) == (name == "diverse")
-            assert known.is_round == (name != "anisotropic")
+            assert (0.0 if name == "photo" else SHRUNK_SIGMA_PX) <= known.min_sigma_px <= known.max_sigma_px
+            assert (known.max_noise_std_8bit > 0) == (name in {"diverse", "photo"})
+            assert (known.min_jpeg_quality is not None) == (name in {"diverse", "photo"})
+            assert known.is_round == (name not in {"anisotropic", "photo"})
             assert known.max_sigma_px < 1.5 or (name, scale) in {("anisotropic", 2), ("anisotropic", 3)}
 
 

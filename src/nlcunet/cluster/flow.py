@@ -30,6 +30,10 @@ from nlcunet.inference.batch import Record
 MOST_ATTEMPTS = 3
 """A picture that was begun so often without an end is given up: it may be what ends its workers."""
 
+ORDERS_AHEAD = 2
+"""Orders that a worker holds, the one at hand included: Ray Data looks for finished ones ten times a second, and a
+worker with no other would wait for that."""
+
 MOST_BLOCKS = 10_000
 """Up to so many orders go out one by one; beyond, several together, as each block costs the driver about 1 ms."""
 
@@ -120,7 +124,7 @@ def _dataset(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers, 
         return dataset.map(
             Worker,
             fn_constructor_args=(setup, ledger),
-            compute=ray.data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=1),
+            compute=ray.data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=ORDERS_AHEAD),
             num_cpus=workers.num_cpus,
             num_gpus=workers.num_gpus,
         )

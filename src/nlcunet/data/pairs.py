@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nlcunet.data.crops import CropChoice, CropSettings
 from nlcunet.degradations.batched import degrade_batch
-from nlcunet.degradations.presets import DegradationPreset, draw_record
+from nlcunet.degradations.presets import Preset, draw_record
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError
 
@@ -36,7 +36,7 @@ class Pairs:
 class PairSettings:
     """How pairs are made from photographs."""
 
-    preset: DegradationPreset
+    preset: Preset
     """How patches are degraded, and the scale."""
     seed: int
     """Seed of the run."""

@@ -23,10 +23,13 @@ from torch.nn import functional as F
 
 from nlcunet.degradations.batched_jpeg import compress_steps, quantisation_tables
 from nlcunet.degradations.batched_noise import noise_keys, normal_noise
+from nlcunet.degradations.chain import apply_chains
 from nlcunet.degradations.noise import add_poisson_noise
 from nlcunet.degradations.pipeline import blur, shrink, stack_kernels
-from nlcunet.degradations.record import DegradationRecord, JpegChroma, pixel_noise_generator, record_kernel
+from nlcunet.degradations.record import DegradationRecord, pixel_noise_generator, record_kernel
+from nlcunet.degradations.steps import JpegChroma
 from nlcunet.errors import ConfigError
+from nlcunet.imaging.correlation import fast_length
 from nlcunet.imaging.resize import axis_taps, resize_axis
 from nlcunet.tensors import round_to_8bit
 
@@ -52,6 +55,8 @@ def degrade_batch(
             too large for them.
     """
     check_batch(images, records)
+    if all(record.steps for record in records):
+        return apply_chains(images, records).contiguous(memory_format=torch.channels_last)
     all_bicubic = all(record.downsampling == "bicubic" for record in records)
     is_on_cpu = images.device.type == "cpu"
     low_res = (shrink_on_cpu if is_on_cpu and all_bicubic else shrink_at_once)(images, records)
@@ -239,17 +244,6 @@ def shrink_by_fourier(
     short = shrink_rows(rows, shrinking_bands(height, scale, 1), columns)
     short = torch.view_as_complex(short.view(3, len(rows), -1, 2))
     return resize_axis(torch.fft.irfft(short, n=wide, dim=2)[..., :width], 2, width // scale, antialias=True)
-
-
-@lru_cache(maxsize=64)
-def fast_length(length: int) -> int:
-    """The shortest even length, at least the given one, that has no prime factor above 5."""
-    length += length % 2
-    rest = length
-    for prime in (2, 3, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return length if rest == 1 else fast_length(length + 2)
 
 
 def add_noise(

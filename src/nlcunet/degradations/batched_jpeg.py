@@ -16,7 +16,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlcunet.degradations.record import JpegChroma
+from nlcunet.degradations.steps import JpegChroma
 from nlcunet.errors import ConfigError
 
 LUMA_TABLE = (

@@ -20,8 +20,8 @@ MULTIPLIERS = (0x21F0AAAD, 0xD35A2D97 - 2**32)
 """Of the hash, modulo 2^32; below 2^31 in magnitude, so that products of 32 bits with them fit into 64 bits."""
 
 
-def noise_keys(seeds: Sequence[int]) -> Int[Tensor, "batch 2"]:
-    """Two independent 32-bit keys for each seed, on the CPU."""
+def noise_keys(seeds: Sequence[int | str]) -> Int[Tensor, "batch 2"]:
+    """Two independent 32-bit keys for each seed, a number or words, on the CPU."""
     keys = []
     for seed in seeds:
         digest = hashlib.blake2b(f"pixel noise {seed}".encode(), digest_size=8).digest()

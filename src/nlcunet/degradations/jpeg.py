@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.degradations.record import JpegChroma
+from nlcunet.degradations.steps import JpegChroma
 from nlcunet.imaging.jpeg import jpeg_round_trip
 
 

@@ -1,4 +1,4 @@
-"""Blur kernels: Gaussians, the eight fixed ones of Gaussian8, straight motion, and discs of defocus.
+"""Blur kernels: Gaussians, the eight of Gaussian8, straight motion, discs of defocus, and ringing low-pass filters.
 
 A kernel is a square array of odd size that sums to 1, float64, rows downwards and columns to the right. Gaussians are
 sampled at pixel centres, not integrated over pixels, as in the research code that all published numbers rest on.
@@ -148,6 +148,35 @@ def defocus_disc(size: int, radius_px: float, *, centre_px: float = 0.0) -> Floa
     covered = (axis.square() + axis.square()[:, None] <= radius_px**2).double()
     kernel = covered.view(size, 16, size, 16).mean(dim=(1, 3))
     return kernel / kernel.sum()
+
+
+def ringing_lowpass(size: int, cutoff_rad: float) -> Float[Tensor, "size size"]:
+    """The round low-pass filter with a hard cutoff: what it leaves of an edge swings (rings) on both sides.
+
+    ``ω J₁(ω r) / (2π r)``, cut to the square; in the middle ω² / 4π. From Wang et al., "Real-ESRGAN", ICCVW 2021
+    (https://arxiv.org/abs/2107.10833), where it stands for sharpening and compression.
+
+    Args:
+        size: Side in pixels, odd.
+        cutoff_rad: Highest frequency ω that passes, in radians per pixel, above 0 and up to π.
+
+    Returns:
+        The kernel, float64, sum 1, on the CPU.
+
+    Raises:
+        ConfigError: If the size is even, or the cutoff lies outside its range.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ConfigError(f"a blur kernel's size must be odd and at least 1: got {size}; use {abs(size) + 1}")
+    if not 0 < cutoff_rad <= math.pi:
+        raise ConfigError(f"a cutoff must lie above 0 and up to π radians per pixel: got {cutoff_rad}")
+    axis = torch.arange(size, dtype=torch.float64) - size // 2
+    distance = (axis.square() + axis.square()[:, None]).sqrt()
+    away = distance.clamp(min=1.0)
+    kernel = cutoff_rad * torch.special.bessel_j1(cutoff_rad * away) / (2 * math.pi * away)
+    kernel[size // 2, size // 2] = cutoff_rad**2 / (4 * math.pi)
+    normalised: Tensor = kernel / kernel.sum()
+    return normalised
 
 
 def _check_extent(size: int, what: str, value_px: float, reach_px: float) -> None:

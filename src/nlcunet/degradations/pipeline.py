@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from nlcunet.degradations.chain import apply_chains
 from nlcunet.degradations.jpeg import compress_jpeg
 from nlcunet.degradations.noise import add_gaussian_noise, add_poisson_noise
-from nlcunet.degradations.presets import DegradationPreset, draw_record
+from nlcunet.degradations.presets import Preset, draw_record
 from nlcunet.degradations.record import DegradationRecord, pixel_noise_generator, record_kernel
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.correlation import correlate_separable
@@ -118,12 +119,22 @@ def apply_records(
         raise ConfigError(
             f"both sides must divide by the scale {scale}: got {height} × {width}; crop the picture first"
         )
+    if any(record.steps for record in records):
+        singly = (apply_one(image[None], record) for image, record in zip(images, records, strict=True))
+        return torch.cat(list(singly))
     kernels = stack_kernels([record_kernel(record) for record in records])
     blurred = images if kernels.shape[-1] == 1 else blur(images, kernels, separable=is_separable(kernels))
     low_res = shrink(blurred, records)
     if any(record.noise_std_8bit > 0 or record.jpeg_quality is not None for record in records):
         low_res = torch.stack([add_noise_and_jpeg(*pair) for pair in zip(low_res, records, strict=True)])
     return round_to_8bit(low_res)
+
+
+def apply_one(
+    image: Float[Tensor, "1 3 height width"], record: DegradationRecord
+) -> Float[Tensor, "1 3 low_height low_width"]:
+    """What a record says, for one picture: its chain of steps, or what records without one do."""
+    return apply_chains(image, [record]) if record.steps else apply_records(image, [record])
 
 
 def shrink(
@@ -154,9 +165,7 @@ def add_noise_and_jpeg(
     return image
 
 
-def degrade(
-    images: Float[Tensor, "batch 3 height width"], preset: DegradationPreset, random: torch.Generator | int
-) -> Degraded:
+def degrade(images: Float[Tensor, "batch 3 height width"], preset: Preset, random: torch.Generator | int) -> Degraded:
     """Low-resolution pictures by degradations drawn from a preset, each picture its own.
 
     Args:

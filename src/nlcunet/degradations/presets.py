@@ -7,6 +7,7 @@ from typing import TypeAlias
 import torch
 
 from nlcunet.degradations.kernels import GAUSSIAN8_SIZE_PX, gaussian8_sigmas_px
+from nlcunet.degradations.photo import NUMBERS, PhotoPreset, draw_steps
 from nlcunet.degradations.record import SEED_LIMIT, DegradationRecord
 from nlcunet.errors import ConfigError
 
@@ -70,7 +71,9 @@ class DegradationPreset:
     """Highest JPEG quality."""
 
 
-PRESETS: dict[str, dict[int, DegradationPreset]] = {
+Preset: TypeAlias = DegradationPreset | PhotoPreset
+
+PRESETS: dict[str, dict[int, Preset]] = {
     # Plain bicubic downsampling: the non-blind setting of EDSR, RCAN and their like.
     "bicubic": {scale: DegradationPreset(scale=scale, kernels=None) for scale in (2, 3, 4)},
     # Gaussian8, for measuring only (IKC, CVPR 2019).
@@ -106,11 +109,13 @@ PRESETS: dict[str, dict[int, DegradationPreset]] = {
         )
         for scale in (2, 3, 4)
     },
+    # What real photographs have been through.
+    "photo": {scale: PhotoPreset(scale=scale) for scale in (2, 3, 4)},
 }
 """Every named degradation, by name and scale."""
 
 
-def find_preset(name: str, scale: int) -> DegradationPreset:
+def find_preset(name: str, scale: int) -> Preset:
     """The preset of that name at that scale.
 
     Raises:
@@ -123,7 +128,7 @@ def find_preset(name: str, scale: int) -> DegradationPreset:
     return PRESETS[name][scale]
 
 
-def draw_record(preset: DegradationPreset, generator: torch.Generator) -> DegradationRecord:
+def draw_record(preset: Preset, generator: torch.Generator) -> DegradationRecord:
     """One degradation drawn from a preset. Always takes the same count of random numbers.
 
     Args:
@@ -133,6 +138,10 @@ def draw_record(preset: DegradationPreset, generator: torch.Generator) -> Degrad
     Returns:
         What shall be done to one picture.
     """
+    if isinstance(preset, PhotoPreset):
+        steps = draw_steps(preset, torch.rand(NUMBERS, dtype=torch.float64, generator=generator).tolist())
+        seed = int(torch.randint(SEED_LIMIT, (), generator=generator))
+        return DegradationRecord(scale=preset.scale, steps=steps, seed=seed)
     u = torch.rand(8, dtype=torch.float64, generator=generator).tolist()
     blur = draw_kernel(preset.kernels, (u[0], u[1], u[2]))
     is_noisy, is_compressed = u[3] < preset.noise_probability, u[5] < preset.jpeg_probability
@@ -175,13 +184,13 @@ def isotropic_record(size_px: int, sigma_px: float, *, scale: int = 1) -> Degrad
     )
 
 
-def fixed_records(preset: DegradationPreset) -> tuple[DegradationRecord, ...]:
+def fixed_records(preset: Preset) -> tuple[DegradationRecord, ...]:
     """Every degradation of a preset that leaves nothing to chance, in order; Gaussian8's eight, or the one of bicubic.
 
     Raises:
         ConfigError: If the preset draws at random.
     """
-    if preset.noise_probability > 0 or preset.jpeg_probability > 0:
+    if isinstance(preset, PhotoPreset) or preset.noise_probability > 0 or preset.jpeg_probability > 0:
         raise ConfigError("a fixed degradation must have no random noise or JPEG: draw from the preset instead")
     if preset.kernels is None:
         return (DegradationRecord(scale=preset.scale),)

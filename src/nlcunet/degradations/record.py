@@ -7,13 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.degradations.kernels import anisotropic_gaussian, defocus_disc, motion_line, multiplicative_noise
+from nlcunet.degradations.steps import Blur, JpegChroma, KernelKind, Resize, Step, blur_kernel, step_from_dict
 from nlcunet.errors import ConfigError
 
-KernelKind: TypeAlias = Literal["none", "isotropic", "anisotropic", "motion", "defocus"]
 Downsampling: TypeAlias = Literal["bicubic", "plain"]
 NoiseKind: TypeAlias = Literal["gaussian", "poisson"]
-JpegChroma: TypeAlias = Literal["4:2:0", "4:4:4"]
 
 SEED_LIMIT = 2**48
 """Seeds lie below this, so that JSON readers with 53-bit integers keep them, and twice a seed stays a seed."""
@@ -57,6 +55,9 @@ class DegradationRecord:
     """Chroma subsampling of the JPEG."""
     seed: int = 0
     """What kernel noise and pixel noise are drawn from, 0 to 2^48 - 1."""
+    steps: tuple[Step, ...] = ()
+    """A chain of any length (`nlcunet.degradations.chain`): then these steps are all that was done, and the fields
+    above hold no more than scale and seed."""
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot be.
@@ -72,6 +73,25 @@ class DegradationRecord:
             raise ConfigError(f"jpeg_quality must be 1 to 100, or none: got {self.jpeg_quality}")
         if not 0 <= self.seed < SEED_LIMIT:
             raise ConfigError(f"seed must be 0 to 2^48 - 1: got {self.seed}")
+        if self.steps:
+            self._check_steps()
+
+    def _check_steps(self) -> None:
+        """Refuses a chain beside other fields, and one that does not end at the right size.
+
+        Raises:
+            ConfigError: If something else is set as well, or no resize leads to the size at the end.
+        """
+        others = [
+            field.name
+            for field in fields(self)
+            if field.name not in {"scale", "seed", "steps"} and getattr(self, field.name) != field.default
+        ]
+        if others:
+            raise ConfigError(f"a record with steps must hold only scale and seed beside them: got {', '.join(others)}")
+        sizes = [step.size for step in self.steps if isinstance(step, Resize)]
+        if (sizes[-1] if sizes else float(self.scale)) != 1.0:
+            raise ConfigError(f"the last resize of a chain must have the size 1: got {sizes or 'none'}")
 
     @property
     def sigma_px(self) -> float:
@@ -97,34 +117,27 @@ class DegradationRecord:
         for name, choices in literals.items():
             if name in values and values[name] not in get_args(choices):
                 raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}: got {values[name]!r}")
-        return cls(**values)
+        return cls(**{**values, "steps": tuple(step_from_dict(step) for step in values.get("steps", ()))})
 
 
 def record_kernel(record: DegradationRecord) -> Float[Tensor, "size size"]:
-    """The blur kernel of a record, float64 on the CPU; the single number 1 without blur.
+    """The blur kernel of a record, float64 on the CPU; the single number 1 without blur, or for a chain of steps.
 
     Raises:
         ConfigError: If its size is even, or a sigma, length or radius cannot be.
     """
-    if record.kernel == "none":
-        return torch.ones(1, 1, dtype=torch.float64)
     centre_px = -0.5 if record.downsampling == "plain" and record.scale % 2 == 0 else 0.0
-    if record.kernel == "motion":
-        return motion_line(record.kernel_size_px, record.length_px, record.angle_rad, centre_px=centre_px)
-    if record.kernel == "defocus":
-        return defocus_disc(record.kernel_size_px, record.radius_px, centre_px=centre_px)
-    roughness = None
-    if record.kernel_noise != 0:
-        generator = torch.Generator().manual_seed(2 * record.seed)
-        roughness = multiplicative_noise(record.kernel_size_px, record.kernel_noise, generator)
-    return anisotropic_gaussian(
-        record.kernel_size_px,
-        record.sigma_x_px,
-        record.sigma_y_px,
-        record.angle_rad,
-        noise=roughness,
-        centre_px=centre_px,
+    blur = Blur(
+        kernel=record.kernel,
+        size_px=record.kernel_size_px,
+        sigma_x_px=record.sigma_x_px,
+        sigma_y_px=record.sigma_y_px,
+        angle_rad=record.angle_rad,
+        length_px=record.length_px,
+        radius_px=record.radius_px,
+        kernel_noise=record.kernel_noise,
     )
+    return blur_kernel(blur, seed=2 * record.seed, centre_px=centre_px)
 
 
 def pixel_noise_generator(record: DegradationRecord) -> torch.Generator:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nlcunet.degradations.presets import FixedSigmas, draw_record, find_preset, fixed_records
+from nlcunet.degradations.presets import DegradationPreset, FixedSigmas, draw_record, find_preset, fixed_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError
 from nlcunet.evaluation.diverse import grid_changes, grid_records
@@ -56,10 +56,8 @@ class Protocol:
     @property
     def is_partial(self) -> bool:
         """Whether some of the protocol's kernels are left out, so that its means are not the published kind."""
-        if self.name not in PRESET_OF_PROTOCOL:
-            return False
-        full = find_preset(PRESET_OF_PROTOCOL[self.name], self.scale).kernels
-        return isinstance(full, FixedSigmas) and self.sigmas_px != full.sigmas_px
+        full = fixed_kernels(self.name, self.scale)
+        return full is not None and self.sigmas_px != full.sigmas_px
 
     def records(self, image: str) -> tuple[tuple[int, DegradationRecord], ...]:
         """What is done to a picture, once for each pair that it yields.
@@ -114,6 +112,12 @@ class Protocol:
         return f"Input: original cropped to multiples of {self.scale}; {degradation}; reflected borders; {end}"
 
 
+def fixed_kernels(name: str, scale: int) -> FixedSigmas | None:
+    """The fixed list of kernels that a protocol measures with, if it has one."""
+    preset = find_preset(PRESET_OF_PROTOCOL[name], scale) if name in PRESET_OF_PROTOCOL else None
+    return preset.kernels if isinstance(preset, DegradationPreset) and isinstance(preset.kernels, FixedSigmas) else None
+
+
 def find_protocol(name: str, scale: int, sigmas_px: Sequence[float] = (), *, seed: int = 0) -> Protocol:
     """The protocol of that name.
 
@@ -134,8 +138,8 @@ def find_protocol(name: str, scale: int, sigmas_px: Sequence[float] = (), *, see
         raise ConfigError(f"scale must be one of {', '.join(map(str, scales))} for {name}: got {scale}")
     if seed and name not in DRAWN:
         raise ConfigError(f"a seed is for protocols that draw ({', '.join(DRAWN)}): got {name}; leave it out")
-    kernels = find_preset(PRESET_OF_PROTOCOL[name], scale).kernels if name in PRESET_OF_PROTOCOL else None
-    if not isinstance(kernels, FixedSigmas):
+    kernels = fixed_kernels(name, scale)
+    if kernels is None:
         if sigmas_px:
             raise ConfigError(f"sigmas can be chosen for gaussian8 only: got {name}; leave them out")
         return Protocol(name=name, scale=scale, seed=seed)

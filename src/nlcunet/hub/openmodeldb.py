@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcunet.data.fetching.checksums import hash_file
+from nlcunet.degradations.photo import PhotoPreset
 from nlcunet.hub.words import preset_of, tell_degradation, tell_limits, tell_purpose
 from nlcunet.models.weights import WeightsHeader
 
@@ -73,7 +74,9 @@ def to_user_id(name: str) -> str:
 def _tags(header: WeightsHeader) -> list[str]:
     """Those of OpenModelDB's own tags that hold."""
     tags, preset = {"general-upscaler", "photo", "restoration"}, preset_of(header)
-    if preset is not None:
+    if isinstance(preset, PhotoPreset):
+        tags |= {"deblur", "denoise", "compression-removal", "jpeg"}
+    elif preset is not None:
         tags |= {"deblur"} if preset.kernels is not None else set()
         tags |= {"denoise"} if preset.noise_probability > 0 else set()
         tags |= {"compression-removal", "jpeg"} if preset.jpeg_probability > 0 else set()

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from nlcunet.degradations.photo import PhotoPreset
 from nlcunet.degradations.presets import (
     AnisotropicRange,
     DegradationPreset,
     FixedSigmas,
     IsotropicRange,
     KernelChoice,
+    Preset,
     find_preset,
 )
 from nlcunet.errors import ConfigError
@@ -39,7 +41,7 @@ def find_measure(name: str) -> Measure:
     return MEASURES.get(name, Measure(name, name, 4))
 
 
-def preset_of(header: WeightsHeader) -> DegradationPreset | None:
+def preset_of(header: WeightsHeader) -> Preset | None:
     """The named degradation that weights were trained to undo; nothing if the header says it in words."""
     name, _, scale = header.degradation.partition(" x")
     try:
@@ -60,6 +62,13 @@ def tell_degradation(header: WeightsHeader) -> str:
     preset = preset_of(header)
     if preset is None:
         return f"Trained to undo: {header.degradation or 'the file does not say what'}."
+    if isinstance(preset, PhotoPreset):
+        return (
+            "Trained to undo what photographs have been through: blur, reduction by many kinds of programs, noise of "
+            f"up to {preset.max_noise_std_8bit:g}/255, JPEG of quality {preset.min_jpeg_quality} and above, "
+            f"sharpening; {preset.clean_share:.0%} of cases round blur and bicubic reduction alone (preset "
+            f"`{header.degradation}`)."
+        )
     steps = [_tell_blur(preset.kernels), f"bicubic reduction to 1/{preset.scale}"]
     if preset.noise_probability > 0:
         share = f"{preset.noise_probability:.0%}"
@@ -86,7 +95,7 @@ def _tell_blur(kernels: KernelChoice | None) -> str:
 def tell_limits(header: WeightsHeader) -> list[str]:
     """What the weights cannot do, one sentence or two each."""
     preset, limits = preset_of(header), []
-    if preset is not None and preset.noise_probability == 0 and preset.jpeg_probability == 0:
+    if isinstance(preset, DegradationPreset) and preset.noise_probability == 0 and preset.jpeg_probability == 0:
         learned = "plain reduction, neither blur nor noise" if preset.kernels is None else "blur, not noise"
         limits.append(
             f"The weights have learned {learned}: on noisy, heavily compressed or already sharpened pictures they may "
@@ -99,7 +108,9 @@ def tell_limits(header: WeightsHeader) -> list[str]:
         )
     else:
         limits.append("No texture is invented: fur and grass come out smoother than they are.")
-    if preset is not None and not isinstance(preset.kernels, AnisotropicRange):
+    if isinstance(preset, PhotoPreset):
+        limits.append("Fine grain is smoothed like noise; noise that is stronger than in training stays in part.")
+    if isinstance(preset, PhotoPreset) or (preset is not None and not isinstance(preset.kernels, AnisotropicRange)):
         limits.append("Motion blur and lens blur of other shapes are outside of what the weights have seen.")
     limits.append(
         f"The network sees tiles; neighbours overlap by {header.tile_overlap} pixels and blend, and differ slightly "

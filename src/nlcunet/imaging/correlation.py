@@ -1,5 +1,7 @@
 """Correlation with kernels that are a column times a row: two short passes in place of a long one."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -86,3 +88,14 @@ def correlate_columns(
         left = min(start, total - count)
         result[:, :, left : left + count] = planes[:, :, left : left + length] @ matrices.mT
     return result
+
+
+@lru_cache(maxsize=256)
+def fast_length(length: int) -> int:
+    """The shortest even length, at least the given one, that has no prime factor above 5: fast for Fourier."""
+    length += length % 2
+    rest = length
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return length if rest == 1 else fast_length(length + 2)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Literal, TypeAlias
 
+from nlcunet.degradations.photo import PhotoPreset
 from nlcunet.degradations.presets import (
     AnisotropicRange,
-    DegradationPreset,
     FixedSigmas,
     KernelChoice,
+    Preset,
     find_preset,
 )
 from nlcunet.errors import ConfigError
@@ -126,8 +127,16 @@ def training_range(header: WeightsHeader) -> TrainingRange | None:
         return None  # words of another maker, not one of our presets
 
 
-def preset_range(preset: DegradationPreset) -> TrainingRange:
+def preset_range(preset: Preset) -> TrainingRange:
     """A preset in the units of measured pictures."""
+    if isinstance(preset, PhotoPreset):
+        return TrainingRange(
+            min_sigma_px=0.0,  # its sharpened samples have edges as hard as any
+            max_sigma_px=low_res_sigma_px(preset.max_elliptic_sigma_px * preset.scale / 4, preset.scale),
+            is_round=False,
+            max_noise_std_8bit=preset.max_noise_std_8bit,
+            min_jpeg_quality=preset.min_jpeg_quality,
+        )
     low, high = _sigmas_px(preset.kernels)
     return TrainingRange(
         min_sigma_px=low_res_sigma_px(low, preset.scale),
