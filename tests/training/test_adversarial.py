@@ -9,7 +9,13 @@ from torch.nn import functional as F
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
-from nlcunet.training.adversarial import AdversarialKind, discriminator_loss, generator_loss, uses_real_logits
+from nlcunet.training.adversarial import (
+    AdversarialKind,
+    discriminator_loss,
+    generator_loss,
+    match_features,
+    uses_real_logits,
+)
 
 KINDS = get_args(AdversarialKind)
 REAL = torch.tensor([2.0, 0.0])
@@ -149,3 +155,15 @@ def test_a_discriminator_learns_to_tell_sharp_from_blurred(kind):
     sharp, blurred = _sharp_and_blurred(1000)  # never seen
     with torch.no_grad():
         assert network.eval()(sharp).mean() > network(blurred).mean() + 1.0
+
+
+def test_features_are_matched_layer_by_layer():
+    fake, real = (
+        [torch.zeros(1, 2, 3, 3), torch.ones(1, 4, 2, 2)],
+        [torch.ones(1, 2, 3, 3), torch.full((1, 4, 2, 2), 4.0)],
+    )
+    fake[0].requires_grad_()
+    loss = match_features(fake, real)
+    assert loss.item() == pytest.approx((1.0 + 3.0) / 2)
+    loss.backward()
+    assert torch.allclose(fake[0].grad, torch.full_like(fake[0], -0.5 / 18))

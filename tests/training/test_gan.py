@@ -158,3 +158,17 @@ def test_a_failure_early_in_the_second_stage_goes_back_to_the_first(tmp_path, ga
 def test_a_head_start_as_long_as_the_stage_is_refused(make_recipe):
     with pytest.raises(ConfigError, match=r"discriminator_head_start must be below gan\.optim\.steps, 5"):
         make_recipe({"gan.optim.steps": 5, "gan.discriminator_head_start": 5})
+
+
+def test_features_and_lattice_take_part_where_the_recipe_weighs_them(gan_recipe, processes):
+    settings = {"feature_matching_weight": 0.5, "phase_weight": 2.0, "adversarial": "vanilla"}
+    trainer, source = gan_trainer(
+        gan_recipe.model_copy(update={"gan": gan_recipe.gan.model_copy(update=settings)}), processes
+    )
+    trainer.step(source.pairs(0))
+    told = trainer.step(source.pairs(1))
+    terms = (told["pixel"], 0.1 * told["adversarial"], told["perceptual"], 0.5 * told["feature_matching"])
+    assert told["phase"] > 0
+    assert told["loss"].item() == pytest.approx((sum(terms) + 2.0 * told["phase"]).item(), rel=1e-5)
+    plain, source = gan_trainer(gan_recipe, processes)
+    assert {"phase", "feature_matching"}.isdisjoint(plain.step(source.pairs(0)))

@@ -14,6 +14,7 @@ Shape legend: channels = width at full resolution, 2 · width, 4 · width, 8 · 
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,9 @@ from nlcunet.tensors import FeatureMap
 
 SIZE_MULTIPLE = 8
 NEGATIVE_SLOPE = 0.2
+
+Features: TypeAlias = tuple[Float[Tensor, "batch _ _ _"], Float[Tensor, "batch _ _ _"], Float[Tensor, "batch _ _ _"]]
+"""Feature maps at full, half and quarter resolution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +98,18 @@ class UNetDiscriminator(nn.Module):
         Raises:
             ConfigError: a side is no multiple of 8.
         """
+        return self.judge(self.features(pictures))
+
+    def features(self, pictures: Float[Tensor, "batch 3 height width"]) -> Features:
+        """What the first layers see, at full, half and quarter resolution; arguments and errors as of ``forward``."""
         _check_size(pictures.shape[2], pictures.shape[3])
         full = _activate(self.head(pictures))
         half = _activate(self.down1(full))
-        quarter = _activate(self.down2(half))
+        return full, half, _activate(self.down2(half))
+
+    def judge(self, features: Features) -> Float[Tensor, "batch 1 _ _"]:
+        """Logits from what ``features`` gave."""
+        full, half, quarter = features
         x = _activate(self.down3(quarter))
         for up, skip in ((self.up1, quarter), (self.up2, half), (self.up3, full)):
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -14,8 +14,10 @@ The two steps of one iteration::
     loss = discriminator_loss(kind, discriminator(high_res), discriminator(restored.detach()))
 """
 
+from collections.abc import Sequence
 from typing import Literal, assert_never
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,6 +75,20 @@ def discriminator_loss(kind: AdversarialKind, real_logits: Logits, fake_logits: 
     if kind == "relativistic":
         return _says_real(real - fake.mean()) + _says_fake(fake - real.mean())
     assert_never(kind)
+
+
+def match_features(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Mean absolute difference between the discriminator's features, layer by layer.
+
+    It gives the generator a direction where logits say only "not real". Wang et al., "High-Resolution Image Synthesis
+    and Semantic Manipulation with Conditional GANs" (pix2pixHD), https://arxiv.org/abs/1711.11585, section 3.2.
+
+    Args:
+        fake: features of restored pictures, with their graph.
+        real: features of the real pictures, taken as constants.
+    """
+    distances = [F.l1_loss(one.float(), other.detach().float()) for one, other in zip(fake, real, strict=True)]
+    return torch.stack(distances).mean()
 
 
 def _says_real(logits: Logits) -> Float[Tensor, ""]:

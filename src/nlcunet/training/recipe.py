@@ -121,6 +121,10 @@ class GanRecipe(_Strict):
     """Kind of adversarial loss: vanilla (the paper), hinge or relativistic."""
     adversarial_weight: float = Field(default=0.1, ge=0)
     """Weight of the adversarial loss."""
+    feature_matching_weight: float = Field(default=0.0, ge=0)
+    """Weight of the distance between the discriminator's features of restored and real patches (pix2pixHD)."""
+    phase_weight: float = Field(default=0.0, ge=0)
+    """Weight of the penalty on a lattice with the period of the pixel shuffle; see nlcunet.metrics.lattice."""
     discriminator_width: int = Field(default=64, ge=4)
     """Channels of the discriminator's first stage."""
     discriminator_head_start: int = Field(default=0, ge=0)

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 from nlcunet.data.pairs import Pairs
 from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.metrics.lattice import phase_deviation
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
 from nlcunet.models.registry import Network, network_from_config
 from nlcunet.models.weights import WeightsHeader, load_model
-from nlcunet.training.adversarial import discriminator_loss, generator_loss, uses_real_logits
+from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
 from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
 from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
@@ -126,25 +127,31 @@ class Trainer:
         if self.adversary is not None:
             terms.update(self._adversarial_terms(self.adversary, restored, pairs.high_res))
             gan = self.gan
-            loss = gan.pixel_weight * loss + gan.adversarial_weight * terms["adversarial"]
-            if "perceptual" in terms:
-                loss = loss + gan.perceptual.weight * terms["perceptual"]
+            loss = gan.pixel_weight * loss
+            for name, weight in _gan_weights(gan).items():
+                loss = loss + weight * terms[name]
         norm = self._update(self.network, self.optimizer, loss, self.rate)
         metrics = {"loss": loss, "grad_norm": norm, **terms} if len(terms) > 1 else {"loss": loss, "grad_norm": norm}
         return {name: value.detach() for name, value in metrics.items()}, restored.detach()
 
     def _adversarial_terms(self, adversary: Adversary, restored: Tensor, high_res: Tensor) -> dict[str, Tensor]:
-        """What the discriminator and the perceptual loss say of the restored patches."""
-        kind = self.gan.adversarial
-        with _frozen(adversary.discriminator), self._autocast():
+        """What the discriminator, the perceptual loss and the search for a lattice say of the restored patches."""
+        kind, weights, judge = self.gan.adversarial, _gan_weights(self.gan), adversary.discriminator
+        terms: dict[str, Tensor] = {}
+        with _frozen(judge), self._autocast():
+            fake = judge.features(_channels_last(restored))
             real_logits = None
-            if uses_real_logits(kind):
+            if uses_real_logits(kind) or "feature_matching" in weights:
                 with torch.no_grad():
-                    real_logits = adversary.discriminator(_channels_last(high_res))
-            fake_logits = adversary.discriminator(_channels_last(restored))
-            terms = {"adversarial": generator_loss(kind, fake_logits, real_logits)}
+                    real = judge.features(_channels_last(high_res))
+                    real_logits = judge.judge(real) if uses_real_logits(kind) else None
+                if "feature_matching" in weights:
+                    terms["feature_matching"] = match_features(fake, real)
+            terms["adversarial"] = generator_loss(kind, judge.judge(fake), real_logits)
             if adversary.perceptual is not None:
                 terms["perceptual"] = adversary.perceptual(restored, high_res)
+        if "phase" in weights:
+            terms["phase"] = phase_deviation(restored.float(), high_res, scale=self.recipe.scale).mean()
         return terms
 
     def _gan_step(self, adversary: Adversary, pairs: Pairs) -> dict[str, Tensor]:
@@ -346,6 +353,16 @@ def _make_perceptual(recipe: Recipe, processes: Processes) -> PerceptualLoss | N
     settings = recipe.gan.perceptual
     loss = make_perceptual_loss(settings.backbone, settings.weights, settings.layer_weights)
     return loss.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _gan_weights(gan: GanRecipe) -> dict[str, float]:
+    """The weights of the second stage's loss terms beside the pixel loss; those of 0 are left out."""
+    weights = {
+        "perceptual": gan.perceptual.weight,
+        "feature_matching": gan.feature_matching_weight,
+        "phase": gan.phase_weight,
+    }
+    return {"adversarial": gan.adversarial_weight} | {name: weight for name, weight in weights.items() if weight > 0}
 
 
 def _channels_last(images: Tensor) -> Tensor:
