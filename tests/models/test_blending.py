@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.models.blending import blend_weights, find_pair, load_blend
+from nlcunet.models.blending import blend_weights, find_pair, load_blend, load_denoised
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.weights import LoadedModel, WeightsHeader, describe, load_model, save_weights
 
@@ -214,3 +214,41 @@ def test_the_embedded_model_at_strength_0_would_be_itself(tmp_path):
     header = psnr.header.model_copy(update={"name": "4x-NLCUnet-S-GAN", "fidelity_weights": "4x-NLCUnet-S"})
     path = save(tmp_path, LoadedModel(psnr.network, header))
     assert_equal_states(load_blend(path, 0.3), psnr)
+
+
+@pytest.fixture
+def denoising():
+    return make_model("2x-Tiny-Photo", 3, clean_weights="2x-Tiny", scores={"Set5": {"psnr_y": 29.0}})
+
+
+def test_denoise_goes_from_the_clean_weights_to_the_named_ones(tmp_path, psnr, denoising):
+    save(tmp_path, psnr)
+    path = save(tmp_path, denoising)
+    assert_equal_states(load_denoised(path, 0), psnr)
+    assert_equal_states(load_denoised(path, 1), denoising)
+    half = load_denoised(path, 0.5)
+    assert (half.header.name, half.header.scores) == ("2x-Tiny-Photo@denoise=0.50", {})
+    first, second = psnr.network.state_dict(), denoising.network.state_dict()
+    value = half.network.state_dict()["head.weight"]
+    torch.testing.assert_close(value, (first["head.weight"] + second["head.weight"]) / 2)
+
+
+def test_denoise_and_strength_go_together(tmp_path, psnr, denoising):
+    vivid = make_model("2x-Tiny-Photo-GAN", 4, fidelity_weights="2x-Tiny-Photo", clean_weights="2x-Tiny")
+    for model in (psnr, denoising, vivid):
+        path = save(tmp_path, model)
+    mixed = load_denoised(path, 0.25, strength=0.5).network.state_dict()["head.weight"]
+    parts = [model.network.state_dict()["head.weight"] for model in (psnr, denoising, vivid)]
+    torch.testing.assert_close(mixed, 0.75 * parts[0] + 0.125 * parts[1] + 0.125 * parts[2])
+
+
+def test_denoise_refuses_weights_without_clean_ones_and_numbers_outside(tmp_path, psnr, denoising):
+    path = save(tmp_path, denoising)
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(ConfigError, match="trained on noise"):
+        load_denoised(save(tmp_path / "elsewhere", psnr), 0.5)
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ConfigError, match="grain kept"):
+            load_denoised(path, wrong)
+    with pytest.raises(WeightsError, match=r"2x-Tiny\.safetensors"):
+        load_denoised(path, 0.5)

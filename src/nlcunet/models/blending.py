@@ -1,4 +1,7 @@
-"""One knob between faithful and vivid: the weights of the PSNR network and of the GAN network, mixed linearly.
+"""Two knobs, by mixing weights linearly: between faithful and vivid, and between grain kept and grain removed.
+
+The first mixes the weights of the PSNR network and of the GAN network, the second those of a network that was trained
+on noise and compression with those of the network for clean pictures that its training started from.
 
 Sources: network interpolation in ESRGAN, https://arxiv.org/abs/1809.00219, section 3.4; Deep Network Interpolation,
 https://arxiv.org/abs/1811.10515. It works because GAN training starts from the PSNR weights, so that the two stay near
@@ -48,6 +51,44 @@ def load_blend(name_or_path: str | Path, strength: float | int, *, device: torch
     return LoadedModel(blended.network.to(device), blended.header)
 
 
+def load_denoised(
+    name_or_path: str | Path,
+    denoise: float | int,
+    *,
+    strength: float | int | None = None,
+    device: torch.device | str = "cpu",
+) -> LoadedModel:
+    """Load weights that know noise and compression, and mix them with those for clean pictures.
+
+    Args:
+        name_or_path: weights whose header names the clean ones that they started from, embedded or in the same folder.
+        denoise: 0 gives the clean weights, which take noise for detail, 1 those named; between, some grain stays.
+        strength: as for ``load_blend``; the mixture of PSNR and GAN weights is then what is mixed with the clean ones.
+        device: where the weights go.
+
+    Raises:
+        ConfigError: the number does not lie in 0 … 1, or the weights have no clean ones.
+        WeightsError: there is no such model, or a partner is missing or does not belong to it.
+    """
+    if not 0 <= denoise <= 1:  # NaN, too
+        raise ConfigError(f"denoise must lie in 0 (grain kept) … 1 (grain removed): got {denoise:g}")
+    header = find_header(name_or_path)
+    if not header.clean_weights:
+        raise ConfigError(
+            f"denoise needs weights that were trained on noise, as 4x-NLCUnet-S-Photo: got {header.name}; choose such "
+            "weights, or leave it out"
+        )
+    path = find_weights(name_or_path)
+    clean = _find_beside(
+        path, (header.clean_weights,), f"{header.name} was trained from {header.clean_weights}, whose file"
+    )
+    denoising = load_model(path) if strength is None else load_blend(path, strength)
+    mixed = mix_networks(load_model(clean), denoising, denoise)
+    name = f"{denoising.header.name}@denoise={_number(denoise)}"
+    told = denoising.header.model_copy(update={"name": name, "scores": denoising.header.scores if denoise == 1 else {}})
+    return LoadedModel(mixed.to(device), told)
+
+
 def find_pair(name_or_path: str | Path) -> tuple[Path, Path]:
     """The files of the PSNR and of the GAN weights, from either of the two.
 
@@ -92,16 +133,26 @@ def blend_weights(fidelity: LoadedModel, perceptual: LoadedModel, strength: floa
         WeightsError: the two networks differ in shape, or in what is fixed and not trained, as hash rotations.
     """
     check_strength(strength)
+    network = mix_networks(fidelity, perceptual, strength)
+    return LoadedModel(network, _blend_headers(fidelity.header, perceptual.header, strength))
+
+
+def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) -> nn.Module:
+    """The network, in evaluation mode, whose weights lie ``share`` of the way from the first to the second model's.
+
+    Raises:
+        WeightsError: the two networks differ in shape, or in what is fixed and not trained.
+    """
     for field in ("architecture", "config", "scale"):
-        got = [getattr(model.header, field) for model in (fidelity, perceptual)]
+        got = [getattr(model.header, field) for model in (first, second)]
         if got[0] != got[1]:
             raise WeightsError(
-                f"PSNR and GAN weights must have one {field}: got {got[0]} in {fidelity.header.name} and {got[1]} in "
-                f"{perceptual.header.name}"
+                f"weights that are mixed must have one {field}: got {got[0]} in {first.header.name} and {got[1]} in "
+                f"{second.header.name}"
             )
-    network = copy.deepcopy(fidelity.network)
-    network.load_state_dict(dict(_blend_tensors(fidelity.network, perceptual.network, strength)))
-    return LoadedModel(network.eval(), _blend_headers(fidelity.header, perceptual.header, strength))
+    network = copy.deepcopy(first.network)
+    network.load_state_dict(dict(_blend_tensors(first.network, second.network, share)))
+    return network.eval()
 
 
 def check_strength(strength: float | int) -> None:
@@ -114,20 +165,20 @@ def check_strength(strength: float | int) -> None:
         raise ConfigError(f"strength must lie in 0 (PSNR weights) … 1 (GAN weights): got {strength:g}")
 
 
-def _blend_tensors(fidelity: nn.Module, perceptual: nn.Module, strength: float | int) -> Iterator[tuple[str, Tensor]]:
+def _blend_tensors(first: nn.Module, second: nn.Module, share: float | int) -> Iterator[tuple[str, Tensor]]:
     """The state of the mixture; what is fixed must be equal in both, and is copied."""
-    trained = {name for name, _ in fidelity.named_parameters()}
-    first, second = fidelity.state_dict(), perceptual.state_dict()
-    if {name: value.shape for name, value in first.items()} != {name: value.shape for name, value in second.items()}:
-        raise WeightsError("PSNR and GAN weights must have tensors of one name and shape: they are of two networks")
-    for name, value in first.items():
-        other = second[name].to(value.device)
+    trained = {name for name, _ in first.named_parameters()}
+    own, others = first.state_dict(), second.state_dict()
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in others.items()}:
+        raise WeightsError("weights that are mixed must have tensors of one name and shape: they are of two networks")
+    for name, value in own.items():
+        other = others[name].to(value.device)
         if name in trained:
-            yield name, torch.lerp(value, other.to(value.dtype), strength)
+            yield name, torch.lerp(value, other.to(value.dtype), share)
         elif value.is_floating_point() and not torch.equal(value, other):
             raise WeightsError(
-                f"what is fixed in PSNR and GAN weights, as hash rotations, must be equal: {name} differs; train the "
-                "GAN stage from these PSNR weights"
+                f"what is fixed in weights that are mixed, as hash rotations, must be equal: {name} differs; train "
+                "one of them from the other"
             )
         else:
             yield name, value

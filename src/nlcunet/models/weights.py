@@ -74,6 +74,8 @@ class WeightsHeader(BaseModel):
     """Measured results: ``{"Set5 gaussian8 x4": {"psnr_y": …, "ssim_y": …}}``."""
     fidelity_weights: str = ""
     """Of GAN weights: name of the PSNR weights that they started from, embedded or in the same folder."""
+    clean_weights: str = ""
+    """Of weights that know noise and compression: name of those for clean pictures that they started from."""
     date: str = ""
     """Day the weights were made, ISO 8601."""
 

@@ -127,6 +127,7 @@ class RunFolder:
             scores={} if math.isnan(psnr_y) else {"validation": {"psnr_y": round(psnr_y, 3)}},
             date=datetime.now(UTC).date().isoformat(),
             fidelity_weights=partner,
+            clean_weights=trainer.clean,
         )
         path = self.path / f"{name}.safetensors"
         save_weights(path, trainer.average, header)

@@ -65,6 +65,8 @@ class Trainer:
     adversary: Adversary | None = None
     fidelity: str = ""
     """Name of the PSNR weights that the second stage starts from."""
+    clean: str = ""
+    """Name of the weights for clean pictures that a run on another degradation starts from."""
     progress: Progress = field(default_factory=Progress)
     first_failed: Tensor = field(default_factory=lambda: torch.tensor(-1))
     """On the device: number of the first step with a non-finite loss or gradient; -1 for none."""
@@ -217,10 +219,12 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     config = recipe.network_config()
     with _seeded(recipe.seed):
         network = network_from_config(config)
-    fidelity, progress = recipe.name, Progress()
+    fidelity, clean, progress = recipe.name, "", Progress()
     if recipe.network.init is not None and not is_resumed:
         header = _load_initial_weights(network, recipe.network.init)
         fidelity = recipe.name if recipe.optim.steps else header.name
+        is_other = header.degradation.partition(" ")[0] != recipe.data.degradation
+        clean = header.name if is_other and header.scale == recipe.scale else header.clean_weights
         progress.earlier_steps, progress.earlier_patches = header.steps, header.patches
         progress.earlier_seconds = 3600.0 * header.hours
     network = network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -234,6 +238,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         forward=_compiled(forward, processes.device) if recipe.compile else forward,
         perceptual=_make_perceptual(recipe, processes),
         fidelity=fidelity,
+        clean=clean,
         progress=progress,
         first_failed=torch.tensor(-1, device=processes.device),
     )
@@ -284,6 +289,7 @@ def trainer_state(trainer: Trainer) -> dict[str, Any]:
         "average": trainer.average.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "fidelity": trainer.fidelity,
+        "clean": trainer.clean,
         "progress": progress_to_dict(trainer.progress),
         "random": random_states(),
     }
@@ -301,7 +307,7 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     """
     try:
         trainer.progress = Progress(**state["progress"])
-        trainer.fidelity = state["fidelity"]
+        trainer.fidelity, trainer.clean = state["fidelity"], state.get("clean", "")
         if "discriminator" in state:
             start_gan(trainer)
         elif trainer.adversary is not None:
