@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from nlcunet.data.photographs import load_photographs
 from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.models.nlcunet import NLCUnet
-from nlcunet.models.weights import load_model
+from nlcunet.models.weights import load_model, read_header
 from nlcunet.training.loop import Listener, train
 from nlcunet.training.run_folder import LOG_FILE
 from nlcunet.training.sources import hold_out
@@ -245,6 +245,17 @@ class Faulty:
             return result
 
         monkeypatch.setattr(NLCUnet, "forward", faulty)
+
+
+def test_weights_trained_on_another_degradation_name_those_they_started_from(tmp_path, make_recipe, processes):
+    first = train(make_recipe(), tmp_path / "first", processes=processes)
+    assert read_header(first).clean_weights == ""
+    damaged = {"network.init": str(first), "data.degradation": "photo", "name": "2x-Stripes-Photo"}
+    second = train(make_recipe(damaged), tmp_path / "second", processes=processes)
+    assert read_header(second).clean_weights == "2x-Stripes"
+    again = train(make_recipe({**damaged, "network.init": str(second)}), tmp_path / "third", processes=processes)
+    assert read_header(again).clean_weights == "2x-Stripes"
+
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
