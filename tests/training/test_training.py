@@ -143,6 +143,20 @@ def test_training_goes_on_from_given_weights(tmp_path, make_recipe, processes):
         make_trainer(make_recipe({**wider, "network.init": str(first)}), processes)
 
 
+def test_a_deeper_network_starts_from_the_weights_of_a_shallower_one(tmp_path, make_recipe, processes):
+    first = train(make_recipe(), tmp_path / "first", processes=processes)
+    shallow = load_model(first).network
+    depths = [depth + 1 for depth in shallow.config.depths]
+    deeper = make_recipe({"network.overrides.depths": depths, "network.init": str(first)})
+    network = make_trainer(deeper, processes).network.eval()
+    picture = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(network(picture), shallow(picture), rtol=0, atol=1e-5)
+    second = train(deeper, tmp_path / "second", processes=processes)
+    with pytest.raises(ConfigError, match="or of one with fewer blocks"):
+        make_trainer(make_recipe({"network.init": str(second)}), processes)
+
+
 def test_weights_of_another_scale_fill_all_but_the_upsampler(tmp_path, make_recipe, processes):
     first = train(make_recipe(), tmp_path / "first", processes=processes)
     given = weights_of(first)
@@ -255,7 +269,6 @@ def test_weights_trained_on_another_degradation_name_those_they_started_from(tmp
     assert read_header(second).clean_weights == "2x-Stripes"
     again = train(make_recipe({**damaged, "network.init": str(second)}), tmp_path / "third", processes=processes)
     assert read_header(again).clean_weights == "2x-Stripes"
-
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -26,7 +26,9 @@ from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.metrics.lattice import phase_deviation
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
-from nlcunet.models.registry import Network, network_from_config
+from nlcunet.models.growing import can_grow, grown_state
+from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
+from nlcunet.models.registry import Network, NetworkConfig, network_from_config
 from nlcunet.models.weights import WeightsHeader, load_model
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
 from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
@@ -248,22 +250,40 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
 
 
 def _load_initial_weights(network: Network, name: str) -> WeightsHeader:
-    """Fill a network with weights; of another scale, with those parameters that have the same shape.
+    """Fill a network with weights.
+
+    Of another scale, it gets those parameters that have the same shape; of a network with fewer blocks, the added ones
+    begin as the identity.
 
     Raises:
         ConfigError: the weights are of another network.
     """
     loaded, config = load_model(name), network.config
     given = getattr(loaded.network, "config", None)
-    if type(given) is not type(config) or replace(given, scale=config.scale) != config:
-        raise ConfigError(f"network.init must be of the recipe's network {config}: got {loaded.header.config}")
-    own = network.state_dict()
+    if type(given) is not type(config) or not _can_begin_with(given, config):
+        raise ConfigError(
+            f"network.init must be of the recipe's network {config}, or of one with fewer blocks: got "
+            f"{loaded.header.config}"
+        )
     tensors = loaded.network.state_dict()
+    if isinstance(network, NLCUnet) and isinstance(given, NLCUnetConfig):
+        tensors = grown_state(network, given, tensors)
     if given.scale != config.scale:
-        shared = {name for name, value in network.named_parameters() if tensors[name].shape == value.shape}
-        tensors = {name: tensors[name] if name in shared else value for name, value in own.items()}
+        own, trained = network.state_dict(), {name for name, _ in network.named_parameters()}
+        tensors = {
+            name: tensors[name] if name in trained and tensors[name].shape == value.shape else value
+            for name, value in own.items()
+        }
     network.load_state_dict(tensors)
     return loaded.header
+
+
+def _can_begin_with(given: NetworkConfig, wanted: NetworkConfig) -> bool:
+    """Whether weights of one network can fill another of the same kind."""
+    same: dict[str, Any] = {"scale": wanted.scale}
+    if isinstance(given, NLCUnetConfig) and isinstance(wanted, NLCUnetConfig) and can_grow(given, wanted):
+        same["depths"] = wanted.depths
+    return replace(given, **same) == wanted
 
 
 def start_gan(trainer: Trainer) -> None:
