@@ -84,13 +84,19 @@ class Reporter:
         self._counts: Counter[str] = Counter()
         self._started = time.perf_counter()
 
-    def start(self, upscaler: Upscaler, plan: JobPlan) -> None:
-        """Tell the settings, if asked to, and which inputs are left out."""
+    def start(self, upscaler: Upscaler, plan: JobPlan, *, is_automatic: bool) -> None:
+        """Tell the settings, if asked to, and which inputs are left out.
+
+        Args:
+            upscaler: with what pictures are enlarged; where it is chosen for each, that for clean ones.
+            plan: what there is to do.
+            is_automatic: whether it is chosen for each.
+        """
         if self.is_verbose:
             tile = f"at most {upscaler.tile}" if upscaler.tile != "auto" else "auto"
-            engine = upscaler.engine
+            engine, name = upscaler.engine, "weights by the picture" if is_automatic else upscaler.header.name
             self.screen.print(
-                f"{upscaler.header.name} in {engine.name} on {upscaler.device}, {engine.precisions[0]}, "
+                f"{name} in {engine.name} on {upscaler.device}, {engine.precisions[0]}, "
                 f"tile {tile}, overlap {upscaler.overlap}, quality {upscaler.quality}; "
                 f"{_plural(len(plan.jobs), 'picture')}"
             )
@@ -133,7 +139,7 @@ class Reporter:
         if self.as_json:
             typer.echo(json.dumps(record.as_json()))
         self.screen.print(_sentence(record))
-        for note in record.notes:
+        for note in () if self.as_json else record.notes:  # there they stand in the record
             self.screen.print(f"  note: {note}")
         if record.status == "failed":
             self._failed.append(record)

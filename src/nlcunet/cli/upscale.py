@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from nlcunet.cli.reporting import Reporter
     from nlcunet.inference.batch import BatchSettings
+    from nlcunet.inference.enlarging import Enlarger
     from nlcunet.inference.jobs import Job
-    from nlcunet.inference.upscaler import Upscaler
 
 FILES = "What to read and write"
 SIZE = "Size of the result"
@@ -61,14 +61,14 @@ def upscale(
     ] = None,
     long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
             "-m",
             "--model",
             metavar="NAME",
-            help="See `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name. By default NLCUnet-S.",
+            help="auto looks at each picture; see `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name.",
         ),
-    ] = None,
+    ] = "auto",
     strength: Annotated[
         float | None,
         typer.Option(
@@ -130,14 +130,13 @@ def upscale(
     from nlcunet.inference.jobs import plan_jobs, suffix_for
     from nlcunet.inference.loading import load
     from nlcunet.inference.sizes import SizeRequest
-    from nlcunet.models.weights import model_for_scale
+    from nlcunet.models.weights import AUTOMATIC
 
     reporter = Reporter(as_json=as_json, is_verbose=verbose)
     request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
     tile_px: int | Literal["auto"] = "auto" if tile == "auto" else int(tile)
-    model = model or model_for_scale(scale)
     if quality.isdecimal():
         raise ConfigError(
             f"quality must be fast, balanced or best: got {quality!r}; that of jpeg, webp, avif and jxl files is "
@@ -194,7 +193,7 @@ def upscale(
         attention_rounds=attention_rounds,
         engine=engine,
         on_export=lambda path: typer.echo(
-            f"exporting {model} for {engine}, once; a minute or more passes: {path}", err=True
+            f"exporting {path.stem} for {engine}, once; a minute or more passes: {path}", err=True
         ),
     )
     plan = plan_jobs(
@@ -203,11 +202,11 @@ def upscale(
         recursive=recursive,
         file_format=file_format,
         suffix=suffix,
-        size_suffix=suffix_for(request, upscaler.header.scale),
+        size_suffix=suffix_for(request, upscaler.for_size(request).header.scale),
         overwrite=overwrite,
     )
     _check_pipes(plan.jobs, as_json=as_json, dry_run=dry_run)
-    reporter.start(upscaler, plan)
+    reporter.start(upscaler.for_size(request), plan, is_automatic=model == AUTOMATIC)
     ended_well = (_preview if dry_run else _run)(plan.jobs, upscaler, settings, reporter)
     if not ended_well:
         raise typer.Exit(1)
@@ -227,7 +226,7 @@ def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None
         raise ConfigError("standard output is a terminal and takes no picture: name a file with -o, or pipe it on")
 
 
-def _run(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings", reporter: "Reporter") -> bool:
+def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Enlarge; whether nothing failed."""
     from nlcunet.inference.batch import run_jobs
 
@@ -242,10 +241,11 @@ def _run(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings",
     return reporter.finish()
 
 
-def _preview(jobs: "Sequence[Job]", upscaler: "Upscaler", settings: "BatchSettings", reporter: "Reporter") -> bool:
+def _preview(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Tell what would be done; whether nothing would fail for sure."""
     from nlcunet.inference.batch import plan_batch
 
-    for record in plan_batch(jobs, upscaler, settings, upscaler.measure_seconds_per_pixel()):
+    seconds_per_pixel = upscaler.for_size(settings.request).measure_seconds_per_pixel()
+    for record in plan_batch(jobs, upscaler, settings, seconds_per_pixel):
         reporter.tell(record)
     return reporter.finish()

@@ -70,7 +70,7 @@ def upscale_on_cluster(
 
     if ray is None and workers is not None:
         raise ConfigError("--ray-workers belongs to --ray: add --ray auto, or drop it")
-    header, model = choice.check()
+    header, model = choice.check(settings.request)
     batch = plan_batch(
         naming.inputs,
         naming.output,

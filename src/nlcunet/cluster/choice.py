@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from nlcunet.inference.engines.exported import is_exported
+from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.loading import load
 from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.attention_rounds import with_attention_rounds
 from nlcunet.models.blending import load_blend
-from nlcunet.models.weights import LoadedModel, WeightsHeader, load_model
+from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, load_model
 
 UNCHECKED_DEVICE = "cpu"
 """Where arguments are tried out: the machine that is typed at need not have the devices of the cluster."""
@@ -19,7 +21,7 @@ UNCHECKED_DEVICE = "cpu"
 class ModelChoice:
     """With what pictures are enlarged; the arguments of ``nlcunet.load``."""
 
-    name_or_path: str
+    name_or_path: str = AUTOMATIC
     device: str = "auto"
     precision: str = "auto"
     tile: int | Literal["auto"] = "auto"
@@ -32,17 +34,19 @@ class ModelChoice:
 
     @property
     def is_opened_by_workers(self) -> bool:
-        """Whether every worker has to load or export the network itself, as it cannot be sent."""
-        return is_exported(self.name_or_path) or self.engine not in {"auto", "torch"}
+        """Whether every worker has to load or export networks itself, as they cannot be sent."""
+        chosen_later = self.name_or_path == AUTOMATIC
+        return chosen_later or is_exported(self.name_or_path) or self.engine not in {"auto", "torch"}
 
-    def open(self, model: LoadedModel | None) -> Upscaler:
-        """An upscaler, as ``nlcunet.load`` gives it; with a model that was sent, where there is one.
+    def open(self, model: LoadedModel | None) -> Enlarger:
+        """What enlarges, as ``nlcunet.load`` gives it; with a model that was sent, where there is one.
 
         Raises:
             NlcunetError: as ``nlcunet.load``.
         """
         if model is None:
-            return load(**asdict(self))
+            enlarger: Enlarger = load(**asdict(self))
+            return enlarger
         return Upscaler(
             model,
             device=self.device,
@@ -53,15 +57,19 @@ class ModelChoice:
             quality=self.quality,
         )
 
-    def check(self) -> tuple[WeightsHeader, LoadedModel | None]:
+    def check(self, request: SizeRequest) -> tuple[WeightsHeader, LoadedModel | None]:
         """The header of the network, and the network where it can be sent; all other arguments are tried out.
+
+        Args:
+            request: the size of the results; where networks are chosen by the picture, the header is that for clean
+                ones.
 
         Raises:
             NlcunetError: as ``nlcunet.load``.
         """
         here = replace(self, device=UNCHECKED_DEVICE)
-        if is_exported(self.name_or_path):
-            return here.open(None).header, None
+        if self.name_or_path == AUTOMATIC or is_exported(self.name_or_path):
+            return here.open(None).for_size(request).header, None
         name, strength = self.name_or_path, self.strength
         model = load_model(name) if strength is None else load_blend(name, strength)
         if self.attention_rounds is not None:

@@ -18,9 +18,9 @@ from nlcunet.cluster.scratch import scratch_folder, sweep
 from nlcunet.cluster.transfer import fetch, store_file
 from nlcunet.errors import ConfigError
 from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.jobs import Job
-from nlcunet.inference.upscaler import Upscaler
-from nlcunet.models.weights import LoadedModel
+from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
 
 
@@ -42,8 +42,8 @@ class Setup:
     folder: str
     version: str = __version__
 
-    def open(self) -> Upscaler:
-        """The upscaler of a worker.
+    def open(self) -> Enlarger:
+        """What a worker enlarges with.
 
         Raises:
             ConfigError: another version is installed here.
@@ -56,7 +56,7 @@ class Setup:
             )
         sweep()
         file = Path(self.folder) / self.choice.name_or_path
-        if self.model is None and file.is_file():
+        if self.model is None and self.choice.name_or_path != AUTOMATIC and file.is_file():
             return replace(self.choice, name_or_path=str(file)).open(None)
         return self.choice.open(self.model)
 
@@ -110,7 +110,7 @@ class Outcome:
         return cls(**{**values, "record": Record(**{**record, "notes": tuple(record["notes"])})})
 
 
-def enlarge(order: Order, upscaler: Upscaler, setup: Setup) -> Record:
+def enlarge(order: Order, upscaler: Enlarger, setup: Setup) -> Record:
     """Enlarge one picture, whatever its result was before; a record, also where that fails."""
     start = time.perf_counter()
     if is_url(order.source) or is_url(order.target):
@@ -121,7 +121,7 @@ def enlarge(order: Order, upscaler: Upscaler, setup: Setup) -> Record:
     return replace(record, seconds=time.perf_counter() - start)
 
 
-def _enlarge(order: Order, upscaler: Upscaler, setup: Setup, scratch: Path) -> Record:
+def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, scratch: Path) -> Record:
     """The same; what is behind URLs is in a folder meanwhile."""
     source = _place(order.source, scratch / "source", setup)
     target = _place(order.target, scratch / "result", setup)

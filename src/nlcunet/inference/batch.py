@@ -21,12 +21,14 @@ from nlcunet.imaging.files import (
 )
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.row_encoding import TiffLayout
+from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant import upscale_giant
 from nlcunet.inference.giant_request import GiantSettings, Listener, check_giant, is_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.upscaler import Progress, Upscaler
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.models.weights import AUTOMATIC
 
 Status = Literal["done", "skipped", "failed", "planned"]
 
@@ -65,7 +67,7 @@ class Record:
         output_width: columns of the result.
         output_height: rows of the result.
         model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``, and the rounds
-            of attention where they are chosen, ``4x-NLCUnet-S@4-rounds``.
+            of attention where they are chosen, ``4x-NLCUnet-S@4-rounds``; ``auto`` where they are yet to be chosen.
         quality: ``fast``, ``balanced`` or ``best``.
         tiles: tiles of all passes.
         memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.
@@ -100,7 +102,7 @@ class Record:
 
 def run_jobs(
     jobs: Iterable[Job],
-    upscaler: Upscaler,
+    upscaler: Enlarger,
     settings: BatchSettings,
     *,
     on_start: Callable[[Job], None] = lambda _job: None,
@@ -124,7 +126,7 @@ def run_jobs(
 
 
 def plan_batch(
-    jobs: Iterable[Job], upscaler: Upscaler, settings: BatchSettings, seconds_per_pixel: float
+    jobs: Iterable[Job], upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float
 ) -> Iterator[Record]:
     """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written.
 
@@ -166,7 +168,7 @@ def _is_finished(job: Job, settings: BatchSettings) -> bool:
     return job.target is not None and job.target.exists() and not settings.overwrite
 
 
-def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, listener: Listener) -> Record:
+def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listener) -> Record:
     if _is_finished(job, settings):
         return _record(job, "skipped")
     start = time.perf_counter()
@@ -174,9 +176,11 @@ def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, listener: Listen
     header = read_header(source)
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
-    work = upscaler.plan(header.height, header.width, settings.request)
-    _check_format_holds(file_format, work)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
+    chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
+    one = chosen.upscaler
+    work = one.plan(header.height, header.width, settings.request)
+    _check_format_holds(file_format, work)
     if job.target is not None and is_giant(work, file_format, settings.layout):
         _make_folder(job.target.parent)
         giant = GiantSettings(
@@ -187,17 +191,17 @@ def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, listener: Listen
             max_pixels=settings.max_pixels,
             layout=settings.layout,
         )
-        report = upscale_giant(source, job.target, upscaler, giant, listener)
-        record = _described(_record(job, "done"), header, report.work, upscaler, is_streamed=True)
-        return replace(record, seconds=time.perf_counter() - start, notes=report.notes)
+        report = upscale_giant(source, job.target, one, giant, listener)
+        record = _described(_record(job, "done"), header, report.work, one, is_streamed=True)
+        return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
     picture = read_picture(source, max_pixels=settings.max_pixels)
     done = count(1)
 
     def on_tile() -> None:
         listener.tiles(next(done), work.tile_count)
 
-    result = upscaler.upscale_picture(picture, work, on_tile)
-    notes = result.notes
+    result = one.upscale_picture(picture, work, on_tile)
+    notes = (*chosen.notes, *result.notes)
     if job.target is None:
         data = encode_picture(
             result, file_format=file_format, quality=settings.quality, strip_metadata=settings.strip_metadata
@@ -214,26 +218,28 @@ def _run(job: Job, upscaler: Upscaler, settings: BatchSettings, listener: Listen
             strip_metadata=settings.strip_metadata,
         )
     return replace(
-        _described(_record(job, "done"), header, work, upscaler),
+        _described(_record(job, "done"), header, work, one),
         seconds=time.perf_counter() - start,
         notes=notes,
     )
 
 
-def _preview(job: Job, upscaler: Upscaler, settings: BatchSettings, seconds_per_pixel: float) -> Record:
+def _preview(job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float) -> Record:
     if _is_finished(job, settings):
         return _record(job, "skipped")
     source = sys.stdin.buffer.read() if job.source is None else job.source
     header = read_header(source)
     _check_pixels(header, settings.max_pixels)
-    work = upscaler.plan(header.height, header.width, settings.request)
+    one = upscaler.for_size(settings.request)
+    work = one.plan(header.height, header.width, settings.request)
     file_format = _target_format(job, header)
     _check_format_holds(file_format, work)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
     layers = 2 if header.has_alpha else 1
     is_streamed = job.target is not None and is_giant(work, file_format, settings.layout)
     return replace(
-        _described(_record(job, "planned"), header, work, upscaler, is_streamed=is_streamed),
+        _described(_record(job, "planned"), header, work, one, is_streamed=is_streamed),
+        model=one.header.name if one is upscaler else AUTOMATIC,
         seconds=work.network_pixels * layers * seconds_per_pixel,
     )
 

@@ -1,23 +1,56 @@
-"""``nlcunet.load``: from a name or a file to an upscaler."""
+"""``nlcunet.load``: from a name, a file or nothing to an upscaler."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 import torch
 
 from nlcunet.errors import ConfigError
+from nlcunet.inference.automatic import AutomaticUpscaler
 from nlcunet.inference.engines.engine import ENGINES
 from nlcunet.inference.engines.exported import is_exported, open_cached, open_exported
 from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
+from nlcunet.inspection.ranges import embedded_headers
 from nlcunet.models.attention_rounds import with_attention_rounds
-from nlcunet.models.blending import load_blend
-from nlcunet.models.weights import DEFAULT_MODEL, load_model
+from nlcunet.models.blending import has_pair, load_blend
+from nlcunet.models.weights import AUTOMATIC, load_model
 
 
+@overload
+def load(  # type: ignore[overload-overlap]  # a string that is not known to be "auto" is a name
+    name_or_path: Literal["auto"] = ...,
+    *,
+    device: str | torch.device = ...,
+    precision: str = ...,
+    tile: int | Literal["auto"] = ...,
+    overlap: int | None = ...,
+    threads: int | None = ...,
+    strength: float | int | None = ...,
+    quality: str = ...,
+    attention_rounds: int | None = ...,
+    engine: str = ...,
+    on_export: Callable[[Path], None] = ...,
+) -> AutomaticUpscaler: ...
+@overload
 def load(
-    name_or_path: str | Path = DEFAULT_MODEL,
+    name_or_path: str | Path,
+    *,
+    device: str | torch.device = ...,
+    precision: str = ...,
+    tile: int | Literal["auto"] = ...,
+    overlap: int | None = ...,
+    threads: int | None = ...,
+    strength: float | int | None = ...,
+    quality: str = ...,
+    attention_rounds: int | None = ...,
+    engine: str = ...,
+    on_export: Callable[[Path], None] = ...,
+) -> Upscaler: ...
+def load(
+    name_or_path: str | Path = AUTOMATIC,
     *,
     device: str | torch.device = "auto",
     precision: str = "auto",
@@ -29,11 +62,12 @@ def load(
     attention_rounds: int | None = None,
     engine: str = "auto",
     on_export: Callable[[Path], None] = lambda _: None,
-) -> Upscaler:
+) -> Upscaler | AutomaticUpscaler:
     """An upscaler with the model of this name or path; the other arguments are those of ``Upscaler``.
 
     Args:
-        name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written.
+        name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written;
+            ``"auto"`` looks at each picture and takes those of the embedded weights that suit it.
         device: see ``Upscaler``, as for the following.
         precision: how numbers are kept.
         tile: longest side of a tile.
@@ -52,6 +86,44 @@ def load(
         ExportError: an export is not possible, or a library for it is missing.
         ConfigError: another argument is not possible.
     """
+    settings: dict[str, Any] = {
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+        "overlap": overlap,
+        "threads": threads,
+        "strength": strength,
+        "quality": quality,
+        "attention_rounds": attention_rounds,
+        "engine": engine,
+        "on_export": on_export,
+    }
+    if name_or_path != AUTOMATIC:
+        return _load_one(name_or_path, **settings)
+    headers = embedded_headers()
+    if strength is not None:
+        headers = tuple(header for header in headers if has_pair(header.name)) or headers
+    automatic = AutomaticUpscaler(headers, lambda name: _load_one(name, **settings))
+    if engine not in {"onnx", "openvino"}:  # those may have to export it first
+        automatic.for_size(SizeRequest())  # what is not possible is better told now
+    return automatic
+
+
+def _load_one(
+    name_or_path: str | Path,
+    *,
+    device: str | torch.device,
+    precision: str,
+    tile: int | Literal["auto"],
+    overlap: int | None,
+    threads: int | None,
+    strength: float | int | None,
+    quality: str,
+    attention_rounds: int | None,
+    engine: str,
+    on_export: Callable[[Path], None],
+) -> Upscaler:
+    """An upscaler with one model."""
     if engine not in {"auto", *ENGINES}:
         raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")
     if is_exported(name_or_path):

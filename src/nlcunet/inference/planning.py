@@ -49,7 +49,11 @@ class Work:
     @property
     def network_pixels(self) -> int:
         """Low-resolution pixels that the network sees in all; what the time is proportional to."""
-        return sum(tiling.pixels for tiling in self.tilings)
+        return sum(tiling.pixels for step, tiling in zip(self.passes, self.tilings, strict=True) if step.enlarges)
+
+    def scale_of(self, step: Pass) -> int:
+        """By how much tiles grow in a pass, before its resampling."""
+        return self.scale if step.enlarges else 1
 
     def picture_bytes(self, channels: int, sample_bytes: int) -> int:
         """Main memory at the peak, without the network's: pictures before and after a pass, and one band between.
@@ -64,7 +68,8 @@ class Work:
             is_last = index + 1 == len(self.passes)
             after = step.target_height * step.target_width * (sample_bytes if is_last else max(sample_bytes, 2))
             # one band in float32, blended, resampled and rounded: three copies
-            band = 3 * 4 * tiling.rows.tile * self.scale * max(step.width * self.scale, step.target_width)
+            scale = self.scale_of(step)
+            band = 3 * 4 * tiling.rows.tile * scale * max(step.width * scale, step.target_width)
             peaks.append(channels * (before + after + band))
         return max(peaks)
 
@@ -77,11 +82,12 @@ class Work:
         """
         peaks = []
         for step, tiling in zip(self.passes, self.tilings, strict=True):
-            network_width, rows = step.width * self.scale, tiling.rows.tile * self.scale
+            scale = self.scale_of(step)
+            network_width, rows = step.width * scale, tiling.rows.tile * scale
             # the fade to the next row of tiles, and copies of it on their way to the disk
-            fade = 4 * 4 * 2 * tiling.rows.blend * self.scale * network_width
-            blocks = 12 * rows * tiling.columns.tile * self.scale * (4 + sample_bytes)
-            is_resampled = (step.height * self.scale, network_width) != (step.target_height, step.target_width)
+            fade = 4 * 4 * 2 * tiling.rows.blend * scale * network_width
+            blocks = 12 * rows * tiling.columns.tile * scale * (4 + sample_bytes)
+            is_resampled = (step.height * scale, network_width) != (step.target_height, step.target_width)
             band = 4 * 4 * rows * max(network_width, step.target_width) if is_resampled else 0
             strips = 3 * 256 * step.target_width * sample_bytes  # the encoder's
             peaks.append(channels * (fade + blocks + band + strips))
@@ -95,32 +101,44 @@ class Work:
         """Memory of the device at the peak: that of the largest tile, as often as tiles are worked on at a time."""
         peaks = (
             tiling.rows.tile * tiling.columns.tile * self.at_once(index, tiles_at_once)
-            for index, tiling in enumerate(self.tilings)
+            for index, (step, tiling) in enumerate(zip(self.passes, self.tilings, strict=True))
+            if step.enlarges
         )
         return max(peaks) * bytes_per_pixel(header, dtype)
 
 
-def plan_work(height: int, width: int, request: SizeRequest, header: WeightsHeader, *, tile: int, overlap: int) -> Work:
-    """Plan the enlargement of a picture of this size.
+def plan_work(
+    height: int,
+    width: int,
+    request: SizeRequest,
+    header: WeightsHeader,
+    *,
+    tile: int,
+    overlap: int,
+    shrink_to: float | None = None,
+) -> Work:
+    """Plan the enlargement of a picture of this size, where ``shrink_to`` says so after shrinking it.
 
     Raises:
         ConfigError: the size asked for is not possible.
     """
     target = request.resolve(height, width, header.scale)
-    passes = plan_passes((height, width), target, header.scale)
-    tilings = tuple(
-        plan_tiles(
-            step.height,
-            step.width,
-            tile=tile,
-            row_tile=_row_tile(step, header.scale, tile),
-            overlap=overlap,
-            multiple=header.size_multiple,
-            min_size=header.min_size,
-        )
-        for step in passes
-    )
+    passes = plan_passes((height, width), target, header.scale, shrink_to=shrink_to)
+    tilings = tuple(_plan_pass(step, header, tile, overlap) for step in passes)
     return Work(passes=passes, tilings=tilings, scale=header.scale, tile=tile)
+
+
+def _plan_pass(step: Pass, header: WeightsHeader, tile: int, overlap: int) -> TilePlan:
+    """The tiles of a pass; where the network takes no part, they need no context and no rules of sizes."""
+    return plan_tiles(
+        step.height,
+        step.width,
+        tile=tile,
+        row_tile=_row_tile(step, header.scale if step.enlarges else 1, tile),
+        overlap=overlap if step.enlarges else 0,
+        multiple=header.size_multiple if step.enlarges else 1,
+        min_size=header.min_size if step.enlarges else 1,
+    )
 
 
 def _row_tile(step: Pass, scale: int, tile: int) -> int:

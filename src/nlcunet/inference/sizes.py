@@ -100,10 +100,24 @@ class Pass:
     width: int
     target_height: int
     target_width: int
+    enlarges: bool = True
+    """Whether the network enlarges at all; without it, the picture is resampled only."""
 
 
-def plan_passes(size: tuple[int, int], target: tuple[int, int], scale: int) -> tuple[Pass, ...]:
-    """The passes that lead from ``size`` to ``target`` (height, width) with a network of this scale; at least one."""
+def plan_passes(
+    size: tuple[int, int], target: tuple[int, int], scale: int, *, shrink_to: float | None = None
+) -> tuple[Pass, ...]:
+    """The passes that lead from ``size`` to ``target`` (height, width) with a network of this scale; at least one.
+
+    Args:
+        size: of the picture.
+        target: of the result.
+        scale: of the network.
+        shrink_to: share of both sides that the picture is resampled to before all else.
+    """
+    if shrink_to is not None:
+        height, width = (max(1, round(side * shrink_to)) for side in size)
+        return (Pass(*size, height, width, enlarges=False), *plan_passes((height, width), target, scale))
     enlargement = max(goal / side for goal, side in zip(target, size, strict=True))
     if scale == 1 or enlargement <= scale * STRETCH_LIMIT:
         return (Pass(*size, *target),)

@@ -7,10 +7,10 @@ of its own, with the colour beside it continued under the transparent parts.
 
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from nlcunet.inference.engines.engine import Engine
 from nlcunet.inference.engines.exported import ExportedEngine
 from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
-from nlcunet.inference.kinds import open_image
+from nlcunet.inference.enlarging import Chosen, Enlarger
 from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
@@ -43,15 +43,14 @@ from nlcunet.runtime import (
     thread_limit,
 )
 
-Progress = Callable[[int, int], None]
-"""Called after every tile with the number of tiles done and the number of all tiles."""
-
-
 CALIBRATION_TILE = 128
 """Side of the tile that the speed is measured on."""
 
+UNCHANGED = WeightsHeader(name="", architecture="", config={}, scale=1)
+"""In the place of a network, where a picture is resampled only."""
 
-class Upscaler:
+
+class Upscaler(Enlarger):
     """Enlarges pictures with one network on one device.
 
     The same picture with the same settings gives the same result on a CPU. The network is moved to the device and set
@@ -67,6 +66,8 @@ class Upscaler:
         quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
         engine: an engine that runs this model already, as one that several upscalers share; it has its device and
             precision.
+        shrink_to: share of both sides that every picture is resampled to before the network sees it; the result has
+            the size asked for all the same.
 
     Raises:
         DeviceError: there is no such device.
@@ -84,6 +85,7 @@ class Upscaler:
         threads: int | None = None,
         quality: str = DEFAULT_QUALITY,
         engine: Engine | None = None,
+        shrink_to: float | None = None,
     ) -> None:
         chosen_quality = find_quality(quality)
         if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
@@ -107,92 +109,9 @@ class Upscaler:
         self.overlap = chosen_quality.overlap(model.header) if overlap is None else overlap
         self.threads = threads
         self.quality = quality
+        self.shrink_to = shrink_to
         self.engine: Engine = SelfEnsemble(engine) if chosen_quality.self_ensemble else engine
         self._run_tile = TileRunner(self.engine, self.overlap)
-
-    @overload
-    def upscale(
-        self,
-        image: np.ndarray,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        progress: Progress | None = ...,
-    ) -> np.ndarray: ...
-    @overload
-    def upscale(
-        self,
-        image: Tensor,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        progress: Progress | None = ...,
-    ) -> Tensor: ...
-    @overload
-    def upscale(
-        self,
-        image: str | Path | Picture,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        progress: Progress | None = ...,
-    ) -> Picture: ...
-    @overload
-    def upscale(
-        self,
-        image: Any,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        progress: Progress | None = ...,
-    ) -> Any: ...
-    def upscale(
-        self,
-        image: Any,
-        scale: float | int | None = None,
-        *,
-        width: int | None = None,
-        height: int | None = None,
-        long_edge: int | None = None,
-        progress: Progress | None = None,
-    ) -> Any:
-        """The image, enlarged; what comes out is of the kind that went in.
-
-        Args:
-            image: one of: a NumPy array (height, width[, 1 to 4]) of uint8, uint16, or floats in [0, 1];
-                a torch tensor ([batch,] 1 to 4, height, width) of uint8 or floats in [0, 1]; a Pillow image;
-                a ``Picture``; or the path of a file, which gives a ``Picture`` with the file's metadata. Two or four
-                channels are grey or colour with alpha.
-            scale: enlargement, any positive number; by default the network's own.
-            width: columns of the result instead of a scale; alone it keeps the shape.
-            height: rows of the result, likewise; with ``width`` the picture is stretched to both.
-            long_edge: the longer side of the result instead of a scale.
-            progress: called after every tile with the tiles done and all tiles.
-
-        Raises:
-            ConfigError: the size is not possible, or the image is of a kind or range that is not accepted.
-            ImageError: the file cannot be read.
-            DeviceError: the memory is too small for the result or for the smallest tile.
-        """
-        request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
-        opened = open_image(image)
-        works = [self.plan(picture.height, picture.width, request) for picture in opened.pictures]
-        total, done = sum(work.tile_count for work in works), count(1)
-
-        def on_tile() -> None:
-            if progress is not None:
-                progress(next(done), total)
-
-        pairs = zip(opened.pictures, works, strict=True)
-        return opened.close([self.upscale_picture(picture, work, on_tile) for picture, work in pairs])
 
     def plan(self, height: int, width: int, request: SizeRequest, *, tile: int | None = None) -> Work:
         """The passes and tiles for a picture of this size; an automatic tile is chosen by the memory that is free now.
@@ -207,14 +126,16 @@ class Upscaler:
             ConfigError: the size asked for is not possible.
         """
         if tile is not None:
-            return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap)
+            return plan_work(
+                height, width, request, self.header, tile=tile, overlap=self.overlap, shrink_to=self.shrink_to
+            )
         if self.tile == "auto":
             free = free_memory_bytes(self.device) // self.tiles_at_once
             tile = automatic_tile(free, self.header, self.device, self.dtype)
         else:
             tile = self.tile
         tile = min(tile, self._run_tile.largest_side or tile)
-        return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap)
+        return plan_work(height, width, request, self.header, tile=tile, overlap=self.overlap, shrink_to=self.shrink_to)
 
     def stream(
         self, picture: Picture, work: Work, on_tile: Callable[[], None] = lambda: None
@@ -250,6 +171,17 @@ class Upscaler:
         tiles_ahead: int = 0,
     ) -> NetworkPass:
         """One of the passes of ``work`` over a source, not yet begun; see ``NetworkPass``."""
+        if not work.passes[index].enlarges:
+            return NetworkPass(
+                source,
+                work.passes[index],
+                work.tilings[index],
+                UNCHANGED,
+                lambda tile: tile,
+                dtype=dtype,
+                on_tile=on_tile,
+                tiles_ahead=tiles_ahead,
+            )
         at_once = work.at_once(index, self.tiles_at_once)
         return NetworkPass(
             source,
@@ -315,6 +247,20 @@ class Upscaler:
             alpha = np.full(size, picture.alpha[0, 0], picture.alpha.dtype)
         result = replace(result, alpha=alpha)
         return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
+
+    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:  # noqa: ARG002
+        """This very upscaler, whatever the picture."""
+        return Chosen(self)
+
+    def for_size(self, request: SizeRequest) -> "Upscaler":  # noqa: ARG002
+        """Likewise."""
+        return self
+
+    def shrinking(self, shrink_to: float | None) -> "Upscaler":
+        """The same upscaler but for the size that pictures are resampled to first; engine and network are shared."""
+        other = copy(self)
+        other.shrink_to = shrink_to
+        return other
 
     def fingerprint(self) -> dict[str, Any]:
         """What a result depends on beside picture, size and tile, as plain values: network, weights, quality."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nlcunet.inspection.blur import Blur
-from nlcunet.inspection.jpeg_tables import JpegCompression
+from nlcunet.inspection.choice import Traces, choose, has_family, listed
 from nlcunet.inspection.ranges import ModelFit
-from nlcunet.models.weights import DEFAULT_MODEL, WeightsHeader
+from nlcunet.models.weights import WeightsHeader
 
 LARGE_RESULT_PIXELS = 100_000_000
 """A scale whose result would be larger is not advised: nobody looks at more than a hundred megapixels."""
@@ -14,10 +14,6 @@ LITTLE_GAIN_NOISE_8BIT = 5.0
 """Here a model trained without noise has a sixth of its gain over bicubic enlargement left (docs/inspect.md)."""
 LITTLE_GAIN_JPEG_QUALITY = 80
 """Here a model trained without JPEG has a sixth left."""
-QUIET_SIGMA_PX = 0.7
-"""A noisy or compressed picture is best shrunk until its blur measures this: the noise shrinks, the detail still fits.
-Sharper ones lose more than they gain (docs/inspect.md)."""
-_WORTH_SHRINKING = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +23,8 @@ class Advice:
     Attributes:
         model: name of the embedded weights.
         scale: their enlargement.
-        shrink_to: share of both sides that the picture should be shrunk to first, where that gives a better result:
-            it is blurred beyond the model's training, or noisy or compressed beyond it and not sharp.
+        shrink_to: share of both sides that the picture is shrunk to first, where that gives a better result: it is
+            blurred beyond the model's training, or noisy or compressed beyond it and not sharp.
         reason: why this model, in a sentence.
         warnings: what is outside of its training, a sentence each.
     """
@@ -40,58 +36,31 @@ class Advice:
     warnings: tuple[str, ...]
 
 
-def advise(
-    fits: Sequence[ModelFit],
-    headers: Sequence[WeightsHeader],
-    *,
-    pixels: int,
-    blur: Blur | None,
-    noise_std_8bit: float | None,
-    jpeg: JpegCompression | None,
-) -> Advice | None:
-    """A model for a picture: one whose training covers it, as large a scale as its size allows.
+def advise(traces: Traces, fits: Sequence[ModelFit], headers: Sequence[WeightsHeader], *, pixels: int) -> Advice | None:
+    """The weights that ``nlcunet upscale`` chooses by itself, as large a scale as the picture's size allows.
 
     Args:
-        fits: how the picture fits the models.
+        traces: what the picture shows.
+        fits: how it fits the models.
         headers: what the models say of themselves, in the same order.
         pixels: width × height.
-        blur: of the picture, as measured.
-        noise_std_8bit: likewise.
-        jpeg: likewise.
 
     Returns:
-        Nothing where there are no models for fidelity.
+        Nothing where there is nothing to choose from.
     """
-    # GAN weights invent detail: whoever wants that asks for it.
-    faithful = [fit for fit, header in zip(fits, headers, strict=True) if not header.fidelity_weights]
-    if not faithful:
+    if not has_family(headers):
         return None
-    covering = [fit for fit in faithful if fit.is_inside is not False] or faithful
-    small = [fit for fit in covering if pixels * fit.scale**2 <= LARGE_RESULT_PIXELS]
-    own = DEFAULT_MODEL.partition("-")[2]
-    # the largest scale of those that are not too large; of equal ones that of the default family
-    pool = small or [fit for fit in covering if fit.scale == min(each.scale for each in covering)]
-    chosen = max(pool, key=lambda fit: (fit.scale, fit.name.partition("-")[2] == own))
+    scales = sorted({header.scale for header in headers if has_family([header])})
+    small = [scale for scale in scales if pixels * scale**2 <= LARGE_RESULT_PIXELS] or scales[:1]
+    choice = choose(traces, headers, small[-1])
+    chosen = next(fit for fit in fits if fit.name == choice.model)
     return Advice(
-        model=chosen.name,
+        model=choice.model,
         scale=chosen.scale,
-        shrink_to=_shrink_to(blur, chosen),
-        reason=_reason(chosen, is_large=len(small) < len(covering)),
-        warnings=tuple(_warnings(blur, noise_std_8bit, jpeg, chosen)),
+        shrink_to=choice.shrink_to,
+        reason=_reason(chosen, is_large=len(small) < len(scales)),
+        warnings=tuple(_warnings(traces, chosen)),
     )
-
-
-def _shrink_to(blur: Blur | None, fit: ModelFit) -> float | None:
-    """The size at which the blur is as the model likes it best; to whole percents, downwards."""
-    if blur is None or fit.range is None or blur.major_sigma_px == 0.0:
-        return None
-    targets = []
-    if fit.blur == "above":
-        targets.append(fit.range.max_sigma_px)
-    if "above" in {fit.noise, fit.jpeg}:
-        targets.append(QUIET_SIGMA_PX)
-    share = min(targets, default=blur.major_sigma_px) / blur.major_sigma_px
-    return max(int(100 * share), 1) / 100 if share < _WORTH_SHRINKING else None
 
 
 def _reason(fit: ModelFit, *, is_large: bool) -> str:
@@ -101,21 +70,16 @@ def _reason(fit: ModelFit, *, is_large: bool) -> str:
     if not fit.is_inside:
         return f"no model was trained on such pictures; {size}"
     told = [name for name, verdict in _named(fit) if verdict == "inside"]
-    return f"{_listed(told)} as in its training; {size}"
+    return f"{listed(told)} as in its training; {size}"
 
 
 def _named(fit: ModelFit) -> tuple[tuple[str, str], ...]:
     return ("blur", fit.blur), ("noise", fit.noise), ("compression", fit.jpeg)
 
 
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _warnings(
-    blur: Blur | None, noise_std_8bit: float | None, jpeg: JpegCompression | None, fit: ModelFit
-) -> list[str]:
+def _warnings(traces: Traces, fit: ModelFit) -> list[str]:
     """A sentence on everything that lies outside of a model's training."""
+    blur, noise_std_8bit, jpeg = traces.blur, traces.noise_8bit, traces.jpeg
     told = []
     if blur is not None and fit.range is not None and fit.blur not in {"inside", "unknown"}:
         told.append(_blur_warning(blur, fit))
@@ -139,7 +103,7 @@ def _blur_warning(blur: Blur, fit: ModelFit) -> str:
         width = blur.sigma_px if blur.angle_deg is None else blur.major_sigma_px
         return (
             f"A blur of {width:.2f} px is wider than any that {fit.name} was trained with; "
-            "shrink the picture first, its detail will still fit, or expect a soft result."
+            "it is shrunk first, as its detail still fits then; expect a soft result."
         )
     if fit.blur == "below":
         return (

@@ -31,8 +31,10 @@ MIN_SLOPE = 5.0
 SLOPE_PER_NOISE = 0.9
 MAX_OFFSET_PX = 0.6
 """An edge must run through its pixel, or nearly so."""
-MAX_CANDIDATES = 40_000
-"""The steepest of them, of all windows."""
+MANY_CANDIDATES = 4_000
+"""As many are measured however small a picture is, if it has them; the steepest."""
+PIXELS_PER_CANDIDATE = 40
+"""A larger picture has the steepest one measured for so many pixels: so the time goes with the size."""
 MIN_EDGE_POINTS = 40
 MAX_SIGMA_PX = 2.0
 """Wider blur is measured at half the size."""
@@ -119,8 +121,9 @@ def find_edge_points(
     """
     found = [_candidates(luma, usable, min_slope) for luma, usable in planes]
     slopes = np.concatenate([slope for _, slope in found])
-    if len(slopes) > MAX_CANDIDATES:
-        min_slope = float(np.partition(slopes, -MAX_CANDIDATES)[-MAX_CANDIDATES])
+    most = max(MANY_CANDIDATES, sum(luma.size for luma, _ in planes) // PIXELS_PER_CANDIDATE)
+    if len(slopes) > most:
+        min_slope = float(np.partition(slopes, -most)[-most])
     patches = [_patches(luma, at[slope >= min_slope]) for (luma, _), (at, slope) in zip(planes, found, strict=True)]
     return _measure(np.concatenate(patches), min_slope)
 

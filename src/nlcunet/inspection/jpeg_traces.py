@@ -16,11 +16,11 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nlcunet.inspection.dct import BLOCK_PX, blocks_of, coefficients
 from nlcunet.inspection.jpeg_tables import JpegCompression, nearest_quality, standard_tables
 from nlcunet.inspection.products import multiply
 from nlcunet.inspection.windows import Window
 
-BLOCK_PX = 8
 MAX_FALSE_ALARMS = 1e-3
 """Grids that would be found this often by chance, in a picture without compression, are not believed."""
 MAX_PLACES = 4096
@@ -85,11 +85,16 @@ def _votes(window: Window, every: int) -> Int[np.ndarray, "64"]:
     if min(inner) < BLOCK_PX:
         return np.zeros(BLOCK_PX**2, np.int64)
     zeros, counts = [], []
+    view = np.lib.stride_tricks.sliding_window_view
     for row, column in np.ndindex(BLOCK_PX, BLOCK_PX):
-        part = (slice(row, row + inner[0]), slice(column, column + inner[1]))
-        zeros.append((np.abs(_coefficients(_blocks(luma[part])[::every, ::every])) < 0.5).sum(axis=1))
+        part = tuple(
+            slice(first, first + side - BLOCK_PX + 1, every * BLOCK_PX)
+            for first, side in zip((row, column), inner, strict=True)
+        )
+        blocks = view(luma, (BLOCK_PX, BLOCK_PX))[part]
+        zeros.append((np.abs(coefficients(np.ascontiguousarray(blocks))) < 0.5).sum(axis=1))
         if window.usable is not None:
-            counts.append(_blocks(window.usable[part])[::every, ::every].all(axis=(2, 3)).ravel())
+            counts.append(view(window.usable, (BLOCK_PX, BLOCK_PX))[part].all(axis=(2, 3)).ravel())
     stacked = np.stack(zeros)
     has_one_best = (stacked == stacked.max(axis=0)).sum(axis=0) == 1
     if counts:
@@ -128,11 +133,11 @@ def _quality_in_grid(windows: Sequence[Window], grid: tuple[int, int]) -> JpegCo
 
 def _histogram(windows: Sequence[Window], grid: tuple[int, int]) -> Float[np.ndarray, "64 bins"]:
     """How often each frequency has a coefficient of which size; clipping moves them, so such blocks do not count."""
-    coefficients, clipped = [np.zeros((0, 64), np.float32)], [np.zeros(0, bool)]
+    found, clipped = [np.zeros((0, 64), np.float32)], [np.zeros(0, bool)]
     for blocks, is_clipped in _aligned(windows, grid):
-        coefficients.append(np.abs(_coefficients(blocks - np.float32(128))))
+        found.append(np.abs(coefficients(blocks - np.float32(128))))
         clipped.append(is_clipped)
-    sizes, bad = np.concatenate(coefficients), np.concatenate(clipped)
+    sizes, bad = np.concatenate(found), np.concatenate(clipped)
     if (~bad).sum() >= MIN_BLOCKS:
         sizes = sizes[~bad]
     bins = np.minimum(np.round(sizes / _BIN).astype(np.int64), _BINS - 1)
@@ -147,12 +152,12 @@ def _aligned(
     """The blocks of each window in the grid that hold no hidden pixel, and which of them touch clipped ones."""
     row, column = grid
     for window in windows:
-        blocks = _blocks(window.luma[row:, column:]).reshape(-1, 8, 8)
-        clipped = np.asarray(_blocks(window.clipped[row:, column:]).reshape(-1, 64).any(axis=1))
+        blocks = blocks_of(window.luma[row:, column:]).reshape(-1, 8, 8)
+        clipped = np.asarray(blocks_of(window.clipped[row:, column:]).reshape(-1, 64).any(axis=1))
         if window.usable is None:
             yield blocks, clipped
         else:
-            whole = np.asarray(_blocks(window.usable[row:, column:]).reshape(-1, 64).all(axis=1))
+            whole = np.asarray(blocks_of(window.usable[row:, column:]).reshape(-1, 64).all(axis=1))
             yield blocks[whole], clipped[whole]
 
 
@@ -169,25 +174,3 @@ def _gain_of_steps() -> Float[np.ndarray, "bins steps"]:
     below = np.where(size <= 3 * ROUNDING_STD, 0.0, math.log(OUTLIERS))
     gains: np.ndarray = np.where(size < step / 2, below, gain).astype(np.float32)
     return gains
-
-
-def _blocks(plane: np.ndarray) -> np.ndarray:
-    """Whole blocks from the first pixel on: rows × columns × 8 × 8."""
-    down, across = (side // BLOCK_PX for side in plane.shape)
-    cut = plane[: down * BLOCK_PX, : across * BLOCK_PX].reshape(down, BLOCK_PX, across, BLOCK_PX)
-    blocks: np.ndarray = cut.swapaxes(1, 2)
-    return blocks
-
-
-def _coefficients(blocks: Float[np.ndarray, "*count 8 8"]) -> Float[np.ndarray, "blocks 64"]:
-    """JPEG's DCT of each block, orthonormal, a block per row; rows of frequencies one after the other."""
-    return multiply(blocks.reshape(-1, 64), _cosines())
-
-
-@cache
-def _cosines() -> Float[np.ndarray, "64 64"]:
-    """Both passes of the DCT as one matrix, from pixels to frequencies."""
-    frequency = np.arange(BLOCK_PX)[:, None]
-    basis = np.cos(np.pi * frequency * (np.arange(BLOCK_PX) + 0.5) / BLOCK_PX) * math.sqrt(2 / BLOCK_PX)
-    basis[0] /= math.sqrt(2)
-    return np.ascontiguousarray(np.kron(basis, basis).T, dtype=np.float32)

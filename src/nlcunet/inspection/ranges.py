@@ -38,9 +38,8 @@ SHARP_TOLERANCE_PX = 0.3
 pixels, are noticed (docs/inspect.md)."""
 ELONGATED_PX2 = 0.45
 """Difference of the squared axes from which on round blur cannot be the cause."""
-NOISE_TOLERANCE_8BIT = 2.0
-"""How much a picture may have more: most clean photographs measure less, and models trained without noise keep nearly
-half of their gain over bicubic enlargement there (docs/inspect.md)."""
+NOISE_TOLERANCE_8BIT = 0.5
+"""How much more noise a picture may have than any of the training."""
 HARMLESS_JPEG_QUALITY = 98
 """From here on models trained without JPEG keep more than half of their gain."""
 
@@ -62,6 +61,19 @@ class TrainingRange:
     is_round: bool
     max_noise_std_8bit: float
     min_jpeg_quality: int | None
+
+
+PHOTO_RANGES = {
+    "photo": TrainingRange(
+        min_sigma_px=0.0,
+        max_sigma_px=hypot(1.0, SHRUNK_SIGMA_PX),
+        is_round=False,
+        max_noise_std_8bit=25.0,
+        min_jpeg_quality=30,
+    )
+}
+"""Ranges of degradations that are drawn in several steps, in the units of measured pictures; sharpening is one of
+them, so that no edge is too sharp."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +108,7 @@ class ModelFit:
 def fit_models(
     blur: Blur | None, noise_std_8bit: float | None, jpeg: JpegCompression | None, headers: Iterable[WeightsHeader]
 ) -> tuple[ModelFit, ...]:
-    """How a picture fits each model, in the order of the headers."""
+    """How a picture fits each model, in the order of the headers; texture counts as a noise of 0."""
     fits = []
     for header in headers:
         known = training_range(header)
@@ -121,6 +133,8 @@ def embedded_headers() -> tuple[WeightsHeader, ...]:
 def training_range(header: WeightsHeader) -> TrainingRange | None:
     """What a model was trained to undo, if its header names a preset for its scale, such as ``isotropic x4``."""
     words = header.degradation.split()
+    if words and words[0] in PHOTO_RANGES:
+        return PHOTO_RANGES[words[0]]
     try:
         return None if not words else preset_range(find_preset(words[0], header.scale))
     except ConfigError:
@@ -145,6 +159,11 @@ def preset_range(preset: Preset) -> TrainingRange:
         max_noise_std_8bit=preset.max_noise_std_8bit if preset.noise_probability > 0 else 0.0,
         min_jpeg_quality=preset.min_jpeg_quality if preset.jpeg_probability > 0 else None,
     )
+
+
+def is_too_sharp(blur: Blur) -> bool:
+    """Whether edges are sharper than those of a properly shrunk photograph: sharpened, drawn, or of dropped pixels."""
+    return blur.sigma_px < SHRUNK_SIGMA_PX - SHARP_TOLERANCE_PX
 
 
 def low_res_sigma_px(sigma_px: float, scale: int) -> float:

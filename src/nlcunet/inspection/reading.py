@@ -11,7 +11,9 @@ from nlcunet.imaging.sampling import sample_picture
 from nlcunet.imaging.source_bytes import bytes_of
 from nlcunet.inspection.advice import Advice, advise
 from nlcunet.inspection.blur import Blur, estimate_blur
+from nlcunet.inspection.choice import Traces
 from nlcunet.inspection.colour_profile import profile_name
+from nlcunet.inspection.grain import is_noisy
 from nlcunet.inspection.jpeg_tables import JpegCompression, compression_of_file
 from nlcunet.inspection.jpeg_traces import find_compression
 from nlcunet.inspection.noise import estimate_noise
@@ -20,6 +22,9 @@ from nlcunet.inspection.windows import Window, pictures_to_windows, windows_of
 
 _STEPS_8BIT = {8: 1.0, 16: 255 / 65535, 32: 0.0}
 """Distance of neighbouring sample values by bit depth, in steps of 1/255."""
+
+SAME_QUALITY = 3
+"""Of two qualities that differ by no more, the pixels are believed to tell the same as the file's tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,8 @@ class Reading:
         colour_profile: name of the ICC profile; nothing if there is none, which means sRGB.
         orientation: EXIF orientation 1 to 8 in the file; nothing for a picture in memory.
         blur: width and direction of its blur, in pixels of the picture.
-        noise_std_8bit: standard deviation of the noise in a channel, in steps of 1/255.
+        noise_std_8bit: standard deviation of the noise in a channel, in steps of 1/255; of texture a little, too.
+        is_noisy: whether it is noise, and not texture.
         jpeg: the JPEG compression of the file or of its pixels before; nothing if there is no trace of any.
         models: whether it lies within the training range of the models.
         advice: which model and scale to use.
@@ -53,10 +59,16 @@ class Reading:
     orientation: int | None
     blur: Blur | None = None
     noise_std_8bit: float | None = None
+    is_noisy: bool = False
     jpeg: JpegCompression | None = None
     models: tuple[ModelFit, ...] = ()
     advice: Advice | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def traces(self) -> Traces:
+        """What it shows of what it has been through."""
+        return Traces(blur=self.blur, noise_std_8bit=self.noise_std_8bit, is_noisy=self.is_noisy, jpeg=self.jpeg)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, rounded to what was measured; for each model also ``is_inside``."""
@@ -67,7 +79,24 @@ class Reading:
 
 
 def read(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Reading:
-    """Look at a picture: size, format, blur, noise, compression, and which model suits it.
+    """Look at a picture: size, format, blur, noise, compression, and which embedded model suits it.
+
+    Args:
+        source: a file, the bytes of one, or a picture in memory.
+        max_pixels: width × height up to which a file is decoded.
+
+    Raises:
+        ImageError: as ``measure``.
+    """
+    reading = measure(source, max_pixels=max_pixels)
+    traces, headers = reading.traces, embedded_headers()
+    fits = fit_models(traces.blur, traces.noise_8bit, traces.jpeg, headers)
+    advice = advise(traces, fits, headers, pixels=reading.width * reading.height)
+    return replace(reading, models=fits, advice=advice)
+
+
+def measure(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Reading:
+    """The same without models and advice.
 
     Large pictures are measured in windows, so that time and memory have a bound; see
     :mod:`nlcunet.imaging.sampling`.
@@ -119,17 +148,24 @@ def _describe(picture: Picture) -> Reading:
 
 
 def _measure(described: Reading, windows: tuple[Window, ...], jpeg_file: FileBytes | None) -> Reading:
-    """The reading with all that the windows of the picture show, compared with the models."""
+    """The reading with all that the windows of the picture show."""
     noise = estimate_noise(windows, _STEPS_8BIT[described.bit_depth])
-    blur = estimate_blur(windows, noise or 0.0)
-    jpeg = None if jpeg_file is None else compression_of_file(jpeg_file)
-    if jpeg is None:
-        jpeg = find_compression(windows)
-    headers = embedded_headers()
-    fits = fit_models(blur, noise, jpeg, headers)
-    pixels = described.width * described.height
-    advice = advise(fits, headers, pixels=pixels, blur=blur, noise_std_8bit=noise, jpeg=jpeg)
-    return replace(described, blur=blur, noise_std_8bit=noise, jpeg=jpeg, models=fits, advice=advice)
+    return replace(
+        described,
+        blur=estimate_blur(windows, noise or 0.0),
+        noise_std_8bit=noise,
+        is_noisy=is_noisy(windows, noise),
+        jpeg=_compression(windows, jpeg_file),
+    )
+
+
+def _compression(windows: tuple[Window, ...], jpeg_file: FileBytes | None) -> JpegCompression | None:
+    """That of the file, unless the pixels tell of a stronger one before."""
+    last = None if jpeg_file is None else compression_of_file(jpeg_file)
+    found = find_compression(windows)
+    if last is None or found is None or found.quality + SAME_QUALITY >= last.quality:
+        return last or found
+    return replace(found, chroma=last.chroma)
 
 
 def _name_profile(profile: bytes | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -30,13 +31,18 @@ class Window:
     usable: Bool[np.ndarray, "height width"] | None = None
 
     @property
+    def num_pixels(self) -> int:
+        """Of all kinds."""
+        return int(self.channels[0].size)
+
+    @cached_property
     def luma(self) -> Float[np.ndarray, "height width"]:
         """Brightness, 0 to 255."""
         is_grey = len(self.channels) == 1
         luma: np.ndarray = self.channels[0] if is_grey else np.tensordot(LUMA_WEIGHTS, self.channels, axes=1)
         return luma
 
-    @property
+    @cached_property
     def clipped(self) -> Bool[np.ndarray, "height width"]:
         """Where a channel lies at an end of the range, or the pixel does not count."""
         ends: np.ndarray = np.any((self.channels <= 0.0) | (self.channels >= WHITE), axis=0)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.errors import ConfigError, NlcunetError, WeightsError
 from nlcunet.models.weights import (
     LoadedModel,
     WeightsHeader,
@@ -114,6 +114,15 @@ def find_pair(name_or_path: str | Path) -> tuple[Path, Path]:
     if origin not in {"", header.name, path.stem}:
         raise WeightsError(f"{perceptual} must have been trained from {header.name}: got weights trained from {origin}")
     return path, perceptual
+
+
+def has_pair(name_or_path: str | Path) -> bool:
+    """Whether a model has both PSNR and GAN weights, so that they can be mixed."""
+    try:
+        find_pair(name_or_path)
+    except NlcunetError:
+        return False
+    return True
 
 
 def blend_weights(fidelity: LoadedModel, perceptual: LoadedModel, strength: float | int) -> LoadedModel:

@@ -20,7 +20,10 @@ from nlcunet.errors import ConfigError, WeightsError
 from nlcunet.models.registry import SIZE_RULES, Network, make_network
 
 HEADER_KEY = "nlcunet"
+AUTOMATIC = "auto"
+"""Instead of a model's name: those weights that suit each picture."""
 DEFAULT_MODEL = "4x-NLCUnet-S"
+"""Of clean pictures; the other scales of its family differ in their first letter."""
 _BICUBIC = re.compile(r"bicubic-x([2-8])")
 
 
@@ -158,18 +161,6 @@ def embedded_models() -> tuple[str, ...]:
     return tuple(
         sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith(".safetensors"))
     )
-
-
-def model_for_scale(scale: float | int | None) -> str:
-    """The embedded weights for an enlargement: the smallest scale that reaches it, else the largest there is.
-
-    Args:
-        scale: any positive number; nothing gives the default.
-    """
-    own = {int(name[0]): name for name in embedded_models() if name[1:] == DEFAULT_MODEL[1:]}
-    if scale is None or not own:
-        return DEFAULT_MODEL
-    return own[min((each for each in own if each >= scale), default=max(own))]
 
 
 def find_weights(name_or_path: str | Path) -> Path:

@@ -3,22 +3,18 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.errors import ConfigError
+from nlcunet.inference.automatic import AutomaticUpscaler
 from nlcunet.inference.engines.shared import SharedEngine
 from nlcunet.inference.engines.torch import TorchEngine
+from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.upscaler import Upscaler
-from nlcunet.models.blending import find_pair, load_blend
-from nlcunet.models.weights import (
-    LoadedModel,
-    WeightsHeader,
-    embedded_models,
-    find_header,
-    load_model,
-    model_for_scale,
-)
+from nlcunet.inspection.choice import clean_model, has_family
+from nlcunet.models.blending import has_pair, load_blend
+from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, embedded_models, find_header, load_model
 from nlcunet.runtime import choose_device, choose_dtype
 from nlcunet.server.orders import Order
 from nlcunet.server.settings import ServerSettings
@@ -59,35 +55,54 @@ class ModelPool:
 
     @property
     def default_model(self) -> str:
-        """For orders without model and scale: the one named in the settings if it is on offer, else the first."""
-        chosen = self._settings.default_model
-        return chosen if chosen in self.headers else next(iter(self.headers))
+        """For orders without model and scale: the one named in the settings, that for clean pictures, or the first."""
+        return self.model_for(Order())
 
     def takes_strength(self, name: str) -> bool:
         """Whether a model on offer has both PSNR and GAN weights, so that an order may name a strength."""
-        try:
-            find_pair(self._sources[name])
-        except NlcunetError:
-            return False
-        return True
+        return has_pair(self._sources[name])
 
     def model_for(self, order: Order) -> str:
-        """The name of the model that an order gets.
+        """The name of the model that an order gets; where it is chosen by the picture, that for clean ones.
 
         Raises:
             ConfigError: it names one that is not on offer.
         """
-        if order.model is not None:
-            if order.model not in self.headers:
-                raise ConfigError(f"model must be one of {', '.join(self.headers)}: got {order.model!r}")
-            return order.model
-        by_scale = model_for_scale(order.scale)
-        return by_scale if order.scale is not None and by_scale in self.headers else self.default_model
+        named = order.model or self._settings.default_model
+        if named in self.headers:
+            return named
+        if order.model not in {None, AUTOMATIC}:
+            raise ConfigError(f"model must be {AUTOMATIC} or one of {', '.join(self.headers)}: got {order.model!r}")
+        headers = self._candidates(order)
+        return clean_model(headers, order.scale) if has_family(headers) else next(iter(self.headers))
+
+    def _candidates(self, order: Order) -> tuple[WeightsHeader, ...]:
+        """Of what is chosen by the picture; by name, as orders name it."""
+        headers = tuple(self.headers.values())
+        if order.strength is None:
+            return headers
+        return tuple(header for header in headers if self.takes_strength(header.name)) or headers
+
+    def _is_automatic(self, order: Order) -> bool:
+        named = order.model or self._settings.default_model
+        return named not in self.headers and has_family(self._candidates(order))
 
     @contextmanager
-    def upscaler(self, order: Order) -> Iterator[Upscaler]:
-        """An upscaler as the order wants it; its model stays in memory while it is used."""
-        key = (self.model_for(order), order.strength)
+    def upscaler(self, order: Order) -> Iterator[Enlarger]:
+        """What enlarges as the order wants it; its models stay in memory while they are used."""
+        with ExitStack() as used:
+
+            def open_model(name: str) -> Upscaler:
+                return used.enter_context(self._borrow((name, order.strength), order))
+
+            if self._is_automatic(order):
+                yield AutomaticUpscaler(self._candidates(order), open_model)
+            else:
+                yield open_model(self.model_for(order))
+
+    @contextmanager
+    def _borrow(self, key: Key, order: Order) -> Iterator[Upscaler]:
+        """An upscaler with one model."""
         with self._guard:
             entry = self._entries.get(key)
             if entry is None:

@@ -22,9 +22,9 @@ class Order(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Annotated[
-        str, Field(max_length=100, description="One of `/v1/models`; by default the one for the scale.")
-    ] | (None) = None
+    model: Annotated[str, Field(max_length=100, description="One of `/v1/models`, or auto: by the picture.")] | (
+        None
+    ) = None
     scale: (
         Annotated[
             float, Field(gt=0, le=64, allow_inf_nan=False, description="Enlargement; by default the model's own.")

@@ -191,7 +191,7 @@ class Service:
                 f"a picture must have at most {limits.max_pixels:,} pixels here: got {header.width}×{header.height}"
             )
         with self.pool.upscaler(order) as upscaler:
-            work = upscaler.plan(header.height, header.width, order.size())
+            work = upscaler.for_size(order.size()).plan(header.height, header.width, order.size())
         if work.width * work.height > limits.max_output_pixels:
             raise ImageTooLargeError(
                 f"a result must have at most {limits.max_output_pixels:,} pixels here: it would have "

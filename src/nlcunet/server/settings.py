@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlcunet.models.weights import DEFAULT_MODEL
+from nlcunet.models.weights import AUTOMATIC
 
 MEBIBYTE = 2**20
 
@@ -19,8 +19,8 @@ class ServerSettings(BaseModel):
     """Where jobs, uploads and results are kept."""
     models: tuple[str, ...] = ()
     """Names or files of the models on offer; by default all that are embedded."""
-    default_model: str = DEFAULT_MODEL
-    """For jobs that name neither a model nor a scale that another one has."""
+    default_model: str = AUTOMATIC
+    """For jobs that name no model: one of those on offer, or ``auto``, which chooses by the picture."""
     device: str = "auto"
     precision: str = "auto"
     tile: Annotated[int, Field(ge=1)] | None = None

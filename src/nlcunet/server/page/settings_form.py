@@ -17,7 +17,7 @@ from nlcunet.server.orders import Order
 from nlcunet.server.service import Service
 
 AUTOMATIC = ""
-"""Instead of a model: the one for the scale."""
+"""Instead of a model: the weights that suit each picture."""
 
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 """Those of the visitor's machine; none is fetched."""
@@ -109,7 +109,7 @@ def _add_settings(facts: PageFacts) -> dict[str, Any]:
             [("Automatic", AUTOMATIC), *facts.models],
             value=AUTOMATIC,
             label="Model",
-            info="Automatic takes the one made for the enlargement",
+            info="Automatic looks at each picture and says what it took",
             filterable=False,
             interactive=True,
         ),

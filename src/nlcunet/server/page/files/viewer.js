@@ -49,6 +49,8 @@ export class Viewer {
     this.section.hidden = false;
     this.find("viewer-title").textContent = job.name;
     this.find("reading").hidden = true;
+    this.find("taken").textContent = job.notes.map(sentence).join(" ");
+    this.find("taken").hidden = !job.notes.length;
     this.note("Is being made ready to look at …");
     this.draw();
     try {

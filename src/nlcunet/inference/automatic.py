@@ -1,0 +1,42 @@
+"""The weights that suit each picture, chosen when it comes; see ``nlcunet.inspection.choice``."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nlcunet.imaging.picture import Picture
+from nlcunet.inference.enlarging import Chosen, Enlarger
+from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.upscaler import Upscaler
+from nlcunet.inspection.choice import choose, clean_model
+from nlcunet.inspection.reading import measure
+from nlcunet.models.weights import WeightsHeader
+
+
+class AutomaticUpscaler(Enlarger):
+    """Looks at each picture and enlarges it with the weights whose training it fits.
+
+    Weights are loaded when a picture first needs them, all with the same settings.
+
+    Args:
+        headers: of the weights to choose from.
+        open_model: gives the upscaler with the weights of this name.
+    """
+
+    def __init__(self, headers: Sequence[WeightsHeader], open_model: Callable[[str], Upscaler]) -> None:
+        self._headers = tuple(headers)
+        self._open_model = open_model
+        self._opened: dict[str, Upscaler] = {}
+
+    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:
+        """The upscaler for a picture, and why it is this one."""
+        choice = choose(measure(source, max_pixels=max_pixels).traces, self._headers, request.scale)
+        return Chosen(self._open(choice.model).shrinking(choice.shrink_to), (choice.sentence,))
+
+    def for_size(self, request: SizeRequest) -> Upscaler:
+        """The upscaler for a clean picture."""
+        return self._open(clean_model(self._headers, request.scale))
+
+    def _open(self, name: str) -> Upscaler:
+        if name not in self._opened:
+            self._opened[name] = self._open_model(name)
+        return self._opened[name]

@@ -1,0 +1,150 @@
+"""What enlarges pictures of any kind, whether with one network or with those that suit each picture."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from torch import Tensor
+
+from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+from nlcunet.imaging.picture import Picture
+from nlcunet.inference.kinds import open_image
+from nlcunet.inference.sizes import SizeRequest
+
+if TYPE_CHECKING:
+    from nlcunet.inference.upscaler import Upscaler
+
+Progress = Callable[[int, int], None]
+"""Called after every tile with the number of tiles done and the number of all tiles."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """With what a picture is enlarged.
+
+    Attributes:
+        upscaler: one network with all settings.
+        notes: why this one, a sentence; nothing where it was named.
+    """
+
+    upscaler: "Upscaler"
+    notes: tuple[str, ...] = ()
+
+
+class Enlarger(ABC):
+    """Enlarges pictures; what comes out is of the kind that went in."""
+
+    @abstractmethod
+    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:
+        """The upscaler for a picture.
+
+        Args:
+            source: a file, the bytes of one, or a picture in memory.
+            request: the size of the result.
+            max_pixels: width × height up to which a file is decoded.
+
+        Raises:
+            ImageError: the file cannot be read.
+            WeightsError: weights are missing or damaged.
+        """
+
+    @abstractmethod
+    def for_size(self, request: SizeRequest) -> "Upscaler":
+        """An upscaler for results of this size, before any picture is looked at."""
+
+    @overload
+    def upscale(
+        self,
+        image: np.ndarray,
+        scale: float | int | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> np.ndarray: ...
+    @overload
+    def upscale(
+        self,
+        image: Tensor,
+        scale: float | int | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Tensor: ...
+    @overload
+    def upscale(
+        self,
+        image: str | Path | Picture,
+        scale: float | int | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Picture: ...
+    @overload
+    def upscale(
+        self,
+        image: Any,
+        scale: float | int | None = ...,
+        *,
+        width: int | None = ...,
+        height: int | None = ...,
+        long_edge: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Any: ...
+    def upscale(
+        self,
+        image: Any,
+        scale: float | int | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        long_edge: int | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """The image, enlarged; what comes out is of the kind that went in.
+
+        What a ``Picture`` says in its ``notes`` begins with why its network was chosen, where it was.
+
+        Args:
+            image: one of: a NumPy array (height, width[, 1 to 4]) of uint8, uint16, or floats in [0, 1];
+                a torch tensor ([batch,] 1 to 4, height, width) of uint8 or floats in [0, 1]; a Pillow image;
+                a ``Picture``; or the path of a file, which gives a ``Picture`` with the file's metadata. Two or four
+                channels are grey or colour with alpha.
+            scale: enlargement, any positive number; by default the network's own.
+            width: columns of the result instead of a scale; alone it keeps the shape.
+            height: rows of the result, likewise; with ``width`` the picture is stretched to both.
+            long_edge: the longer side of the result instead of a scale.
+            progress: called after every tile with the tiles done and all tiles.
+
+        Raises:
+            ConfigError: the size is not possible, or the image is of a kind or range that is not accepted.
+            ImageError: the file cannot be read.
+            DeviceError: the memory is too small for the result or for the smallest tile.
+        """
+        request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
+        opened = open_image(image)
+        # a file tells more of itself than the pixels in it
+        sources = [Path(image).expanduser()] if isinstance(image, str | Path) else opened.pictures
+        chosen = [self.for_picture(source, request, max_pixels=DEFAULT_MAX_PIXELS) for source in sources]
+        pairs = list(zip(chosen, opened.pictures, strict=True))
+        works = [each.upscaler.plan(picture.height, picture.width, request) for each, picture in pairs]
+        total, done = sum(work.tile_count for work in works), count(1)
+
+        def on_tile() -> None:
+            if progress is not None:
+                progress(next(done), total)
+
+        results = []
+        for (each, picture), work in zip(pairs, works, strict=True):
+            noted = replace(picture, notes=(*each.notes, *picture.notes))
+            results.append(each.upscaler.upscale_picture(noted, work, on_tile))
+        return opened.close(results)

@@ -1,0 +1,197 @@
+"""Which weights a picture is enlarged with, what it is shrunk to before, and why, in words.
+
+Two families of weights are chosen from: one trained on clean pictures, and one trained on noisy, compressed and
+sharpened ones, which loses a little on clean ones. So a picture without traces of damage gets the first, any other the
+second, and where a family lacks the scale the other serves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nlcunet.errors import ConfigError
+from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.jpeg_tables import JpegCompression
+from nlcunet.inspection.ranges import HARMLESS_JPEG_QUALITY, ModelFit, fit_models, is_too_sharp
+from nlcunet.models.weights import DEFAULT_MODEL, WeightsHeader
+
+CLEAN_FAMILY = DEFAULT_MODEL.partition("-")[2]
+"""Trained on clean pictures; behind the scale in the names of its weights."""
+PHOTO_FAMILY = f"{CLEAN_FAMILY}-Photo"
+"""Trained on noisy, compressed and sharpened pictures as well."""
+QUIET_SIGMA_PX = 0.7
+"""A picture noisier or more compressed than any of the training is best shrunk until its blur measures this: the noise
+shrinks, the detail still fits. Sharper ones lose more than they gain (docs/inspect.md)."""
+WORTH_SHRINKING = 0.9
+LITTLE_NOISE_8BIT, SOME_NOISE_8BIT, MUCH_NOISE_8BIT = 4.0, 12.0, 25.0
+"""Up to here noise is called little, some, or much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traces:
+    """What a picture shows of what it has been through.
+
+    Attributes:
+        blur: its width; nothing where there are too few edges to tell.
+        noise_std_8bit: its noise as measured, which for clean texture is above 0.
+        is_noisy: whether it is noise.
+        jpeg: its compression; nothing where there is no trace of any.
+    """
+
+    blur: Blur | None
+    noise_std_8bit: float | None
+    is_noisy: bool
+    jpeg: JpegCompression | None
+
+    @property
+    def noise_8bit(self) -> float | None:
+        """The noise if it is noise, 0 if it is texture."""
+        return self.noise_std_8bit if self.is_noisy else None if self.noise_std_8bit is None else 0.0
+
+    @property
+    def has_jpeg_traces(self) -> bool:
+        """Whether it was compressed by more than networks that never saw JPEG can bear."""
+        return self.jpeg is not None and self.jpeg.quality < HARMLESS_JPEG_QUALITY
+
+    @property
+    def is_sharpened(self) -> bool:
+        """Whether its edges are sharper than a properly shrunk photograph can have."""
+        return self.blur is not None and is_too_sharp(self.blur)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is any trace of noise, JPEG or sharpening."""
+        return self.is_noisy or self.has_jpeg_traces or self.is_sharpened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """With what a picture is enlarged, and why.
+
+    Attributes:
+        model: name of the weights.
+        shrink_to: share of both sides that it is shrunk to first; nothing to leave it as it is.
+        found: what it shows, in words.
+        taken: what is done, in words.
+        expect: what comes of it, in words.
+    """
+
+    model: str
+    shrink_to: float | None
+    found: str
+    taken: str
+    expect: str
+
+    @property
+    def sentence(self) -> str:
+        """All three in one sentence."""
+        return f"{self.found[0].upper()}{self.found[1:]}: {self.taken}, {self.expect}."
+
+
+def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int | None) -> Choice:
+    """The weights for a picture.
+
+    Args:
+        traces: what the picture shows.
+        headers: of the weights to choose from.
+        scale: enlargement asked for; nothing for the usual one.
+
+    Raises:
+        ConfigError: there are no weights of either family.
+    """
+    header = _take(headers, scale, wants_photo=traces.is_damaged)
+    (fit,) = fit_models(traces.blur, traces.noise_8bit, traces.jpeg, [header])
+    share = _shrink_to(traces, fit)
+    taken = "enlarged" if share is None else f"shrunk to {share:.0%} first, then enlarged"
+    return Choice(
+        model=header.name,
+        shrink_to=share,
+        found=_found(traces, fit),
+        taken=f"{taken} with {header.name}",
+        expect=_expect(traces, fit),
+    )
+
+
+def clean_model(headers: Sequence[WeightsHeader], scale: float | int | None) -> str:
+    """The name of the weights for a clean picture.
+
+    Raises:
+        ConfigError: there are no weights of either family.
+    """
+    return _take(headers, scale, wants_photo=False).name
+
+
+def has_family(headers: Iterable[WeightsHeader]) -> bool:
+    """Whether there is anything to choose from."""
+    return any(_family(header) in {CLEAN_FAMILY, PHOTO_FAMILY} for header in headers)
+
+
+def _family(header: WeightsHeader) -> str:
+    return header.name.partition("-")[2]
+
+
+def _take(headers: Sequence[WeightsHeader], scale: float | int | None, *, wants_photo: bool) -> WeightsHeader:
+    """The smallest scale that reaches the one asked for, else the largest; of the wanted family, if it has that."""
+    clean, photo = (
+        {header.scale: header for header in headers if _family(header) == family}
+        for family in (CLEAN_FAMILY, PHOTO_FAMILY)
+    )
+    known = clean | photo
+    if not known:
+        raise ConfigError(
+            f"to choose by the picture there must be weights of {CLEAN_FAMILY} or {PHOTO_FAMILY}: "
+            f"got {', '.join(header.name for header in headers) or 'none'}; name a model"
+        )
+    wanted = int(DEFAULT_MODEL.partition("x")[0]) if scale is None else scale
+    chosen = min((each for each in known if each >= wanted), default=max(known))
+    return photo[chosen] if chosen in photo and (wants_photo or chosen not in clean) else clean[chosen]
+
+
+def _shrink_to(traces: Traces, fit: ModelFit) -> float | None:
+    """The size at which the blur is as the weights like it best; to whole percents, downwards."""
+    blur = traces.blur
+    if blur is None or fit.range is None or blur.major_sigma_px == 0.0:
+        return None
+    targets = []
+    if fit.blur == "above":
+        targets.append(fit.range.max_sigma_px)
+    if "above" in {fit.noise, fit.jpeg}:
+        targets.append(QUIET_SIGMA_PX)
+    share = min(targets, default=blur.major_sigma_px) / blur.major_sigma_px
+    return max(int(100 * share), 1) / 100 if share < WORTH_SHRINKING else None
+
+
+def _found(traces: Traces, fit: ModelFit) -> str:
+    parts = []
+    if traces.jpeg is not None and traces.has_jpeg_traces:
+        parts.append(f"JPEG traces (about quality {traces.jpeg.quality})")
+    if traces.is_noisy:
+        parts.append(f"{_amount(traces.noise_std_8bit)} noise")
+    if traces.is_sharpened:
+        parts.append("very sharp edges")
+    if traces.blur is not None and fit.blur == "above":
+        parts.append(f"wide blur (about {traces.blur.major_sigma_px:.1f} px)")
+    return listed(parts or ["no noise, JPEG traces or sharpening"])
+
+
+def _amount(noise_8bit: float | None) -> str:
+    limits: Mapping[str, float] = {"a little": LITTLE_NOISE_8BIT, "some": SOME_NOISE_8BIT, "much": MUCH_NOISE_8BIT}
+    return next((word for word, most in limits.items() if (noise_8bit or 0.0) <= most), "very much")
+
+
+def _expect(traces: Traces, fit: ModelFit) -> str:
+    """What the weights make of it."""
+    if not traces.is_damaged:
+        return "which was trained on clean pictures" if fit.blur != "above" else "whose result will be soft"
+    left = [word for word, verdict in (("the noise", fit.noise), ("the JPEG traces", fit.jpeg)) if verdict == "above"]
+    if left:
+        return f"which was not trained on so much: some of {listed(left)} will stay"
+    if fit.blur == "above":
+        return "whose result will be soft"
+    if not (traces.is_noisy or traces.has_jpeg_traces):
+        return "which was trained on such pictures" if fit.blur != "below" else "whose edges may become jagged"
+    return "which cleans it" if traces.is_noisy and not traces.has_jpeg_traces else "which cleans them"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
