@@ -75,6 +75,10 @@ def upscale(
             metavar="0...1", help="Mix of PSNR weights (0: faithful) and GAN weights (1: vivid) of the model."
         ),
     ] = None,
+    denoise: Annotated[
+        float | None,
+        typer.Option(metavar="0...1", help="How much noise and grain to remove: 1 all of it, 0 none."),
+    ] = None,
     quality: Annotated[
         str, typer.Option(metavar="NAME", help="fast, balanced, or best: the mean over 8 positions, 8 times as long.")
     ] = "balanced",
@@ -171,6 +175,7 @@ def upscale(
             overlap=overlap,
             threads=threads,
             strength=strength,
+            denoise=denoise,
             quality=quality,
             attention_rounds=attention_rounds,
             engine=engine,
@@ -189,6 +194,7 @@ def upscale(
         overlap=overlap,
         threads=threads,
         strength=strength,
+        denoise=denoise,
         quality=quality,
         attention_rounds=attention_rounds,
         engine=engine,

@@ -10,8 +10,8 @@ from nlcunet.inference.quality import DEFAULT_QUALITY
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.attention_rounds import with_attention_rounds
-from nlcunet.models.blending import load_blend
-from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, load_model
+from nlcunet.models.blending import load_mixture
+from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader
 
 UNCHECKED_DEVICE = "cpu"
 """Where arguments are tried out: the machine that is typed at need not have the devices of the cluster."""
@@ -28,6 +28,7 @@ class ModelChoice:
     overlap: int | None = None
     threads: int | None = None
     strength: float | int | None = None
+    denoise: float | int | None = None
     quality: str = DEFAULT_QUALITY
     attention_rounds: int | None = None
     engine: str = "auto"
@@ -70,8 +71,7 @@ class ModelChoice:
         here = replace(self, device=UNCHECKED_DEVICE)
         if self.name_or_path == AUTOMATIC or is_exported(self.name_or_path):
             return here.open(None).for_size(request).header, None
-        name, strength = self.name_or_path, self.strength
-        model = load_model(name) if strength is None else load_blend(name, strength)
+        model = load_mixture(self.name_or_path, strength=self.strength, denoise=self.denoise)
         if self.attention_rounds is not None:
             model = with_attention_rounds(model, self.attention_rounds)
         if self.is_opened_by_workers:

@@ -13,10 +13,11 @@ from nlcunet.inference.engines.exported import is_exported, open_cached, open_ex
 from nlcunet.inference.quality import DEFAULT_QUALITY
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
+from nlcunet.inspection.choice import denoising_headers
 from nlcunet.inspection.ranges import embedded_headers
 from nlcunet.models.attention_rounds import with_attention_rounds
-from nlcunet.models.blending import has_pair, load_blend
-from nlcunet.models.weights import AUTOMATIC, load_model
+from nlcunet.models.blending import has_pair, load_mixture
+from nlcunet.models.weights import AUTOMATIC
 
 
 @overload
@@ -29,6 +30,7 @@ def load(  # type: ignore[overload-overlap]  # a string that is not known to be 
     overlap: int | None = ...,
     threads: int | None = ...,
     strength: float | int | None = ...,
+    denoise: float | int | None = ...,
     quality: str = ...,
     attention_rounds: int | None = ...,
     engine: str = ...,
@@ -44,6 +46,7 @@ def load(
     overlap: int | None = ...,
     threads: int | None = ...,
     strength: float | int | None = ...,
+    denoise: float | int | None = ...,
     quality: str = ...,
     attention_rounds: int | None = ...,
     engine: str = ...,
@@ -58,6 +61,7 @@ def load(
     overlap: int | None = None,
     threads: int | None = None,
     strength: float | int | None = None,
+    denoise: float | int | None = None,
     quality: str = DEFAULT_QUALITY,
     attention_rounds: int | None = None,
     engine: str = "auto",
@@ -74,6 +78,8 @@ def load(
         overlap: of tiles.
         threads: on the CPU.
         strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
+        denoise: mix weights that know noise (1) with those for clean pictures that they started from (0), so that some
+            grain stays; with ``"auto"`` every picture then gets such weights. By default exactly the weights named.
         quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
         attention_rounds: hash rounds of sparse attention; by default as many as the weights were trained with.
         engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
@@ -93,6 +99,7 @@ def load(
         "overlap": overlap,
         "threads": threads,
         "strength": strength,
+        "denoise": denoise,
         "quality": quality,
         "attention_rounds": attention_rounds,
         "engine": engine,
@@ -101,6 +108,8 @@ def load(
     if name_or_path != AUTOMATIC:
         return _load_one(name_or_path, **settings)
     headers = embedded_headers()
+    if denoise is not None:
+        headers = denoising_headers(headers)
     if strength is not None:
         headers = tuple(header for header in headers if has_pair(header.name)) or headers
     automatic = AutomaticUpscaler(headers, lambda name: _load_one(name, **settings))
@@ -118,6 +127,7 @@ def _load_one(
     overlap: int | None,
     threads: int | None,
     strength: float | int | None,
+    denoise: float | int | None,
     quality: str,
     attention_rounds: int | None,
     engine: str,
@@ -127,15 +137,17 @@ def _load_one(
     if engine not in {"auto", *ENGINES}:
         raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")
     if is_exported(name_or_path):
-        if strength is not None:
-            raise ConfigError("weights of an exported file cannot be mixed: name the weights, or leave strength out")
+        if strength is not None or denoise is not None:
+            raise ConfigError(
+                "weights of an exported file cannot be mixed: name the weights, or leave strength and denoise out"
+            )
         if attention_rounds is not None:
             raise ConfigError(
                 "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
             )
         exported = open_exported(Path(name_or_path), engine, device=device, precision=precision, threads=threads)
         return Upscaler(exported, tile=tile, overlap=overlap, threads=threads, quality=quality)
-    model = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    model = load_mixture(name_or_path, strength=strength, denoise=denoise)
     if attention_rounds is not None:
         model = with_attention_rounds(model, attention_rounds)
     if engine in {"onnx", "openvino"}:

@@ -120,6 +120,18 @@ def clean_model(headers: Sequence[WeightsHeader], scale: float | int | None) -> 
     return _take(headers, scale, wants_photo=False).name
 
 
+def denoising_headers(headers: Sequence[WeightsHeader]) -> tuple[WeightsHeader, ...]:
+    """Those of some weights that ``denoise`` can be given for.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = tuple(header for header in headers if header.clean_weights)
+    if not found:
+        raise ConfigError("denoise needs weights that were trained on noise: found none; leave it out")
+    return found
+
+
 def has_family(headers: Iterable[WeightsHeader]) -> bool:
     """Whether there is anything to choose from."""
     return any(_family(header) in {CLEAN_FAMILY, PHOTO_FAMILY} for header in headers)
@@ -130,20 +142,25 @@ def _family(header: WeightsHeader) -> str:
 
 
 def _take(headers: Sequence[WeightsHeader], scale: float | int | None, *, wants_photo: bool) -> WeightsHeader:
-    """The smallest scale that reaches the one asked for, else the largest; of the wanted family, if it has that."""
+    """Of the wanted family the smallest scale that reaches the one asked for, else of the other, else the largest.
+
+    A larger picture of the right family, reduced, is better than one of the right scale that was not trained on it.
+    """
     clean, photo = (
         {header.scale: header for header in headers if _family(header) == family}
         for family in (CLEAN_FAMILY, PHOTO_FAMILY)
     )
-    known = clean | photo
-    if not known:
+    if not (clean or photo):
         raise ConfigError(
             f"to choose by the picture there must be weights of {CLEAN_FAMILY} or {PHOTO_FAMILY}: "
             f"got {', '.join(header.name for header in headers) or 'none'}; name a model"
         )
     wanted = int(DEFAULT_MODEL.partition("x")[0]) if scale is None else scale
-    chosen = min((each for each in known if each >= wanted), default=max(known))
-    return photo[chosen] if chosen in photo and (wants_photo or chosen not in clean) else clean[chosen]
+    families = [family for family in ((photo, clean) if wants_photo else (clean, photo)) if family]
+    for family in families:
+        if reaching := [each for each in family if each >= wanted]:
+            return family[min(reaching)]
+    return families[0][max(families[0])]
 
 
 def _shrink_to(traces: Traces, fit: ModelFit) -> float | None:

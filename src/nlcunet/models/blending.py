@@ -51,6 +51,25 @@ def load_blend(name_or_path: str | Path, strength: float | int, *, device: torch
     return LoadedModel(blended.network.to(device), blended.header)
 
 
+def load_mixture(
+    name_or_path: str | Path, *, strength: float | int | None = None, denoise: float | int | None = None
+) -> LoadedModel:
+    """The weights named, mixed as both knobs say; those of neither knob are exactly the ones named.
+
+    Args:
+        name_or_path: name of embedded weights, or a file.
+        strength: see ``load_blend``.
+        denoise: see ``load_denoised``.
+
+    Raises:
+        ConfigError: a number is outside 0 … 1, or the weights cannot be mixed so.
+        WeightsError: there is no such model, or none to mix it with.
+    """
+    if denoise is not None:
+        return load_denoised(name_or_path, denoise, strength=strength)
+    return load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+
+
 def load_denoised(
     name_or_path: str | Path,
     denoise: float | int,
@@ -70,8 +89,7 @@ def load_denoised(
         ConfigError: the number does not lie in 0 … 1, or the weights have no clean ones.
         WeightsError: there is no such model, or a partner is missing or does not belong to it.
     """
-    if not 0 <= denoise <= 1:  # NaN, too
-        raise ConfigError(f"denoise must lie in 0 (grain kept) … 1 (grain removed): got {denoise:g}")
+    check_denoise(denoise)
     header = find_header(name_or_path)
     if not header.clean_weights:
         raise ConfigError(
@@ -162,6 +180,16 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     network = copy.deepcopy(first.network)
     network.load_state_dict(dict(_blend_tensors(first.network, second.network, share)))
     return network.eval()
+
+
+def check_denoise(denoise: float | int) -> None:
+    """Refuse a number outside 0 … 1.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if not 0 <= denoise <= 1:  # NaN, too
+        raise ConfigError(f"denoise must lie in 0 (grain kept) … 1 (grain removed): got {denoise:g}")
 
 
 def check_strength(strength: float | int) -> None:

@@ -12,15 +12,15 @@ from nlcunet.inference.engines.shared import SharedEngine
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.upscaler import Upscaler
-from nlcunet.inspection.choice import clean_model, has_family
-from nlcunet.models.blending import has_pair, load_blend
-from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, embedded_models, find_header, load_model
+from nlcunet.inspection.choice import clean_model, denoising_headers, has_family
+from nlcunet.models.blending import has_pair, load_mixture
+from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, embedded_models, find_header
 from nlcunet.runtime import choose_device, choose_dtype
 from nlcunet.server.orders import Order
 from nlcunet.server.settings import ServerSettings
 
-Key = tuple[str, float | None]
-"""Name of the model, and strength."""
+Key = tuple[str, float | None, float | None]
+"""Name of the model, strength, and denoise."""
 
 
 @dataclass
@@ -79,6 +79,8 @@ class ModelPool:
     def _candidates(self, order: Order) -> tuple[WeightsHeader, ...]:
         """Of what is chosen by the picture; by name, as orders name it."""
         headers = tuple(self.headers.values())
+        if order.denoise is not None:
+            headers = denoising_headers(headers)
         if order.strength is None:
             return headers
         return tuple(header for header in headers if self.takes_strength(header.name)) or headers
@@ -93,7 +95,7 @@ class ModelPool:
         with ExitStack() as used:
 
             def open_model(name: str) -> Upscaler:
-                return used.enter_context(self._borrow((name, order.strength), order))
+                return used.enter_context(self._borrow((name, order.strength, order.denoise), order))
 
             if self._is_automatic(order):
                 yield AutomaticUpscaler(self._candidates(order), open_model)
@@ -125,9 +127,8 @@ class ModelPool:
         tile = self._settings.tile
         return Upscaler(entry.model, engine=entry.engine, tile="auto" if tile is None else tile, quality=order.quality)
 
-    def _load(self, name: str, strength: float | None) -> _Entry:
-        source = self._sources[name]
-        model = load_model(source) if strength is None else load_blend(source, strength)
+    def _load(self, name: str, strength: float | None, denoise: float | None) -> _Entry:
+        model = load_mixture(self._sources[name], strength=strength, denoise=denoise)
         engine = TorchEngine(model, self._device, self._dtype)
         return _Entry(model, SharedEngine(engine, threads=self._settings.threads, on_batch=self._on_batch))
 

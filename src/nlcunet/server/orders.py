@@ -41,6 +41,10 @@ class Order(BaseModel):
         ]
         | None
     ) = None
+    denoise: (
+        Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="Noise and grain: 0: kept, to 1: removed.")]
+        | None
+    ) = None
     quality: Annotated[str, Field(description="fast, balanced, or best: 8 times as long.")] = DEFAULT_QUALITY
     format: Annotated[str, Field(description="png, jpeg, webp, tiff, …; by default that of the picture.")] | None = None
     file_quality: Annotated[int, Field(ge=1, le=100, description="Of jpeg, webp, avif and jxl.")] | None = None

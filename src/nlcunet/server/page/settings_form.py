@@ -35,6 +35,7 @@ class ModelFacts(BaseModel):
 
     scale: int
     takes_strength: bool
+    takes_denoise: bool
 
 
 class PageFacts(BaseModel):
@@ -43,6 +44,7 @@ class PageFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     models: dict[str, ModelFacts]
+    offers_denoise: bool
     default_model: str
     model_for_scale: dict[int, str]
     max_upload_bytes: int
@@ -57,9 +59,14 @@ def find_facts(service: Service, *, asks_for_key: bool) -> PageFacts:
     pool, limits = service.pool, service.settings
     return PageFacts(
         models={
-            name: ModelFacts(scale=header.scale, takes_strength=pool.takes_strength(name))
+            name: ModelFacts(
+                scale=header.scale,
+                takes_strength=pool.takes_strength(name),
+                takes_denoise=bool(header.clean_weights),
+            )
             for name, header in pool.headers.items()
         },
+        offers_denoise=any(header.clean_weights for header in pool.headers.values()),
         default_model=pool.default_model,
         model_for_scale={scale: pool.model_for(Order(scale=float(scale))) for scale in range(1, 9)},
         max_upload_bytes=limits.max_upload_bytes,
@@ -123,6 +130,17 @@ def _add_settings(facts: PageFacts) -> dict[str, Any]:
             interactive=False,
             buttons=[],
             elem_id="nlc-strength",
+        ),
+        "denoise": gradio.Slider(
+            minimum=0,
+            maximum=1,
+            value=1,
+            step=0.05,
+            label="Denoise",
+            info="1 removes noise and grain, less keeps some",
+            interactive=facts.offers_denoise,
+            buttons=[],
+            elem_id="nlc-denoise",
         ),
         "quality": gradio.Radio(
             [(QUALITY_TITLES.get(name, name), name) for name in QUALITIES],

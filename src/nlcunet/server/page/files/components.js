@@ -12,7 +12,9 @@ export function completeComponents(root) {
     group.setAttribute("role", "radiogroup");
     group.setAttribute("aria-label", group.querySelector("[data-testid=block-info]").textContent.trim());
   }
-  for (const input of root.querySelectorAll("#nlc-strength input")) input.setAttribute("aria-label", "Strength");
+  for (const [id, name] of [["nlc-strength", "Strength"], ["nlc-denoise", "Denoise"]]) {
+    for (const input of root.querySelectorAll(`#${id} input`)) input.setAttribute("aria-label", name);
+  }
   const more = root.querySelector(".gr-accordion button");
   const tell = () => more.setAttribute("aria-expanded", String(more.classList.contains("open")));
   more.querySelector(".icon").setAttribute("aria-hidden", "true");

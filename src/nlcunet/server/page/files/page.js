@@ -44,9 +44,15 @@ function settled() {
   const info = takesStrength
     ? "0 is faithful to the photograph, 1 is vivid: detail is made up that may not have been there"
     : `Not for ${model}: there are no weights of a vivid (GAN) model for it here`;
-  return names.map((name) => (name === "strength"
-    ? { __type__: "update", value: choices.strength, interactive: takesStrength, info }
-    : choices[name]));
+  const updates = {
+    strength: { __type__: "update", value: choices.strength, interactive: takesStrength, info },
+    denoise: { __type__: "update", value: choices.denoise, interactive: takesDenoise() },
+  };
+  return names.map((name) => updates[name] ?? choices[name]);
+}
+
+function takesDenoise() {
+  return choices.model ? facts.models[choices.model].takes_denoise : facts.offers_denoise;
 }
 
 function modelName() {
@@ -61,6 +67,7 @@ function order() {
   const fields = { scale: choices.scale, quality: choices.quality };
   if (choices.model) fields.model = choices.model;
   if (facts.models[modelName()]?.takes_strength && choices.strength > 0) fields.strength = choices.strength;
+  if (takesDenoise() && choices.denoise < 1) fields.denoise = choices.denoise;
   if (choices.format) fields.format = choices.format;
   if (choices.file_quality) fields.file_quality = choices.file_quality;
   if (choices.strip_metadata) fields.strip_metadata = true;
