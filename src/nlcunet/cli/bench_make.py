@@ -9,7 +9,9 @@ import typer
 def make(
     *,
     images: Annotated[Path, typer.Option("--images", help="Folder of sharp originals; of div2krk that of DIV2KRK.")],
-    protocol: Annotated[str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse or div2krk.")],
+    protocol: Annotated[
+        str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse, photo, photo-other or div2krk.")
+    ],
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the set: new, or this set begun before.")],
     name: Annotated[str, typer.Option(help="Name in tables; by default that of the folder of originals.")] = "",

@@ -23,7 +23,9 @@ def run(
     sets: Annotated[list[Path] | None, typer.Argument(help="Sets made by nlcunet bench make.")] = None,
     *,
     images: Annotated[Path | None, typer.Option("--images", help="Or a folder of originals, and:")] = None,
-    protocol: Annotated[str, typer.Option(help="gaussian8, bicubic, anisotropic-standin or diverse.")] = "gaussian8",
+    protocol: Annotated[
+        str, typer.Option(help="gaussian8, bicubic, anisotropic-standin, diverse, photo or photo-other.")
+    ] = "gaussian8",
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
     sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many originals.")] = None,
@@ -95,7 +97,7 @@ def run(
     table_format = "markdown" if markdown else "screen"
     print_tables(done, table_format=table_format, measures=read_names(measures))
     if images is not None and len({one.kernel_index for one in done.pairs}) > 1:
-        by = "degradation" if found[0].protocol.name == "diverse" else "sigma"
+        by = "sigma" if found[0].protocol.name == "gaussian8" else "degradation"
         print_tables(done, table_format=table_format, measures=read_names(measures)[:1], by=by)
     skipped = [line for one in found for line in one.skipped]
     for line in skipped:

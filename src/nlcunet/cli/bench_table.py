@@ -26,14 +26,19 @@ def table(
         str | None, typer.Option(help="System that others are compared with; the first by default.")
     ] = None,
     by: Annotated[str, typer.Option(help="Rows by image, sigma or degradation.")] = "",
+    kinds: Annotated[
+        Path | None, typer.Option(help="CSV with the columns file and kind: each kind becomes a set of its own.")
+    ] = None,
     published: Annotated[bool, typer.Option("--published", help="Show what others have published beside.")] = False,
 ) -> None:
     """Print means with 95 % intervals, paired tests against a baseline, and costs, below their protocol."""
     from nlcunet.cli.bench_options import read_names
+    from nlcunet.evaluation.kinds import read_kinds, split_by_kind
     from nlcunet.evaluation.records import read_records
 
+    found = read_records(records)
     print_tables(
-        read_records(records),
+        found if kinds is None else split_by_kind(found, read_kinds(kinds)),
         table_format=table_format,
         measures=read_names(measures),
         baseline=baseline,
@@ -91,12 +96,15 @@ def print_tables(
 def blocks_of(group: "Group", measures: Sequence[str], baseline: str, by: str) -> "tuple[Block, ...]":
     """The tables of one protocol."""
     from nlcunet.evaluation import table_blocks
+    from nlcunet.evaluation.table_conditions import condition_blocks
 
     match by:
         case "image":
             return table_blocks.image_blocks(group, measures)
         case "sigma":
             return table_blocks.sigma_blocks(group, measures)
+        case "degradation" if any(one.condition for one in group.pairs):
+            return condition_blocks(group, measures, baseline)
         case "degradation":
             return table_blocks.degradation_blocks(group, measures)
     cost = table_blocks.cost_block(group.systems)

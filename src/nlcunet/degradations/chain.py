@@ -56,13 +56,18 @@ def apply_chains(
     for place in range(max(len(record.steps) for record in records)):
         for group in _alike(pictures, records, place):
             steps = [records[number].steps[place] for number in group]
-            seeds = [f"{records[number].seed} step {place}" for number in group]
+            seeds = [step_seed(records[number], place) for number in group]
             batch = torch.cat([pictures[number] for number in group]) if len(group) > 1 else pictures[group[0]]
             for number, picture in zip(
                 group, apply_step(batch, steps, seeds, height, width).chunk(len(group)), strict=True
             ):
                 pictures[number] = picture
     return round_to_8bit(torch.cat(pictures))
+
+
+def step_seed(record: DegradationRecord, place: int) -> str:
+    """What the random pixels of a step come from."""
+    return f"{record.seed} step {place}"
 
 
 def _alike(pictures: list[Tensor], records: Sequence[DegradationRecord], place: int) -> list[list[int]]:

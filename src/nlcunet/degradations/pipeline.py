@@ -12,11 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlcunet.degradations.chain import apply_chains
+from nlcunet.degradations.chain import apply_chains, apply_step, step_seed
 from nlcunet.degradations.jpeg import compress_jpeg
 from nlcunet.degradations.noise import add_gaussian_noise, add_poisson_noise
 from nlcunet.degradations.presets import Preset, draw_record
 from nlcunet.degradations.record import DegradationRecord, pixel_noise_generator, record_kernel
+from nlcunet.degradations.steps import Blur, Resize
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.correlation import correlate_separable
 from nlcunet.imaging.resize import resize_bicubic
@@ -150,6 +151,20 @@ def shrink(
     if any(is_plain):
         low_res = torch.where(torch.tensor(is_plain, device=images.device).view(-1, 1, 1, 1), kept, low_res)
     return low_res
+
+
+def blur_and_shrink(
+    image: Float[Tensor, "1 3 height width"], record: DegradationRecord
+) -> Float[Tensor, "1 3 low_height low_width"]:
+    """What is linear in a record: its blurs and reductions, without noise, compression, filters and rounding."""
+    if not record.steps:
+        kernel = record_kernel(record)
+        return shrink(image if len(kernel) == 1 else blur(image, kernel), [record])
+    height, width = (side // record.scale for side in image.shape[2:])
+    for place, step in enumerate(record.steps):
+        if isinstance(step, Blur | Resize):
+            image = apply_step(image, [step], [step_seed(record, place)], height, width)
+    return image
 
 
 def add_noise_and_jpeg(

@@ -172,6 +172,7 @@ def measure_pairs(
                 image=pair.image,
                 kernel_index=pair.kernel_index,
                 degradation=pair.record.to_dict() if pair.record is not None else {},
+                condition=measured.protocol.condition(pair.kernel_index),
                 low_res_sha256=pair.low_res_sha256,
                 measures={name: values[index] for name, values in scores.items()},
                 seconds=seconds,

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 
 from nlcunet.degradations.record import SEED_LIMIT, DegradationRecord
+from nlcunet.degradations.words import words_of_steps
 
 NOISE_STDS_8BIT = (5.0, 15.0, 25.0)
 """Gaussian noise in colour, standard deviation in steps of 1/255."""
@@ -78,7 +79,12 @@ def grid_records(scale: int, seed_text: str) -> tuple[DegradationRecord, ...]:
 
 
 def name_parts(record: DegradationRecord) -> tuple[str, ...]:
-    """What was done to a picture beside bicubic downsampling, each with its level: ("noise 15", "JPEG 60")."""
+    """What was done to a picture beside bicubic downsampling, each with its level: ("noise 15", "JPEG 60").
+
+    Of a chain of steps every step.
+    """
+    if record.steps:
+        return words_of_steps(record.steps)
     parts = []
     match record.kernel:
         case "isotropic":

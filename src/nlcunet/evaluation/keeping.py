@@ -63,8 +63,8 @@ def keep_output(
 def keep_kernels(folder: Path | None, system: System, measured: BenchmarkSet, pairs: Sequence[Pair]) -> None:
     """Keeps the kernels that a network sees in its inputs, beside the true ones.
 
-    A pair's ``npz`` holds ``estimated`` and, where it is known, ``true``; its ``png`` shows both side by side, each
-    with its own largest weight white.
+    A pair's ``npz`` holds ``estimated`` and, where there is just one and it is known, ``true``; its ``png`` shows both
+    side by side, each with its own largest weight white.
 
     Raises:
         DataError: If their folder cannot be made.
@@ -76,7 +76,7 @@ def keep_kernels(folder: Path | None, system: System, measured: BenchmarkSet, pa
     make_folder(target)
     for pair, estimated in zip(pairs, system.estimate_kernels(pairs), strict=True):
         kernels = {"estimated": estimated.numpy()}
-        if pair.record is not None:
+        if pair.record is not None and not pair.record.steps:
             kernels["true"] = record_kernel(pair.record).numpy()
         save_png(kernels_picture(list(kernels.values())), target / f"{pair.stem}.png")
         write_file_atomically(target / f"{pair.stem}.npz", npz_bytes(kernels))

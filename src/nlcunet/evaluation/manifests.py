@@ -12,13 +12,14 @@ Pixels are equal wherever a set is made; files are equal as long as the same lib
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from nlcunet.degradations.record import DegradationRecord
+from nlcunet.degradations.steps import Step
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.evaluation.protocols import Protocol
 from nlcunet.imaging.atomic import write_file_atomically
@@ -109,7 +110,14 @@ class Manifest:
 def told_fields(record: DegradationRecord) -> dict[str, Any]:
     """The fields of a record that say something: so that a field added later leaves old checksums as they are."""
     plain = asdict(DegradationRecord(scale=record.scale))
-    return {name: value for name, value in record.to_dict().items() if name == "scale" or value != plain[name]}
+    told = {name: value for name, value in record.to_dict().items() if name == "scale" or value != plain[name]}
+    return {**told, "steps": [_told_step(step) for step in record.steps]} if record.steps else told
+
+
+def _told_step(step: Step) -> dict[str, Any]:
+    """The fields of a step that say something."""
+    plain = {field.name: field.default for field in fields(step)}
+    return {name: value for name, value in asdict(step).items() if name == "kind" or value != plain[name]}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nlcunet.degradations.pipeline import blur, shrink, stack_kernels
-from nlcunet.degradations.record import DegradationRecord, record_kernel
+from nlcunet.degradations.pipeline import blur_and_shrink
+from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, WeightsError
 from nlcunet.evaluation.perceptual import LpipsNetwork, load_dists, load_effnet_lite0_distance, load_lpips
 from nlcunet.metrics.consistency import consistency
@@ -142,12 +142,6 @@ def _as_8bit_batch(images: Tensor) -> Tensor:
 # Arithmetic by name
 
 
-def blur_and_shrink(images: Images, records: Sequence[DegradationRecord]) -> Images:
-    """What the records say, but for noise, compression and rounding."""
-    kernels = stack_kernels([record_kernel(record) for record in records])
-    return shrink(images if kernels.shape[-1] == 1 else blur(images, kernels), records)
-
-
 def _psnr_y(pairs: Pairs) -> Scores:
     return psnr_y(pairs.outputs, pairs.truth, border=pairs.border_px)
 
@@ -164,7 +158,7 @@ def _consistency(pairs: Pairs) -> Scores:
     # One by one: some records of a batch may have no blur at all, and pictures in float64 are large.
     triples = zip(pairs.outputs, pairs.low_res, pairs.records, strict=True)
     scores = [
-        consistency(output[None], low_res[None], partial(blur_and_shrink, records=[record]))
+        consistency(output[None], low_res[None], partial(blur_and_shrink, record=record))
         for output, low_res, record in triples
     ]
     return torch.cat(scores)

@@ -10,12 +10,15 @@ from nlcunet.degradations.presets import DegradationPreset, FixedSigmas, draw_re
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError
 from nlcunet.evaluation.diverse import grid_changes, grid_records
+from nlcunet.evaluation.photo import CONDITIONS, condition_records
 
 SUMMARIES: dict[str, str] = {
     "bicubic": "no blur",
     "gaussian8": "8 isotropic Gaussian blurs",
     "anisotropic-standin": "one anisotropic Gaussian blur per picture",
     "diverse": "noise, JPEG, motion, defocus and plain subsampling, alone and in pairs",
+    "photo": "what photographs have been through, one condition after the other",
+    "photo-other": "chains that are not those of the training degradation photo",
     "div2krk": "the low-resolution pictures of DIV2KRK as they were published",
 }
 """What each protocol does, by name."""
@@ -26,7 +29,7 @@ ALIASES = {"anisotropic": "anisotropic-standin"}
 PRESET_OF_PROTOCOL = {"bicubic": "bicubic", "gaussian8": "gaussian8", "anisotropic-standin": "anisotropic"}
 """The degradation preset behind a protocol. "standin": made like DIV2KRK, yet not DIV2KRK, and never named so."""
 
-DRAWN = ("anisotropic-standin", "diverse")
+DRAWN = ("anisotropic-standin", "diverse", *CONDITIONS)
 """Protocols that leave something to chance, and take a seed."""
 
 SCALES = {"div2krk": (2, 4)}
@@ -59,6 +62,10 @@ class Protocol:
         full = fixed_kernels(self.name, self.scale)
         return full is not None and self.sigmas_px != full.sigmas_px
 
+    def condition(self, index: int) -> str:
+        """The name of a degradation by its number, where the protocol names its degradations; else empty."""
+        return CONDITIONS[self.name][index].name if self.name in CONDITIONS else ""
+
     def records(self, image: str) -> tuple[tuple[int, DegradationRecord], ...]:
         """What is done to a picture, once for each pair that it yields.
 
@@ -77,6 +84,8 @@ class Protocol:
         seed_text = f"{self.name} {self.version} x{self.scale} {image}" + (f" seed {self.seed}" if self.seed else "")
         if self.name == "diverse":
             return tuple(enumerate(grid_records(self.scale, seed_text)))
+        if self.name in CONDITIONS:
+            return tuple(enumerate(condition_records(self.name, self.scale, seed_text)))
         preset = find_preset(PRESET_OF_PROTOCOL[self.name], self.scale)
         if self.name == "anisotropic-standin":
             seed = zlib.crc32(seed_text.encode())
@@ -109,6 +118,9 @@ class Protocol:
         elif self.name == "diverse":
             degradation = f"a grid of {len(grid_changes(self.scale))} degradations: {degradation}"
             end = "bicubic (MATLAB imresize) or plain downsampling; noise; JPEG; rounded to 8 bits."
+        elif self.name in CONDITIONS:
+            degradation = "; ".join(one.described(self.scale) for one in CONDITIONS[self.name])
+            end = "bicubic downsampling (MATLAB imresize) where no other is named; JPEG 4:2:0; rounded to 8 bits."
         return f"Input: original cropped to multiples of {self.scale}; {degradation}; reflected borders; {end}"
 
 

@@ -94,6 +94,8 @@ class PairRecord:
     """``DegradationRecord.to_dict``: what was done to the original."""
     low_res_sha256: str
     """Of the input's 8-bit pixels, row by row, RGB."""
+    condition: str = ""
+    """Name of the degradation, where the protocol names its degradations (``Protocol.condition``)."""
     measures: dict[str, float] = field(default_factory=dict)
     """Results by name of the measure (``nlcunet.evaluation.measures``): psnr_y, ssim_y, psnr_rgb, …"""
     seconds: float | None = None

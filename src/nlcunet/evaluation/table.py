@@ -140,8 +140,10 @@ def summarise(pairs: Iterable[PairRecord], measure: str) -> Summary | None:
     )
 
 
-def compare(ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure: str) -> Difference | None:
-    """A system minus the baseline, paired; none where they share no pair."""
+def paired_differences(
+    ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure: str
+) -> dict[str, list[float]]:
+    """A system minus the baseline on each pair that both were measured on, by image."""
     theirs = {one.pair: one.measures[measure] for one in baseline if measure in one.measures}
     by_image: dict[str, list[float]] = {}
     for one in ours:
@@ -149,6 +151,12 @@ def compare(ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure:
             value, other = one.measures[measure], theirs[one.pair]
             # Two perfect copies are equal; infinity minus infinity is not a number.
             by_image.setdefault(one.image, []).append(0.0 if value == other else value - other)
+    return by_image
+
+
+def compare(ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure: str) -> Difference | None:
+    """A system minus the baseline, paired; none where they share no pair."""
+    by_image = paired_differences(ours, baseline, measure)
     if not by_image:
         return None
     pairs = [value for values in by_image.values() for value in values]

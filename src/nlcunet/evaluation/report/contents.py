@@ -107,7 +107,8 @@ def degradation_of(record: PairRecord) -> DegradationRecord | None:
 
 def degradation_words(record: PairRecord) -> str:
     """What was done to the original, in words."""
-    return ", ".join(parts_of(record)) or "downsampling only"
+    words = ", ".join(parts_of(record)) or "downsampling only"
+    return f"{record.condition}: {words}" if record.condition else words
 
 
 def is_bicubic(system: SystemFacts) -> bool:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from nlcunet.degradations.pipeline import blur_and_shrink
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import DataError
-from nlcunet.evaluation.measures import blur_and_shrink
 from nlcunet.evaluation.records import PairRecord
 from nlcunet.imaging.colour import rgb_to_y_bt601_studio
 from nlcunet.imaging.files import read_picture
@@ -116,7 +116,7 @@ def degrade_again(output: Pixels, record: PairRecord) -> Pixels:
     From the true original it would be the input itself, but for noise and compression.
     """
     repeated = DegradationRecord.from_dict(record.degradation)
-    return _to_8bit(blur_and_shrink(_to_float(output)[None], [repeated])[0])
+    return _to_8bit(blur_and_shrink(_to_float(output)[None], repeated)[0])
 
 
 def _to_float(pixels: Pixels) -> Float[torch.Tensor, "3 height width"]:

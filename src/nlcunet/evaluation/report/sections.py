@@ -22,6 +22,7 @@ from nlcunet.evaluation.report.plots import CostPoint, Difference, Swarm, plot_c
 from nlcunet.evaluation.report.summary import make_image_table, make_notes, make_summary, mean_of
 from nlcunet.evaluation.table import make_groups
 from nlcunet.evaluation.table_blocks import Block, published_block
+from nlcunet.evaluation.table_conditions import blocks_of_set
 
 PUBLISHED_MEASURES = ("psnr_y", "ssim_y")
 
@@ -144,7 +145,15 @@ def make_degradations(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> 
             make_legend(looks, names),
             f'<div class="plots">{"".join(plots)}</div>',
         ]
-    return parts + surfaces
+    return parts + surfaces + [_block_table(block) for one in sets for block in _condition_blocks(one)]
+
+
+def _condition_blocks(results: SetResults) -> list[Block]:
+    """Tables by condition, of sets whose degradations have names."""
+    by_system = {name: tuple(results.results[name][pair] for pair in results.pairs) for name in results.names}
+    if not any(one.condition for pairs in by_system.values() for one in pairs):
+        return []
+    return blocks_of_set(results.facts.name, by_system, [results.main], results.baseline)
 
 
 def make_images(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[str]:
