@@ -57,6 +57,9 @@ def degrade_batch(
     check_batch(images, records)
     if all(record.steps for record in records):
         return apply_chains(images, records).contiguous(memory_format=torch.channels_last)
+    if any(record.steps for record in records):
+        singly = [degrade_batch(images[i : i + 1], records[i : i + 1]) for i in range(len(records))]
+        return torch.cat(singly).contiguous(memory_format=torch.channels_last)
     all_bicubic = all(record.downsampling == "bicubic" for record in records)
     is_on_cpu = images.device.type == "cpu"
     low_res = (shrink_on_cpu if is_on_cpu and all_bicubic else shrink_at_once)(images, records)

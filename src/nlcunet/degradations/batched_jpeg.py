@@ -75,7 +75,11 @@ def quantisation_tables(qualities: Sequence[int]) -> Int[Tensor, "batch 2 8 8"]:
 
 
 def compress_steps(
-    images: Int[Tensor, "batch 3 height width"], tables: Int[Tensor, "batch 2 8 8"], *, chroma: JpegChroma = "4:2:0"
+    images: Int[Tensor, "batch 3 height width"],
+    tables: Int[Tensor, "batch 2 8 8"],
+    *,
+    chroma: JpegChroma = "4:2:0",
+    ends: Int[Tensor, "batch 2"] | None = None,
 ) -> Int[Tensor, "batch 3 height width"]:
     """Pictures after one baseline JPEG compression each.
 
@@ -83,6 +87,8 @@ def compress_steps(
         images: RGB in steps of 0 to 255, int32, any size.
         tables: Those of `quantisation_tables`, on the same device.
         chroma: Chroma subsampling of all of them.
+        ends: Rows and columns of each picture, on the same device, where smaller pictures lie in one tensor with larger
+            ones, their last row and column repeated: each becomes what it would alone. None where all are of one size.
 
     Returns:
         RGB in steps of 0 to 255.
@@ -92,7 +98,14 @@ def compress_steps(
     luma = quantise(luma[:, None], tables[:, :1])[:, 0]
     if chroma == "4:4:4":
         return ycc_to_rgb(luma, quantise(colour, tables[:, 1:]))
-    halved = quantise(halve(colour), tables[:, 1:])[..., : (width + 1) // 2]
+    halved = halve(colour)
+    if ends is None:
+        halved = quantise(halved, tables[:, 1:])[..., : (width + 1) // 2]
+    else:
+        rows, columns = ((ends + 1) // 2).unbind(1)
+        # libjpeg repeats rows after the means are taken, but columns before.
+        halved = quantise(repeat_from(halved, rows, 2), tables[:, 1:])[..., : (width + 1) // 2]
+        halved = repeat_from(repeat_from(halved, rows, 2), columns, 3)
     return ycc_to_rgb(luma, double(halved)[..., :height, :width])
 
 
@@ -131,6 +144,16 @@ def halve(planes: Int[Tensor, "batch 2 height width"]) -> Int[Tensor, "batch 2 h
     total = planes[..., ::2, ::2] + planes[..., 1::2, ::2] + planes[..., ::2, 1::2] + planes[..., 1::2, 1::2]
     bias = 1 + torch.arange(total.shape[-1], device=planes.device, dtype=planes.dtype) % 2
     return (total + bias) >> 2
+
+
+def repeat_from(
+    planes: Int[Tensor, "batch 2 height width"], ends: Int[Tensor, "batch"], axis: int
+) -> Int[Tensor, "batch 2 height width"]:
+    """Planes that from each picture's end on repeat its last row (axis 2) or column (axis 3)."""
+    places = torch.arange(planes.shape[axis], device=planes.device)
+    places = torch.minimum(places, ends[:, None] - 1)
+    index = places[:, None, :, None] if axis == 2 else places[:, None, None, :]
+    return planes.gather(axis, index.expand(planes.shape))
 
 
 def double(planes: Int[Tensor, "batch 2 height width"]) -> Int[Tensor, "batch 2 double_height double_width"]:

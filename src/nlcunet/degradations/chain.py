@@ -31,6 +31,7 @@ from nlcunet.degradations.steps import (
     WebP,
     blur_kernel,
 )
+from nlcunet.errors import ConfigError
 from nlcunet.imaging.colour import rgb_to_luma
 from nlcunet.imaging.correlation import correlate_separable, fast_length
 from nlcunet.imaging.webp import webp_round_trip
@@ -86,7 +87,7 @@ def _batch_key(step: Step) -> Hashable:
     """Equal for steps that one call can do."""
     match step:
         case Blur():
-            return step.kind, step.size_px
+            return step.kind, step.kernel == "none", step.size_px  # the kernel of no blur is a single number
         case Jpeg():
             return step.kind, step.chroma
         case Noise():
@@ -188,7 +189,8 @@ def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> 
     keys = noise_keys(seeds).to(images.device)
     noise = normal_noise(keys, (1 if steps[0].is_grey else 3, *images.shape[2:])).to(images.dtype)
     if any(step.correlation_px > 0 for step in steps):
-        taps = torch.stack([_correlation_taps(step.correlation_px) for step in steps]).to(images)
+        reach = min(CORRELATION_REACH_PX, images.shape[2] - 1, images.shape[3] - 1)
+        taps = torch.stack([_correlation_taps(step.correlation_px, reach) for step in steps]).to(images)
         strength = taps.square().sum(1).view(-1, 1, 1, 1)  # what is left of independent noise of strength 1
         noise = _correlate_round(noise, taps) / strength
     strength = _per_picture(images, [step.std_8bit / 255 for step in steps])
@@ -202,16 +204,23 @@ def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> 
 CORRELATION_REACH_PX = 4
 
 
-def _correlation_taps(sigma_px: float) -> Float[Tensor, "size"]:
+def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
     """One side of a small round kernel; that of no blur for sigma 0."""
-    size = 2 * CORRELATION_REACH_PX + 1
+    size = 2 * reach + 1
     if sigma_px > 0:
         return isotropic_gaussian(size, sigma_px).sum(-1)
-    return F.one_hot(torch.tensor(CORRELATION_REACH_PX), size).double()
+    return F.one_hot(torch.tensor(reach), size).double()
 
 
 def _mosaic(images: Images) -> Images:
-    """Every second pixel is green, every fourth red and blue; the rest is the mean of the nearest known ones."""
+    """Every second pixel is green, every fourth red and blue; the rest is the mean of the nearest known ones.
+
+    Raises:
+        ConfigError: If a side is a single pixel.
+    """
+    if min(images.shape[2:]) < 2:
+        height, width = images.shape[2:]
+        raise ConfigError(f"a mosaic must have at least 2 pixels on both sides: got {height} × {width}")
     rows, columns = (torch.arange(side, device=images.device) % 2 for side in images.shape[2:])
     red = (rows[:, None] == 0) & (columns == 0)
     blue = (rows[:, None] == 1) & (columns == 1)
@@ -227,8 +236,12 @@ def _mosaic(images: Images) -> Images:
 
 
 def _neighbours(images: Images, radius: int) -> list[tuple[int, int, Tensor]]:
-    """Every shift up to the radius on both axes and the pictures so shifted, borders reflected."""
+    """Every shift up to the radius on both axes and the pictures so shifted, borders reflected.
+
+    The radius is cut to what the pictures' reflected borders can give.
+    """
     height, width = images.shape[2:]
+    radius = min(radius, height - 1, width - 1)
     padded = F.pad(images, (radius,) * 4, mode="reflect")
     shifts = range(-radius, radius + 1)
     return [
@@ -277,7 +290,8 @@ def _compress(images: Images, steps: Sequence[Jpeg]) -> Images:
         eight_bits = eight_bits[index[0], index[1], index[2]]
     tables = quantisation_tables([step.quality for step in steps]).to(device)
     planes = eight_bits.permute(0, 3, 1, 2).contiguous()
-    compressed = compress_steps(planes, tables, chroma=steps[0].chroma)
+    ends = torch.tensor([[top + height, left + width] for top, left in zip(tops, lefts, strict=True)]).to(device)
+    compressed = compress_steps(planes, tables, chroma=steps[0].chroma, ends=ends if len(steps) > 1 else None)
     cut = [
         one[:, top : top + height, left : left + width] for one, top, left in zip(compressed, tops, lefts, strict=True)
     ]

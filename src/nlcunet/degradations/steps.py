@@ -5,7 +5,7 @@ the whole record and the step's place. What a step does stands in `nlcunet.degra
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
 from jaxtyping import Float
@@ -116,6 +116,18 @@ class Denoise:
     """Of the bilateral filter: differences well above this, in steps of 1/255, are kept as edges."""
     kind: Literal["denoise"] = "denoise"
 
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot be.
+
+        Raises:
+            ConfigError: If the window is a single pixel, or the strength not above 0.
+        """
+        if self.radius_px < 1 or not self.strength_8bit > 0:
+            raise ConfigError(
+                f"denoising must have a radius of at least 1 px and a strength above 0: got {self.radius_px} px and "
+                f"{self.strength_8bit}; leave the step out for none"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sharpen:
@@ -126,6 +138,15 @@ class Sharpen:
     amount: float
     """How much of the difference is added."""
     kind: Literal["sharpen"] = "sharpen"
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot be.
+
+        Raises:
+            ConfigError: If the radius is not above 0.
+        """
+        if not self.radius_px > 0:
+            raise ConfigError(f"sharpening must have a radius above 0 px: got {self.radius_px}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +183,15 @@ class WebP:
     """1 to 100."""
     kind: Literal["webp"] = "webp"
 
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot be.
+
+        Raises:
+            ConfigError: If the quality lies outside its range.
+        """
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(f"WebP quality must be 1 to 100: got {self.quality}")
+
 
 Step: TypeAlias = Blur | Resize | Noise | Mosaic | Denoise | Sharpen | Jpeg | WebP
 
@@ -181,6 +211,10 @@ def step_from_dict(values: dict[str, Any]) -> Step:
     unknown = sorted(set(values) - {field.name for field in fields(kind)})
     if unknown:
         raise ConfigError(f"a step {kind.kind} must hold no unknown names: got {', '.join(unknown)}")
+    for name, choices in get_type_hints(kind).items():
+        if get_origin(choices) is Literal and name in values and values[name] not in get_args(choices):
+            expected = ", ".join(get_args(choices))
+            raise ConfigError(f"{name} of a step {kind.kind} must be one of {expected}: got {values[name]!r}")
     try:
         return kind(**values)
     except TypeError as error:
