@@ -2,8 +2,9 @@
 
 import pytest
 
-from nlcunet.inspection.advice import LARGE_RESULT_PIXELS, QUIET_SIGMA_PX, advise
+from nlcunet.inspection.advice import LARGE_RESULT_PIXELS, advise
 from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.choice import QUIET_SIGMA_PX, Traces
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.ranges import embedded_headers, fit_models, low_res_sigma_px
 from nlcunet.models.weights import WeightsHeader
@@ -30,10 +31,14 @@ def header(name, degradation, fidelity=""):
     )
 
 
-def advice(sigma=None, noise=0.3, compression=None, *, pixels=MEGAPIXEL, headers=None):
-    chosen = embedded_headers() if headers is None else headers
-    fits = fit_models(sigma, noise, compression, chosen)
-    return advise(fits, chosen, pixels=pixels, blur=sigma, noise_std_8bit=noise, jpeg=compression)
+CLEAN = tuple(each for each in embedded_headers() if not each.name.endswith("-Photo"))
+"""What is embedded whatever else may come."""
+
+
+def advice(sigma=None, noise=0.3, compression=None, *, pixels=MEGAPIXEL, headers=CLEAN):
+    traces = Traces(blur=sigma, noise_std_8bit=noise, is_noisy=noise > 0.5, jpeg=compression)
+    fits = fit_models(traces.blur, traces.noise_8bit, traces.jpeg, headers)
+    return advise(traces, fits, headers, pixels=pixels)
 
 
 def test_a_fitting_picture_gets_the_largest_scale_and_no_warning():
@@ -79,8 +84,8 @@ def test_sharpness_and_direction_beyond_the_training_are_warned_of():
 
 
 def test_a_model_that_was_trained_on_such_pictures_is_preferred():
-    headers = (header("4x-NLCUnet-S", "isotropic x4"), header("4x-NLCUnet-S-Diverse", "diverse x4"))
-    assert advice(blur(0.6), noise=10.0, headers=headers).model == "4x-NLCUnet-S-Diverse"
+    headers = (header("4x-NLCUnet-S", "isotropic x4"), header("4x-NLCUnet-S-Photo", "photo x4"))
+    assert advice(blur(0.6), noise=10.0, headers=headers).model == "4x-NLCUnet-S-Photo"
     assert advice(blur(0.6), noise=10.0, headers=headers).warnings == ()
     assert advice(blur(0.6), headers=headers).model == "4x-NLCUnet-S"
 
@@ -93,6 +98,6 @@ def test_weights_that_invent_detail_are_not_advised():
 
 
 def test_of_models_without_known_training_nothing_is_claimed():
-    given = advice(blur(9.0), noise=20.0, headers=(header("4x-Other", "real photographs"),))
-    assert (given.model, given.shrink_to, given.warnings) == ("4x-Other", None, ())
+    given = advice(blur(9.0), noise=20.0, headers=(header("4x-NLCUnet-S", "real photographs"),))
+    assert (given.model, given.shrink_to, given.warnings) == ("4x-NLCUnet-S", None, ())
     assert "nothing could be" in given.reason

@@ -86,7 +86,7 @@ def test_large_pictures_are_read_by_windows_like_whole_ones(degraded):
 
 
 def test_json_holds_plain_values_of_three_digits(degraded):
-    values = read(Picture(pixels=degraded(0.6, noise_std_8bit=1.0))).as_json()
+    values = read(Picture(pixels=degraded(0.6))).as_json()
     assert json.loads(json.dumps(values)) == values
     assert all(round(number, 3) == number for number in all_numbers(values))
     assert values["models"][0]["is_inside"] is True

@@ -13,7 +13,6 @@ from nlcunet.models.weights import (
     embedded_models,
     header_as_json,
     load_model,
-    model_for_scale,
     read_header,
     save_weights,
 )
@@ -140,18 +139,3 @@ def test_weights_are_readable_by_others_if_the_umask_says_so(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644
-
-
-@pytest.mark.parametrize(
-    ("scale", "name"),
-    [(None, "4x"), (0.5, "2x"), (2, "2x"), (2.0, "2x"), (2.1, "3x"), (3, "3x"), (3.5, "4x"), (4, "4x"), (9, "4x")],
-)
-def test_the_model_is_chosen_by_the_scale(monkeypatch, scale, name):
-    names = ("2x-NLCUnet-S", "3x-NLCUnet-S", "4x-NLCUnet-M", "4x-NLCUnet-S", "4x-NLCUnet-S-GAN")
-    monkeypatch.setattr("nlcunet.models.weights.embedded_models", lambda: names)
-    assert model_for_scale(scale) == f"{name}-NLCUnet-S"
-
-
-def test_a_scale_that_has_no_model_of_its_own_takes_what_there_is(monkeypatch):
-    monkeypatch.setattr("nlcunet.models.weights.embedded_models", lambda: ("4x-NLCUnet-S",))
-    assert model_for_scale(2) == "4x-NLCUnet-S"

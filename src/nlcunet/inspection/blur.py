@@ -31,7 +31,7 @@ MIN_SLOPE = 5.0
 SLOPE_PER_NOISE = 0.9
 MAX_OFFSET_PX = 0.6
 """An edge must run through its pixel, or nearly so."""
-MANY_CANDIDATES = 4_000
+MANY_CANDIDATES = 8_000
 """As many are measured however small a picture is, if it has them; the steepest."""
 PIXELS_PER_CANDIDATE = 40
 """A larger picture has the steepest one measured for so many pixels: so the time goes with the size."""

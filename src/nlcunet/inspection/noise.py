@@ -19,8 +19,8 @@ from nlcunet.inspection.windows import Window
 
 PATCH_PX = 7
 MAX_PATCHES = 20_000
-"""Of a channel, evenly spread over all windows; of small pictures fewer."""
-MANY_PATCHES = 4_000
+"""About so many of a channel, evenly spread over all windows; of small pictures fewer."""
+MANY_PATCHES = 9_000
 """As many are looked at however small a picture is, if it has them."""
 PIXELS_PER_PATCH = 75
 """A larger picture has one patch looked at for so many pixels: so the time goes with the size."""
@@ -86,7 +86,7 @@ def _patches(windows: Sequence[Window]) -> Iterator[Float[np.ndarray, "channels 
     sizes = [[max(0, side - PATCH_PX + 1) for side in window.channels.shape[1:]] for window in windows]
     places = sum(down * across for down, across in sizes)
     wanted = sum(window.num_pixels for window in windows) / PIXELS_PER_PATCH
-    step = max(1, round(np.sqrt(places / np.clip(wanted, MANY_PATCHES, MAX_PATCHES))))
+    step = max(1, int(np.sqrt(places / np.clip(wanted, MANY_PATCHES, MAX_PATCHES))))
     for window in windows:
         if min(window.channels.shape[1:]) < PATCH_PX:
             continue
