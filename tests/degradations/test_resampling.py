@@ -65,6 +65,7 @@ def test_area_weights_pixels_by_how_much_is_covered():
 
 
 @given(length=sides, new_length=sides)
+@settings(deadline=None)
 def test_area_is_the_integral_of_a_picture_of_squares(length, new_length):
     if new_length > length:
         return
@@ -108,6 +109,7 @@ def test_kernels_at_known_distances():
 
 
 @given(kernel=st.sampled_from(KERNELS), length=sides)
+@settings(deadline=None)
 def test_the_same_size_changes_nothing_but_under_mitchell(kernel, length):
     same = torch.equal(matrix(length, length, kernel).round(decimals=9), torch.eye(length, dtype=torch.float64))
     assert same == (kernel != "mitchell" or length == 1)

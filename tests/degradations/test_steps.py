@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.degradations.kernels import anisotropic_gaussian, isotropic_gaussian, ringing_lowpass
@@ -60,6 +60,7 @@ any_step = st.one_of(
 
 
 @given(steps=st.lists(any_step, max_size=6), seed=st.integers(0, 2**48 - 1))
+@settings(deadline=None)
 def test_records_survive_json(steps, seed):
     record = DegradationRecord(scale=4, steps=(*steps, Resize()), seed=seed)
     restored = DegradationRecord.from_dict(json.loads(json.dumps(record.to_dict())))
@@ -188,6 +189,7 @@ def test_the_ringing_kernel_is_its_formula():
 
 
 @given(cutoff=st.floats(0.5, math.pi))
+@settings(deadline=None)
 def test_ringing_kernels_sum_to_one_look_alike_from_every_side_and_swing(cutoff):
     kernel = ringing_lowpass(21, cutoff)
     assert kernel.sum().item() == pytest.approx(1.0)
