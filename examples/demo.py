@@ -1,4 +1,4 @@
-"""Upscale a real photograph ×4 with the embedded weights and draw a before/after picture.
+"""Upscale two photographs ×4 by default: one made small here, to measure, and one as it was found, to look at.
 
 Run: ``make demo``, or ``python examples/demo.py [--output FOLDER]``.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from real_photographs import EXAMPLES, upscale_and_draw
 
 import nlcunet
 from nlcunet.imaging.files import read_picture
@@ -62,7 +63,8 @@ def main() -> None:
 
     upscaler = nlcunet.load()
     start = time.perf_counter()
-    ours = upscaler.upscale(low_res)
+    enlarged = upscaler.upscale(read_picture(HERE / "anhinga.png"))
+    ours = enlarged.pixels
     seconds = time.perf_counter() - start
     bicubic = nlcunet.load("bicubic-x4").upscale(low_res)
     nearest = np.repeat(np.repeat(low_res, SCALE, axis=0), SCALE, axis=1)
@@ -78,10 +80,11 @@ def main() -> None:
         folder / "comparison.png",
     )
     size = f"{low_res.shape[1]}×{low_res.shape[0]} → {ours.shape[1]}×{ours.shape[0]}"
-    print(f"{size} in {seconds:.1f} s with {upscaler.header.name} on {upscaler.device}")
+    print(f"anhinga.png, {size} in {seconds:.1f} s. {enlarged.notes[0]}")
     print(f"bicubic    {score(bicubic, original)}  (PSNR / SSIM on Y)")
     print(f"NLCUnet-S  {score(ours, original)}")
-    print(f"pictures: {folder / 'anhinga_x4.png'}, {folder / 'comparison.png'}")
+    print(*upscale_and_draw(EXAMPLES[:1], folder / "real.png"), sep="\n")
+    print(f"pictures: {folder / 'anhinga_x4.png'}, {folder / 'comparison.png'}, {folder / 'real.png'}")
 
 
 if __name__ == "__main__":

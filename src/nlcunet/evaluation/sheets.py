@@ -102,7 +102,8 @@ def label(text: str, width_px: int) -> Pixels:
     font_px = min(14.0, (size - 8) / (0.65 * max(1, len(text))))
     line = f'<text x="4" y="15" font-family="sans-serif" font-size="{font_px:.1f}">{escape(text)}</text>'
     layer = render_svg(f'<rect width="100%" height="100%" fill="white"/>{line}', size)[:LABEL_PX, :width_px, :3]
-    return (np.clip(layer, 0, 1) * 255).round().astype(np.uint8)
+    pixels: Pixels = (np.clip(layer, 0, 1) * 255).round().astype(np.uint8)
+    return pixels
 
 
 def stacked(cells: Sequence[Pixels], width_px: int) -> Pixels:
