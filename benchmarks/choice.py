@@ -192,23 +192,23 @@ def report_choices(paths: Sequence[Path]) -> None:
 
 def report_speed(path: Path) -> None:
     original = read_rgb(path)
-    print("| megapixels | seconds | seconds per megapixel |\n|---:|---:|---:|")
+    print("| megapixels | processor seconds | per megapixel |\n|---:|---:|---:|")
     for megapixels in SPEED_MEGAPIXELS:
         share = (megapixels * 1e6 / original[:, :, 0].size) ** 0.5
         picture = Picture(pixels=resized(original, *(round(share * side) for side in original.shape[:2])))
         measure(picture)
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             measure(picture)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         print(f"| {megapixels:g} | {np.median(times):.3f} | {np.median(times) / megapixels:.3f} |", flush=True)
 
 
 def shrinking_cases() -> Iterator[tuple[str, DegradationRecord]]:
     """Blur in pixels of the small picture, and what comes with it."""
-    for sigma in (0.6, 1.0, 1.25, 1.5, 2.0, 3.0):
-        for std, quality in ((0.0, None), (5.0, None), (0.0, 80), (30.0, None), (45.0, None), (10.0, 50), (0.0, 15)):
+    for sigma in (0.6, 1.0, 1.5, 2.0, 3.0):
+        for std, quality in ((0.0, None), (5.0, None), (40.0, None), (0.0, 80), (10.0, 50)):
             label = f"{sigma:g} | {std:g} | {quality or '–'}"
             size = 2 * int(4 * 4 * sigma) + 1
             yield (

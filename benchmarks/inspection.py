@@ -21,12 +21,10 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.imaging.files import Picture, read_picture
 from nlcunet.imaging.jpeg import jpeg_round_trip
-from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inspection.blur import estimate_blur
 from nlcunet.inspection.jpeg_traces import find_compression
 from nlcunet.inspection.noise import estimate_noise
 from nlcunet.inspection.ranges import embedded_headers, fit_models, low_res_sigma_px
-from nlcunet.inspection.reading import read
 from nlcunet.inspection.windows import windows_of
 from nlcunet.metrics.psnr import psnr_y
 
@@ -145,33 +143,22 @@ def report_sharpness(name: str, originals: list[np.ndarray], scale: int) -> None
 
 
 def report_gain(originals: list[np.ndarray], scale: int) -> None:
-    """What is left of the gain over bicubic enlargement outside of the training range, and whether shrinking helps."""
+    """What is left of the gain over bicubic enlargement outside of the training range."""
     network, bicubic = (nlcunet.load(name) for name in (f"{scale}x-NLCUnet-S", f"bicubic-x{scale}"))
-    print("| blur (LR px) | noise | JPEG | bicubic (dB) | gain (dB) | gain, shrunk as advised (dB) | advised for |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
+    print("| blur (LR px) | noise | JPEG | bicubic (dB) | gain (dB) |")
+    print("|---:|---:|---:|---:|---:|")
     cases = [(0.6, noise, None) for noise in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)]
     cases += [(0.6, 0.0, quality) for quality in (98, 95, 90, 85, 80, 75, 50)]
     cases += [(sigma, 0.0, None) for sigma in (0.0, 0.3, 1.0, 1.125, 1.25, 1.5, 2.0, 3.0)]
     cases += [(sigma, *rest) for sigma in (0.3, 1.0, 1.5) for rest in ((3.0, None), (10.0, None), (0.0, 90), (0.0, 75))]
     for sigma, noise, quality in cases:
-        scores, advised = [], 0
+        scores = []
         for original in originals:
             whole = original[: original.shape[0] // scale * scale, : original.shape[1] // scale * scale]
             small = degraded(whole, scale, (sigma, sigma), noise_std_8bit=noise, jpeg_quality=quality, seed=3)
-            advice = read(Picture(pixels=small)).advice
-            share = advice.shrink_to if advice is not None else None
-            advised += share is not None
-            less = resized(small, *(max(1, round(side * (share or 1.0))) for side in small.shape[:2]))
-            results = [bicubic.upscale(small), network.upscale(small), network.upscale(less)]
-            scores.append([_score(resized(result, *whole.shape[:2]), whole, scale) for result in results])
-        theirs, ours, shrunk = np.mean(scores, axis=0)
-        gains = f"{ours - theirs:+.2f} | {shrunk - theirs:+.2f} | {advised} of {len(originals)}"
-        print(f"| {sigma:g} | {noise:g} | {quality or '–'} | {theirs:.2f} | {gains} |", flush=True)
-
-
-def resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
-    return resize_bicubic(image, height, width).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+            scores.append([_score(each.upscale(small), whole, scale) for each in (bicubic, network)])
+        theirs, ours = np.mean(scores, axis=0)
+        print(f"| {sigma:g} | {noise:g} | {quality or '–'} | {theirs:.2f} | {ours - theirs:+.2f} |", flush=True)
 
 
 def _score(enlarged: np.ndarray, original: np.ndarray, scale: int) -> float:

@@ -1,5 +1,7 @@
 """Every door gives the same picture: command line, Python, REST, a batch behind URLs, a hub folder, an ONNX file."""
 
+import json
+
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -81,3 +83,38 @@ def test_an_onnx_file_to_within_a_step_of_8_bits(from_command_line, tiny, photo,
     by_onnx = nlcunet.load(tmp_path / "tiny.onnx", tile=32).upscale(photo)
     for a, b in ((enlarged.pixels, by_onnx.pixels), (enlarged.alpha, by_onnx.alpha)):
         assert np.abs(a.astype(int) - b.astype(int)).max() < 256
+
+
+@pytest.mark.parametrize("kind", ["clean", "noisy", "compressed"])
+def test_all_doors_choose_the_same_weights_where_none_are_named(kind, tmp_path):
+    rows, columns = np.mgrid[0:40, 0:56] / 9
+    pixels = 127 + 100 * np.stack([np.sin(rows + columns), np.cos(rows - columns), np.sin(rows)], axis=2)
+    pixels += np.random.default_rng(0).normal(0, 9, pixels.shape) if kind == "noisy" else 0
+    photo = tmp_path / "in" / ("photo.jpg" if kind == "compressed" else "photo.png")
+    photo.parent.mkdir()
+    write_picture(Picture(pixels=pixels.round().clip(0, 255).astype(np.uint8)), photo, quality=70)
+
+    result = upscale(photo, "-s", 2, "-o", tmp_path / "command.png", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    wanted = (tmp_path / "command.png").read_bytes()
+    word = {"clean": "No noise", "noisy": "Some noise", "compressed": "JPEG traces (about quality 70)"}[kind]
+    assert record["notes"][0].startswith(word)
+    assert record["model"] in record["notes"][0]
+
+    enlarged = nlcunet.load(tile=32, device="cpu").upscale(photo, 2)
+    write_picture(enlarged, tmp_path / "python.png")
+    assert (tmp_path / "python.png").read_bytes() == wanted
+    assert enlarged.notes[0] == record["notes"][0]
+
+    settings = ServerSettings(folder=tmp_path / "served", tile=32, device="cpu", has_page=False)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        order = {"name": photo.name, "scale": 2, "format": "png"}
+        answer = client.post("/v1/upscale", content=photo.read_bytes(), params=order)
+        job = client.get(f"/v1/jobs/{answer.headers['Nlcunet-Job']}").json()
+    assert answer.content == wanted
+    assert (job["model"], job["notes"]) == (record["model"], record["notes"])
+
+    out = (tmp_path / "out").as_uri() + "/"
+    assert upscale(photo.parent.as_uri() + "/", "-s", 2, "--format", "png", "-o", out).exit_code == 0
+    assert (tmp_path / "out" / "photo.png").read_bytes() == wanted

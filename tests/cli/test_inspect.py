@@ -12,6 +12,7 @@ from nlcunet.cli.app import COMMANDS, LazyCommand
 from nlcunet.cli.inspect import describe
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.inspection.ranges import embedded_headers
 from nlcunet.inspection.reading import read
 
 Run = Callable[..., Any]
@@ -20,6 +21,8 @@ Run = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "inspect", LazyCommand("nlcunet.cli.inspect", "inspect", "Tell what pictures are."))
+    clean = tuple(each for each in embedded_headers() if not each.name.endswith("-Photo"))
+    monkeypatch.setattr("nlcunet.inspection.reading.embedded_headers", lambda: clean)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_people_get_a_line_for_each_thing(nlcunet: Run, photo: Path) -> None:
     assert "about the same in all directions" in lines[1]
     assert lines[3] == "  JPEG    no traces"
     assert lines[4] == "  range   inside: 2x-NLCUnet-S, 3x-NLCUnet-S, 4x-NLCUnet-S"
-    assert lines[5].startswith("  advice  ×4 with 4x-NLCUnet-S: ")
+    assert lines[5].startswith("  advice  nlcunet upscale photo.png -s 4: ×4 with 4x-NLCUnet-S; ")
 
 
 def test_programs_get_one_record_per_picture(nlcunet: Run, photo: Path) -> None:

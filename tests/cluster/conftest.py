@@ -94,7 +94,7 @@ def make_setup(tmp_path: Path) -> Callable[..., Setup]:
     def make(*, overwrite: bool = False, **size: int) -> Setup:
         choice = ModelChoice(name_or_path="bicubic-x2", device="cpu", threads=1)
         settings = BatchSettings(request=SizeRequest(**size), overwrite=overwrite)
-        return Setup(choice=choice, model=choice.check()[1], settings=settings, folder=str(tmp_path))
+        return Setup(choice=choice, model=choice.check(settings.request)[1], settings=settings, folder=str(tmp_path))
 
     return make
 

@@ -22,7 +22,7 @@ from nlcunet.inference.upscaler import Upscaler
     ],
 )
 def test_a_network_that_was_sent_enlarges_like_one_that_was_loaded(choice: ModelChoice) -> None:
-    header, model = choice.check()
+    header, model = choice.check(SizeRequest())
     assert model is not None
     sent = choice.open(pickle.loads(pickle.dumps(model)))  # noqa: S301 - it was written a moment before
     picture = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
@@ -40,7 +40,7 @@ def test_a_network_that_was_sent_enlarges_like_one_that_was_loaded(choice: Model
 
 def test_arguments_are_checked_where_the_batch_is_started() -> None:
     good = ModelChoice(name_or_path="bicubic-x2", device="cuda")
-    assert good.check()[0].scale == 2
+    assert good.check(SizeRequest())[0].scale == 2
     for wrong, kind in (
         (replace(good, name_or_path="no-such-model"), WeightsError),
         (replace(good, quality="finest"), ConfigError),
@@ -49,11 +49,11 @@ def test_arguments_are_checked_where_the_batch_is_started() -> None:
         (replace(good, attention_rounds=2), ConfigError),
     ):
         with pytest.raises(kind):
-            wrong.check()
+            wrong.check(SizeRequest())
 
 
 def test_exports_are_opened_by_the_workers_themselves() -> None:
-    header, model = ModelChoice(name_or_path="bicubic-x2", engine="onnx").check()
+    header, model = ModelChoice(name_or_path="bicubic-x2", engine="onnx").check(SizeRequest())
     assert header.scale == 2
     assert model is None
 

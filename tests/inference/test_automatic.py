@@ -130,8 +130,9 @@ def test_shrinking_is_bicubic_and_the_size_is_that_asked_for(tiny):
     small = resize_bicubic(torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1), 20, 30)
     small = small.round().clamp(0, 65535).permute(1, 2, 0).numpy().astype(np.uint16)
     wanted = one.upscale(small, width=120, height=82).astype(int)
-    # of 65535: bands are added up in another order
-    assert np.abs(shrunk.upscale(picture).astype(int) - wanted).max() <= 4
+    assert (
+        np.abs(shrunk.upscale(picture).astype(int) - wanted).max() <= 4
+    )  # of 65535: bands are added up in another order
     assert shrunk.upscale(picture, 3.3).shape == (135, 198, 3)
     assert one.shrink_to is None
 

@@ -85,10 +85,12 @@ def test_what_is_blurred_more_than_any_training_is_shrunk_first():
     assert choose(traces(sigma=1.0), BOTH, 4).shrink_to is None
 
 
-def test_what_is_damaged_more_than_any_training_is_shrunk_unless_it_is_sharp():
-    assert choose(traces(sigma=1.0, noise=40.0), BOTH, 4).shrink_to == pytest.approx(0.7, abs=0.011)
-    assert choose(traces(sigma=1.0, noise=20.0), BOTH, 4).shrink_to is None
-    assert choose(traces(sigma=0.5, noise=40.0), BOTH, 4).shrink_to is None
+def test_what_is_far_noisier_than_any_training_is_shrunk_unless_it_is_sharp():
+    assert choose(traces(sigma=1.0, noise=45.0), BOTH, 4).shrink_to == pytest.approx(0.7, abs=0.011)
+    assert choose(traces(sigma=1.0, noise=30.0), BOTH, 4).shrink_to is None
+    assert choose(traces(sigma=0.5, noise=45.0), BOTH, 4).shrink_to is None
+    assert choose(traces(sigma=1.0, noise=20.0), CLEAN, 4).shrink_to == pytest.approx(0.7, abs=0.011)
+    assert choose(traces(sigma=1.0, quality=5), BOTH, 4).shrink_to is None
 
 
 def test_without_either_family_there_is_nothing_to_choose():

@@ -121,7 +121,7 @@ def describe(name: str, reading: "Reading") -> list[str]:
     lines += [f"  JPEG    {_jpeg(reading.jpeg)}"]
     lines += [f"  range   {text}" for text in _fits(reading.models)]
     if reading.advice is not None:
-        lines += [f"  advice  {_advice(reading.advice)}"]
+        lines += [f"  advice  nlcunet upscale {name} -s {reading.advice.scale}: {_advice(reading.advice)}"]
         lines += [f"  warning {warning}" for warning in reading.advice.warnings]
     return lines + [f"  note    {note}" for note in reading.notes]
 
@@ -176,5 +176,5 @@ def _fit(fit: "ModelFit") -> str:
 
 
 def _advice(advice: "Advice") -> str:
-    shrink = "" if advice.shrink_to is None else f"shrink to {advice.shrink_to:.0%}, then "
-    return f"{shrink}×{advice.scale} with {advice.model}: {advice.reason}"
+    shrink = "" if advice.shrink_to is None else f"shrunk to {advice.shrink_to:.0%}, then "
+    return f"{shrink}×{advice.scale} with {advice.model}; {advice.reason}"

@@ -19,9 +19,11 @@ CLEAN_FAMILY = DEFAULT_MODEL.partition("-")[2]
 PHOTO_FAMILY = f"{CLEAN_FAMILY}-Photo"
 """Trained on noisy, compressed and sharpened pictures as well."""
 QUIET_SIGMA_PX = 0.7
-"""A picture noisier or more compressed than any of the training is best shrunk until its blur measures this: the noise
-shrinks, the detail still fits. Sharper ones lose more than they gain (docs/inspect.md)."""
-WORTH_SHRINKING = 0.9
+"""A picture far noisier than any of the training is best shrunk until its blur measures this: the noise shrinks, the
+detail still fits (docs/inspect.md)."""
+FAR_NOISE_8BIT = 15.0
+"""Noise that exceeds that of the training by so much is far above it; by less, shrinking costs as much as it gains."""
+WORTH_SHRINKING = 0.85
 LITTLE_NOISE_8BIT, SOME_NOISE_8BIT, MUCH_NOISE_8BIT = 4.0, 12.0, 25.0
 """Up to here noise is called little, some, or much."""
 
@@ -171,7 +173,7 @@ def _shrink_to(traces: Traces, fit: ModelFit) -> float | None:
     targets = []
     if fit.blur == "above":
         targets.append(fit.range.max_sigma_px)
-    if "above" in {fit.noise, fit.jpeg}:
+    if (traces.noise_8bit or 0.0) > fit.range.max_noise_std_8bit + FAR_NOISE_8BIT:
         targets.append(QUIET_SIGMA_PX)
     share = min(targets, default=blur.major_sigma_px) / blur.major_sigma_px
     return max(int(100 * share), 1) / 100 if share < WORTH_SHRINKING else None
