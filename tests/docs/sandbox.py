@@ -113,6 +113,8 @@ def benchmark(box: Sandbox) -> None:
     for number in range(8):
         box.photo(f"results/baby_k{number}.png", 48, 48)
     box.weights("ours.safetensors")
+    (box.folder / "kinds.csv").write_text("file,kind\nlenna.png,photo\n", encoding="utf-8")
+    box.photo("holiday/beach.jpg", 40, 30)
 
 
 def protocols(box: Sandbox) -> None:
