@@ -177,8 +177,8 @@ def _website(_: int, numbers: Numbers) -> Steps:
 
 def _messenger(_: int, numbers: Numbers) -> Steps:
     """Sent on twice."""
-    middle = Resize(size=numbers.uniform(1.1, 1.6), kernel="lanczos3")
-    return middle, _jpeg(numbers, 60, 90), Resize(kernel="lanczos3"), _jpeg(numbers, 40, 80)
+    middle = Resize(size=numbers.uniform(1.1, 1.6), kernel="mitchell")
+    return middle, _jpeg(numbers, 60, 90), Resize(kernel="mitchell"), _jpeg(numbers, 40, 80)
 
 
 def _edited(scale: int, numbers: Numbers) -> Steps:
@@ -224,7 +224,7 @@ CONDITIONS: dict[str, tuple[Condition, ...]] = {
         Condition(name="camera", words="as raw, median, JPEG 80 to 95", draw=_chain(_camera)),
         Condition(name="moved", words="motion, Mitchell, grey noise, JPEG 60 to 90", draw=_chain(_moved)),
         Condition(name="website", words="JPEG 60 to 95, Mitchell, WebP 50 to 90", draw=_chain(_website)),
-        Condition(name="messenger", words="Lanczos, JPEG 60 to 90, Lanczos, JPEG 40 to 80", draw=_chain(_messenger)),
+        Condition(name="messenger", words="Mitchell, JPEG 60 to 90, Mitchell, JPEG 40 to 80", draw=_chain(_messenger)),
         Condition(
             name="edited", words="defocus, noise, Mitchell, median, sharpen, WebP 60 to 95", draw=_chain(_edited)
         ),
