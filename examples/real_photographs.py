@@ -4,6 +4,7 @@ Run: ``python examples/real_photographs.py [--output FILE]``. ``make demo`` does
 """
 
 import argparse
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import nlcunet
 
 HERE = Path(__file__).parent / "photographs"
 SCALE = 4
-DETAIL_PX = 110
+DETAIL_PX = 88
 """Side of a detail, in pixels of the photograph."""
-GAP_PX, CAPTION_PX = 10, 30
+GAP_PX, CAPTION_PX = 8, 44
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,12 @@ class Example:
 
 
 EXAMPLES = (
-    Example(file="grace_hopper.jpg", details=((170, 90), (190, 190))),
-    Example(file="rocket.jpg", details=((270, 130),)),
-    Example(file="coins.png", details=((130, 80),)),
-    Example(file="camera.png", details=((190, 70),)),
-    Example(file="china.jpg", details=((290, 100),)),
-    Example(file="flower.jpg", details=((270, 170),)),
+    Example(file="grace_hopper.jpg", details=((185, 150),)),
+    Example(file="rocket.jpg", details=((280, 140),)),
+    Example(file="coins.png", details=((140, 85),)),
+    Example(file="camera.png", details=((200, 80),)),
+    Example(file="china.jpg", details=((290, 110),)),
+    Example(file="flower.jpg", details=((280, 180),)),
 )
 
 
@@ -47,14 +48,14 @@ def details_of(pixels: np.ndarray, example: Example) -> list[Image.Image]:
 
 
 def upscale_and_draw(examples: tuple[Example, ...], target: Path) -> list[str]:
-    """One row per detail: Lanczos to the left, the default to the right.
+    """Two details in a row, each with Lanczos to the left and the default to the right.
 
     Returns:
         What the program said of each photograph.
     """
     upscaler = nlcunet.load()
     font = ImageFont.load_default(size=15)
-    rows: list[tuple[str, Image.Image, Image.Image]] = []
+    cells: list[tuple[str, Image.Image, Image.Image]] = []
     said = []
     for example in examples:
         picture = nlcunet.read_picture(HERE / example.file)
@@ -66,16 +67,17 @@ def upscale_and_draw(examples: tuple[Example, ...], target: Path) -> list[str]:
         plain = np.asarray(Image.fromarray(samples).resize(size, Image.Resampling.LANCZOS))
         plain = plain.reshape(*plain.shape[:2], -1)
         pairs = zip(details_of(plain, example), details_of(enlarged.pixels, example), strict=True)
-        rows += [(f"{example.file}.  {note}", *pair) for pair in pairs]
+        cells += [(f"{example.file}.  {note}", *pair) for pair in pairs]
     side = SCALE * DETAIL_PX
-    height = len(rows) * (side + CAPTION_PX + GAP_PX)
-    sheet = Image.new("RGB", (2 * side + 3 * GAP_PX, height), "white")
+    width, height = 2 * side + 3 * GAP_PX, side + CAPTION_PX + GAP_PX
+    sheet = Image.new("RGB", (2 * width, -(-len(cells) // 2) * height), "white")
     draw = ImageDraw.Draw(sheet)
-    for number, (caption, plain_detail, our_detail) in enumerate(rows):
-        top = number * (side + CAPTION_PX + GAP_PX)
-        draw.text((GAP_PX, top + 8), caption, fill="black", font=font)
-        sheet.paste(plain_detail, (GAP_PX, top + CAPTION_PX))
-        sheet.paste(our_detail, (2 * GAP_PX + side, top + CAPTION_PX))
+    for number, (caption, plain_detail, our_detail) in enumerate(cells):
+        top, left = number // 2 * height, number % 2 * width
+        lines = textwrap.wrap(caption, 88)
+        draw.multiline_text((left + GAP_PX, top + 2), "\n".join(lines), fill="black", font=font, spacing=2)
+        sheet.paste(plain_detail, (left + GAP_PX, top + CAPTION_PX))
+        sheet.paste(our_detail, (left + 2 * GAP_PX + side, top + CAPTION_PX))
     sheet.save(target)
     return said
 
