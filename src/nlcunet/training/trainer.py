@@ -350,10 +350,18 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
 
 
 def _compiled(forward: nn.Module, device: torch.device) -> Callable[[Tensor], Answer]:
-    """The network compiled; on CUDA as recorded graphs too, because its kernels are shorter than their launches."""
+    """The network compiled; on CUDA as recorded graphs too, because its kernels are shorter than their launches.
+
+    On a CPU the compiler decides graph by graph whether convolutions are to be channels-last, and says no where it sees
+    no convolution, as in the graph of the backward pass, which holds their gradients only. (Then it copies every input
+    of a depth-wise convolution to rows × channels × columns, the order it reads off the weights, and the convolution
+    copies it back.) The networks here are channels-last throughout, so it is told.
+    """
     if not _can_compile(device):
         return forward
-    return torch.compile(forward, mode="reduce-overhead" if device.type == "cuda" else None)
+    if device.type == "cuda":
+        return torch.compile(forward, mode="reduce-overhead")
+    return torch.compile(forward, options={"force_layout_optimization": True} if device.type == "cpu" else None)
 
 
 def _can_compile(device: torch.device) -> bool:
