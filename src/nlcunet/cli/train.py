@@ -58,6 +58,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     import torch
 
     from nlcunet.cli.training_screen import TrainingScreen
+    from nlcunet.runtime import keep_freed_memory
     from nlcunet.training.processes import start_processes
     from nlcunet.training.state import parse_bytes
     from nlcunet.training.stopping import parse_duration
@@ -67,6 +68,8 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if threads is not None:
         torch.set_num_threads(threads)
     processes = start_processes(device)
+    if processes.device.type == "cpu":
+        keep_freed_memory()
     screen = TrainingScreen(checked, is_first=processes.is_first)
     try:
         if dry_run:
