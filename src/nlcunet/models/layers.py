@@ -6,7 +6,6 @@ Shape legend: channels of a feature map; hidden = int(2.66 · channels) of the f
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcunet.models.depthwise import can_split_gradient, convolve_depthwise
 from nlcunet.models.fused_convolution import can_compute_only, convolve
 from nlcunet.tensors import FeatureMap
 
@@ -16,13 +15,9 @@ class Convolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x``."""
-        if not isinstance(self.padding, tuple):
-            return super().forward(x)
-        rows, columns = self.padding
-        if can_compute_only(x):
+        if can_compute_only(x) and isinstance(self.padding, tuple):
+            rows, columns = self.padding
             return convolve(x, self.weight, self.bias, padding=(rows, columns), groups=self.groups)
-        if self.groups == self.in_channels == self.out_channels > 1 and can_split_gradient(x):
-            return convolve_depthwise(x, self.weight, self.bias, (rows, columns))
         return super().forward(x)
 
 
