@@ -89,8 +89,8 @@ def test_whole_network_matches_the_original(implementation):
     use(network, implementation)
     with torch.no_grad():
         difference = (network(torch.from_numpy(GOLDEN["input"])) - torch.from_numpy(GOLDEN["output"])).abs()
-    # A token whose two best buckets are equal to the last digit falls into the other one on some processors (seen on one
-    # of nine, once): what attends with it then differs by up to 0.012, 2e-4 on average; without that by 5e-5 at most.
+    # A token whose two best buckets are equal to the last digit falls into the other one on some processors (seen with
+    # AMX): what attends with it then differs by up to 0.012, 2e-4 on average; without that by 5e-5 at most.
     assert (difference > 1e-3).float().mean() < 0.02
     assert difference.mean() < 5e-4
 
