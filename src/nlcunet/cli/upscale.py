@@ -198,9 +198,7 @@ def upscale(
         quality=quality,
         attention_rounds=attention_rounds,
         engine=engine,
-        on_export=lambda path: typer.echo(
-            f"exporting {path.stem} for {engine}, once; a minute or more passes: {path}", err=True
-        ),
+        on_export=lambda path: typer.echo(f"exporting for {engine}, once; a minute or more passes: {path}", err=True),
     )
     plan = plan_jobs(
         names,
