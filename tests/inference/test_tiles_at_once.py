@@ -20,16 +20,16 @@ def picture():
 def test_the_result_does_not_depend_on_how_many_tiles_are_worked_on(picture):
     results = []
     for at_once in (1, 3):
-        upscaler = load(tile=32, overlap=4, threads=3)
+        upscaler = load("4x-NLCUnet-S", tile=32, overlap=4, threads=3)
         upscaler.engine.tiles_at_once = at_once
         assert upscaler.tiles_at_once == at_once
-        with_one_thread_each = upscaler if at_once > 1 else load(tile=32, overlap=4, threads=1)
+        with_one_thread_each = upscaler if at_once > 1 else load("4x-NLCUnet-S", tile=32, overlap=4, threads=1)
         results.append(with_one_thread_each.upscale(picture))
     assert np.array_equal(*results)
 
 
 def test_tiles_are_worked_on_in_threads_of_their_own(picture, monkeypatch):
-    upscaler = load(tile=32, overlap=4, threads=2)
+    upscaler = load("4x-NLCUnet-S", tile=32, overlap=4, threads=2)
     seen = set()
     kept = upscaler.engine.run
 
@@ -43,7 +43,7 @@ def test_tiles_are_worked_on_in_threads_of_their_own(picture, monkeypatch):
 
 
 def test_a_picture_of_one_tile_has_all_threads(picture, monkeypatch):
-    upscaler = load(tile=256, threads=2)
+    upscaler = load("4x-NLCUnet-S", tile=256, threads=2)
     seen = set()
     kept = upscaler.engine.run
     monkeypatch.setattr(upscaler.engine, "run", lambda *a: seen.add(torch.get_num_threads()) or kept(*a))
@@ -53,7 +53,7 @@ def test_a_picture_of_one_tile_has_all_threads(picture, monkeypatch):
 
 def test_threads_of_the_caller_stay_as_they_were(picture):
     before = torch.get_num_threads()
-    load(tile=32, overlap=4, threads=2).upscale(picture)
+    load("4x-NLCUnet-S", tile=32, overlap=4, threads=2).upscale(picture)
     assert torch.get_num_threads() == before
     later: list[int] = []
     thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -63,7 +63,7 @@ def test_threads_of_the_caller_stay_as_they_were(picture):
 
 
 def test_memory_is_planned_for_every_tile_at_once():
-    upscaler = load(tile=32, overlap=4, threads=2)
+    upscaler = load("4x-NLCUnet-S", tile=32, overlap=4, threads=2)
     work = upscaler.plan(40, 100, SizeRequest())
     one, two = (work.network_bytes(upscaler.header, upscaler.dtype, count) for count in (1, 2))
     assert two == 2 * one

@@ -45,7 +45,7 @@ def test_a_scale_that_has_no_weights_takes_what_there_is():
 @pytest.mark.parametrize("damage", [{"noise": 3.0}, {"quality": 90}, {"sigma": 0.0}, {"noise": 9.0, "quality": 60}])
 def test_damaged_pictures_get_the_weights_for_them_where_there_are_any(damage):
     assert choose(traces(**damage), BOTH, 4).model == "4x-NLCUnet-S-Photo"
-    assert choose(traces(**damage), BOTH, 2).model == "2x-NLCUnet-S"
+    assert choose(traces(**damage), BOTH, 2).model == "4x-NLCUnet-S-Photo"
     assert choose(traces(**damage), CLEAN, None).model == "4x-NLCUnet-S"
 
 

@@ -146,8 +146,8 @@ def test_results_expire(start, make_settings):
 @pytest.mark.parametrize(
     ("order", "told"),
     [
-        ({"model": "nonsense"}, "model must be one of bicubic-x2, bicubic-x4: got 'nonsense'"),
-        ({"model": "../../secret.safetensors"}, "model must be one of"),
+        ({"model": "nonsense"}, "model must be auto or one of bicubic-x2, bicubic-x4: got 'nonsense'"),
+        ({"model": "../../secret.safetensors"}, "model must be auto or one of"),
         ({"scale": "0"}, "scale"),
         ({"scale": "nan"}, "scale"),
         ({"scale": "2", "width": "7"}, "scale"),
@@ -240,7 +240,7 @@ def test_models_are_listed_with_what_their_headers_say(start):
 
 def test_the_scale_chooses_the_weights(start):
     client = start(models=("2x-NLCUnet-S", "4x-NLCUnet-S"))
-    for order, name in (({"scale": "2"}, "2x-NLCUnet-S"), ({}, "2x-NLCUnet-S"), ({"scale": "4"}, "4x-NLCUnet-S")):
+    for order, name in (({"scale": "2"}, "2x-NLCUnet-S"), ({}, "4x-NLCUnet-S"), ({"scale": "4"}, "4x-NLCUnet-S")):
         answer = client.post("/v1/upscale", files=form(picture_bytes(8, 8)), data=order)
         assert answer.headers["nlcunet-model"] == name
 

@@ -99,8 +99,8 @@ class DegradationRecord:
         return self.sigma_x_px if self.kernel == "isotropic" else float((self.sigma_x_px * self.sigma_y_px) ** 0.5)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain values, ready for JSON."""
-        return asdict(self)
+        """The fields as plain values, as they come back from JSON."""
+        return {**asdict(self), "steps": [asdict(step) for step in self.steps]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DegradationRecord":

@@ -109,7 +109,7 @@ class Manifest:
 
 def told_fields(record: DegradationRecord) -> dict[str, Any]:
     """The fields of a record that say something: so that a field added later leaves old checksums as they are."""
-    plain = asdict(DegradationRecord(scale=record.scale))
+    plain = DegradationRecord(scale=record.scale).to_dict()
     told = {name: value for name, value in record.to_dict().items() if name == "scale" or value != plain[name]}
     return {**told, "steps": [_told_step(step) for step in record.steps]} if record.steps else told
 
