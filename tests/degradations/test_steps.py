@@ -71,10 +71,10 @@ def test_records_survive_json(steps, seed):
 def test_a_record_as_it_stands_in_files():
     record = DegradationRecord(scale=2, steps=(Resize(), Jpeg(quality=80, grid_left=3)), seed=5)
     written = record.to_dict()
-    assert written["steps"] == (
+    assert written["steps"] == [
         {"size": 1.0, "kernel": "bicubic", "kind": "resize"},
         {"quality": 80, "chroma": "4:2:0", "grid_top": 0, "grid_left": 3, "kind": "jpeg"},
-    )
+    ]
     short = {"scale": 2, "seed": 5, "steps": [{"kind": "resize"}, {"kind": "jpeg", "quality": 80, "grid_left": 3}]}
     assert DegradationRecord.from_dict(short) == record
 
