@@ -40,7 +40,7 @@ MAX_SIGMA_PX = 2.0
 """Wider blur is measured at half the size."""
 MAX_HALVINGS = 3
 MIN_ROUNDNESS_PX2 = 0.3
-ROUND_RATIO = 1.25
+ROUND_RATIO = 1.15
 """Axes that differ by less are called equal: photographs without blur differ by as much."""
 PRIOR_EDGE_POINTS = 30.0
 """How many edge points it takes to make the blur longer in one direction: without any, it is round."""

@@ -20,7 +20,7 @@ from nlcunet.inspection.windows import Window
 PATCH_PX = 7
 MAX_PATCHES = 20_000
 """About so many of a channel, evenly spread over all windows; of small pictures fewer."""
-MANY_PATCHES = 9_000
+MANY_PATCHES = 7_000
 """As many are looked at however small a picture is, if it has them."""
 PIXELS_PER_PATCH = 75
 """A larger picture has one patch looked at for so many pixels: so the time goes with the size."""

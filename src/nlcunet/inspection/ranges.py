@@ -36,7 +36,7 @@ SHARP_TOLERANCE_PX = 0.3
 """How far the blur may lie below: fine texture looks sharper than it is. Of sharp photographs that were shrunk properly
 1 in 88 is then called too sharp; two thirds of the sharpened ones, and a quarter of those that were shrunk by dropping
 pixels, are noticed (docs/inspect.md)."""
-ELONGATED_PX2 = 0.45
+ELONGATED_PX2 = 0.4
 """Difference of the squared axes from which on round blur cannot be the cause."""
 NOISE_TOLERANCE_8BIT = 0.5
 """How much more noise a picture may have than any of the training."""
