@@ -63,19 +63,6 @@ class TrainingRange:
     min_jpeg_quality: int | None
 
 
-PHOTO_RANGES = {
-    "photo": TrainingRange(
-        min_sigma_px=0.0,
-        max_sigma_px=hypot(1.0, SHRUNK_SIGMA_PX),
-        is_round=False,
-        max_noise_std_8bit=25.0,
-        min_jpeg_quality=30,
-    )
-}
-"""Ranges of degradations that are drawn in several steps, in the units of measured pictures; sharpening is one of
-them, so that no edge is too sharp."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelFit:
     """Whether a picture lies within a model's training range.
@@ -133,8 +120,6 @@ def embedded_headers() -> tuple[WeightsHeader, ...]:
 def training_range(header: WeightsHeader) -> TrainingRange | None:
     """What a model was trained to undo, if its header names a preset for its scale, such as ``isotropic x4``."""
     words = header.degradation.split()
-    if words and words[0] in PHOTO_RANGES:
-        return PHOTO_RANGES[words[0]]
     try:
         return None if not words else preset_range(find_preset(words[0], header.scale))
     except ConfigError:
