@@ -70,7 +70,7 @@ def upscale_and_draw(examples: tuple[Example, ...], target: Path) -> list[str]:
         cells += [(f"{example.file}.  {note}", *pair) for pair in pairs]
     side = SCALE * DETAIL_PX
     width, height = 2 * side + 3 * GAP_PX, side + CAPTION_PX + GAP_PX
-    sheet = Image.new("RGB", (2 * width, -(-len(cells) // 2) * height), "white")
+    sheet = Image.new("RGB", (min(2, len(cells)) * width, -(-len(cells) // 2) * height), "white")
     draw = ImageDraw.Draw(sheet)
     for number, (caption, plain_detail, our_detail) in enumerate(cells):
         top, left = number // 2 * height, number % 2 * width

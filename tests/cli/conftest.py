@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from nlcunet.cli.app import app
 from nlcunet.imaging.files import Metadata, Picture, write_picture
 
+sys.path.insert(0, str(Path(__file__).parent))  # so that the tests of this folder share `tiny_weights`
+
 
 @pytest.fixture
 def save() -> Callable[..., Path]:

@@ -269,6 +269,9 @@ def test_weights_trained_on_another_degradation_name_those_they_started_from(tmp
     assert read_header(second).clean_weights == "2x-Stripes"
     again = train(make_recipe({**damaged, "network.init": str(second)}), tmp_path / "third", processes=processes)
     assert read_header(again).clean_weights == "2x-Stripes"
+    elliptic = {"network.init": str(first), "data.degradation": "anisotropic", "name": "2x-Stripes-Anisotropic"}
+    blur_alone = train(make_recipe(elliptic), tmp_path / "fourth", processes=processes)
+    assert read_header(blur_alone).clean_weights == ""
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

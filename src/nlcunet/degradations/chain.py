@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from nlcunet.degradations.batched_jpeg import compress_steps, quantisation_tables
 from nlcunet.degradations.batched_noise import noise_keys, normal_noise
+from nlcunet.degradations.filters import bilateral, median, mosaic, per_picture
 from nlcunet.degradations.kernels import isotropic_gaussian
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.degradations.resampling import resample
@@ -31,7 +32,6 @@ from nlcunet.degradations.steps import (
     WebP,
     blur_kernel,
 )
-from nlcunet.errors import ConfigError
 from nlcunet.imaging.colour import rgb_to_luma
 from nlcunet.imaging.correlation import correlate_separable, fast_length
 from nlcunet.imaging.webp import webp_round_trip
@@ -118,11 +118,11 @@ def apply_step(images: Images, steps: Sequence[Step], seeds: Sequence[str], heig
         case Noise():
             return _add_noise(images, [step for step in steps if isinstance(step, Noise)], seeds)
         case Mosaic():
-            return _mosaic(images)
+            return mosaic(images)
         case Denoise(filter="median", radius_px=radius):
-            return _median(images, radius)
+            return median(images, radius)
         case Denoise(radius_px=radius):
-            return _bilateral(images, radius, [step.strength_8bit for step in steps if isinstance(step, Denoise)])
+            return bilateral(images, radius, [step.strength_8bit for step in steps if isinstance(step, Denoise)])
         case Sharpen():
             return _sharpen(images, [step for step in steps if isinstance(step, Sharpen)])
         case Jpeg():
@@ -176,14 +176,6 @@ def _correlate_by_fourier(image: Float[Tensor, "1 3 height width"], kernel: Floa
     return correlated[..., :height, :width]
 
 
-def _per_picture(images: Images, values: Sequence[float]) -> Float[Tensor, "batch 1 1 1"]:
-    """One number for each picture, where the pictures are."""
-    numbers = torch.tensor(values, dtype=images.dtype)
-    if images.device.type == "cuda":
-        numbers = numbers.pin_memory()
-    return numbers.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
-
-
 def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> Images:
     """Pictures with noise, not clamped."""
     keys = noise_keys(seeds).to(images.device)
@@ -193,7 +185,7 @@ def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> 
         taps = torch.stack([_correlation_taps(step.correlation_px, reach) for step in steps]).to(images)
         strength = taps.square().sum(1).view(-1, 1, 1, 1)  # what is left of independent noise of strength 1
         noise = _correlate_round(noise, taps) / strength
-    strength = _per_picture(images, [step.std_8bit / 255 for step in steps])
+    strength = per_picture(images, [step.std_8bit / 255 for step in steps])
     if steps[0].grows_with_brightness:
         light = images.clamp(0, 1)
         light = rgb_to_luma(light) if steps[0].is_grey else light
@@ -212,69 +204,12 @@ def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
     return F.one_hot(torch.tensor(reach), size).double()
 
 
-def _mosaic(images: Images) -> Images:
-    """Every second pixel is green, every fourth red and blue; the rest is the mean of the nearest known ones.
-
-    Raises:
-        ConfigError: If a side is a single pixel.
-    """
-    if min(images.shape[2:]) < 2:
-        height, width = images.shape[2:]
-        raise ConfigError(f"a mosaic must have at least 2 pixels on both sides: got {height} × {width}")
-    rows, columns = (torch.arange(side, device=images.device) % 2 for side in images.shape[2:])
-    red = (rows[:, None] == 0) & (columns == 0)
-    blue = (rows[:, None] == 1) & (columns == 1)
-    known = torch.stack([red, ~(red | blue), blue]).to(images.dtype)
-    weights = images.new_tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]).expand(3, 1, 3, 3)
-
-    def spread(planes: Tensor) -> Tensor:
-        return F.conv2d(F.pad(planes, (1, 1, 1, 1), mode="reflect"), weights, groups=3)
-
-    with torch.autocast(images.device.type, enabled=False):
-        filled = spread(images * known) / spread(known.expand(1, -1, -1, -1))
-    return torch.where(known > 0, images, filled)
-
-
-def _neighbours(images: Images, radius: int) -> list[tuple[int, int, Tensor]]:
-    """Every shift up to the radius on both axes and the pictures so shifted, borders reflected.
-
-    The radius is cut to what the pictures' reflected borders can give.
-    """
-    height, width = images.shape[2:]
-    radius = min(radius, height - 1, width - 1)
-    padded = F.pad(images, (radius,) * 4, mode="reflect")
-    shifts = range(-radius, radius + 1)
-    return [
-        (down, right, padded[..., radius + down : radius + down + height, radius + right : radius + right + width])
-        for down in shifts
-        for right in shifts
-    ]
-
-
-def _median(images: Images, radius: int) -> Images:
-    """The median of a square window, each channel for itself."""
-    return torch.stack([shifted for _, _, shifted in _neighbours(images, radius)]).median(dim=0).values
-
-
-def _bilateral(images: Images, radius: int, strengths_8bit: Sequence[float]) -> Images:
-    """Means of a square window, in which near and similar pixels weigh more (Tomasi and Manduchi, ICCV 1998)."""
-    fall = 1.0 / (2.0 * _per_picture(images, [strength / 255 for strength in strengths_8bit]).square())
-    nearness = 1.0 / (2.0 * (radius / 1.5) ** 2)
-    total, weights = torch.zeros_like(images), torch.zeros_like(images[:, :1])
-    for down, right, shifted in _neighbours(images, radius):
-        apart = (shifted - images).square().mean(dim=1, keepdim=True)
-        weight = torch.exp(-apart * fall - (down * down + right * right) * nearness)
-        total.addcmul_(shifted, weight)
-        weights += weight
-    return total / weights
-
-
 def _sharpen(images: Images, steps: Sequence[Sharpen]) -> Images:
     """Unsharp mask."""
     size = 2 * min(6, images.shape[2] - 1, images.shape[3] - 1) + 1
     taps = torch.stack([isotropic_gaussian(size, step.radius_px).sum(-1) for step in steps]).to(images)
     difference = images - _correlate_round(images, taps)
-    return (images + _per_picture(images, [step.amount for step in steps]) * difference).clamp(0, 1)
+    return (images + per_picture(images, [step.amount for step in steps]) * difference).clamp(0, 1)
 
 
 def _compress(images: Images, steps: Sequence[Jpeg]) -> Images:

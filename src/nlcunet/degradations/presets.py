@@ -128,6 +128,11 @@ def find_preset(name: str, scale: int) -> Preset:
     return PRESETS[name][scale]
 
 
+def knows_damage(preset: Preset) -> bool:
+    """Whether what is trained on it learns noise or compression, too, and not blur alone."""
+    return isinstance(preset, PhotoPreset) or preset.noise_probability > 0 or preset.jpeg_probability > 0
+
+
 def draw_record(preset: Preset, generator: torch.Generator) -> DegradationRecord:
     """One degradation drawn from a preset. Always takes the same count of random numbers.
 
@@ -190,7 +195,7 @@ def fixed_records(preset: Preset) -> tuple[DegradationRecord, ...]:
     Raises:
         ConfigError: If the preset draws at random.
     """
-    if isinstance(preset, PhotoPreset) or preset.noise_probability > 0 or preset.jpeg_probability > 0:
+    if isinstance(preset, PhotoPreset) or knows_damage(preset):
         raise ConfigError("a fixed degradation must have no random noise or JPEG: draw from the preset instead")
     if preset.kernels is None:
         return (DegradationRecord(scale=preset.scale),)

@@ -15,7 +15,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,10 +26,7 @@ from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.metrics.lattice import phase_deviation
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
-from nlcunet.models.growing import can_grow, grown_state
-from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
-from nlcunet.models.registry import Network, NetworkConfig, network_from_config
-from nlcunet.models.weights import WeightsHeader, load_model
+from nlcunet.models.registry import Network, network_from_config
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
 from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
 from nlcunet.training.losses import PIXEL_LOSSES
@@ -37,6 +34,7 @@ from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import GanRecipe, OptimRecipe, Recipe
 from nlcunet.training.schedule import learning_rate
+from nlcunet.training.starting import clean_weights_of, load_initial_weights
 from nlcunet.training.state import Progress, progress_to_dict, random_states, restore_random_states
 
 
@@ -223,10 +221,9 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         network = network_from_config(config)
     fidelity, clean, progress = recipe.name, "", Progress()
     if recipe.network.init is not None and not is_resumed:
-        header = _load_initial_weights(network, recipe.network.init)
+        header = load_initial_weights(network, recipe.network.init)
         fidelity = recipe.name if recipe.optim.steps else header.name
-        is_other = header.degradation.partition(" ")[0] != recipe.data.degradation
-        clean = header.name if is_other and header.scale == recipe.scale else header.clean_weights
+        clean = clean_weights_of(header, recipe)
         progress.earlier_steps, progress.earlier_patches = header.steps, header.patches
         progress.earlier_seconds = 3600.0 * header.hours
     network = network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -247,43 +244,6 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     if recipe.optim.steps == 0:
         start_gan(trainer)
     return trainer
-
-
-def _load_initial_weights(network: Network, name: str) -> WeightsHeader:
-    """Fill a network with weights.
-
-    Of another scale, it gets those parameters that have the same shape; of a network with fewer blocks, the added ones
-    begin as the identity.
-
-    Raises:
-        ConfigError: the weights are of another network.
-    """
-    loaded, config = load_model(name), network.config
-    given = getattr(loaded.network, "config", None)
-    if type(given) is not type(config) or not _can_begin_with(given, config):
-        raise ConfigError(
-            f"network.init must be of the recipe's network {config}, or of one with fewer blocks: got "
-            f"{loaded.header.config}"
-        )
-    tensors = loaded.network.state_dict()
-    if isinstance(network, NLCUnet) and isinstance(given, NLCUnetConfig):
-        tensors = grown_state(network, given, tensors)
-    if given.scale != config.scale:
-        own, trained = network.state_dict(), {name for name, _ in network.named_parameters()}
-        tensors = {
-            name: tensors[name] if name in trained and tensors[name].shape == value.shape else value
-            for name, value in own.items()
-        }
-    network.load_state_dict(tensors)
-    return loaded.header
-
-
-def _can_begin_with(given: NetworkConfig, wanted: NetworkConfig) -> bool:
-    """Whether weights of one network can fill another of the same kind."""
-    same: dict[str, Any] = {"scale": wanted.scale}
-    if isinstance(given, NLCUnetConfig) and isinstance(wanted, NLCUnetConfig) and can_grow(given, wanted):
-        same["depths"] = wanted.depths
-    return replace(given, **same) == wanted
 
 
 def start_gan(trainer: Trainer) -> None:
