@@ -40,7 +40,8 @@ def is_clean(steps):
 
 
 DRAWN = {scale: draw_many(PhotoPreset(scale=scale)) for scale in (2, 4)}
-WILD = draw_many(PhotoPreset(scale=4, clean_share=0.0))
+WILD = draw_many(PhotoPreset(scale=4, clean_share=0.0, once_share=0.0))
+ONCE = draw_many(PhotoPreset(scale=4, clean_share=0.0, once_share=1.0))
 
 
 def every(kind, chains=WILD):
@@ -59,7 +60,7 @@ def detours(chains):
 @pytest.mark.parametrize("scale", [2, 4])
 def test_a_quarter_is_clean_as_in_setting_1(scale):
     # A few others have nothing but a blur and a bicubic reduction, too.
-    few = 0.75 * 0.8 * 0.6 * 0.3 * 0.35 * 0.5 * 0.7 * 0.35
+    few = 0.75 * 0.55 * 0.8 * 0.6 * 0.3 * 0.35 * 0.5 * 0.7 * 0.35
     assert_share(is_clean, DRAWN[scale], 0.25 + few)
     clean = draw_many(PhotoPreset(scale=scale, clean_share=1.0), 1000)
     assert all(map(is_clean, clean))
@@ -73,6 +74,7 @@ def test_shares_of_0_leave_nothing_but_the_reduction():
     bare = PhotoPreset(
         scale=4,
         clean_share=0.0,
+        once_share=0.0,
         blur_share=0.0,
         detour_share=0.0,
         noise_share=0.0,
@@ -96,7 +98,7 @@ def test_blur_before_the_reduction():
 
 
 def test_sigmas_fall_with_the_scale():
-    for steps, small in zip(WILD, draw_many(PhotoPreset(scale=2, clean_share=0.0)), strict=True):
+    for steps, small in zip(WILD, draw_many(PhotoPreset(scale=2, clean_share=0.0, once_share=0.0)), strict=True):
         for blur, half in zip(before_the_reduction(steps), before_the_reduction(small), strict=True):
             assert half.sigma_x_px == pytest.approx(blur.sigma_x_px / 2)
 
@@ -128,7 +130,7 @@ def test_noise():
 
 def test_jpegs():
     for which, expected in (("first", 0.65), ("last", 0.5)):
-        others = draw_many(PhotoPreset(scale=4, clean_share=0.0, **{f"{which}_jpeg_share": 0.0}))
+        others = draw_many(PhotoPreset(scale=4, clean_share=0.0, once_share=0.0, **{f"{which}_jpeg_share": 0.0}))
         assert_share(lambda steps: bool(every(Jpeg, [steps])), others, expected)
     counts = [len(every(Jpeg, [steps])) for steps in WILD]
     assert sum(counts) / COUNT == pytest.approx(0.5 + 0.65, abs=0.05)
@@ -139,6 +141,34 @@ def test_jpegs():
     for axis in ("grid_top", "grid_left"):
         for place in range(16):
             assert_share(lambda step, axis=axis, place=place: getattr(step, axis) == place, jpegs, 1 / 16)
+
+
+def after_the_reduction(steps):
+    return tuple(step.kind for step in steps[len(before_the_reduction(steps)) + 1 :])
+
+
+def test_damaged_once():
+    assert_share(lambda steps: len(before_the_reduction(steps)) == 1, ONCE, 0.8)
+    assert {len(every(Resize, [steps])) for steps in ONCE} == {1}
+    camera = ("noise", "denoise", "sharpen", "jpeg")
+    for kinds, expected in ((("noise",), 0.35), (("jpeg",), 0.45), (camera, 0.2)):
+        assert_share(lambda steps, kinds=kinds: after_the_reduction(steps) == kinds, ONCE, expected)
+    for kinds, least in ((("jpeg",), 30), (camera, 75)):
+        jpegs = every(Jpeg, [steps for steps in ONCE if after_the_reduction(steps) == kinds])
+        assert {step.quality for step in jpegs} == set(range(least, 99))
+    damaged = [steps for steps in DRAWN[4] if not is_clean(steps)]
+    one_kind = [steps for steps in damaged if after_the_reduction(steps) in {("noise",), ("jpeg",), camera}]
+    # A few of those that may be damaged more than once happen to be damaged like that, too.
+    few = 0.55 * 0.6 * (0.35 * 0.7 * (0.5 * 0.35 + 0.5 * 0.65) + 0.65 * 0.7 * 0.7 * 0.5 * 0.35)
+    assert_share(lambda steps: steps in one_kind, damaged, 0.45 + few)
+
+
+def test_a_sample_damaged_once_by_hand():
+    uniform = [0.9, 0.1, 0.9]  # not clean, damaged once, no blur
+    uniform += [0.4, 0.4]  # reduced by lanczos3, damaged by JPEG
+    uniform += [0.9, 0.5, 0.5, 0.25]  # 4:2:0, quality 64, beginning at 8, 4
+    steps = draw_steps(PhotoPreset(scale=4), uniform)
+    assert steps == (Resize(kernel="lanczos3"), Jpeg(quality=64, grid_top=8, grid_left=4))
 
 
 def test_denoising_and_sharpening():
@@ -152,7 +182,9 @@ def test_denoising_and_sharpening():
 
 
 def test_shares_are_those_told():
-    preset = PhotoPreset(scale=4, clean_share=0.6, last_jpeg_share=0.1, first_jpeg_share=0.0, min_jpeg_quality=90)
+    preset = PhotoPreset(
+        scale=4, clean_share=0.6, once_share=0.0, last_jpeg_share=0.1, first_jpeg_share=0.0, min_jpeg_quality=90
+    )
     drawn = draw_many(preset)
     assert_share(lambda steps: bool(every(Jpeg, [steps])), drawn, 0.4 * 0.1)
     assert min(step.quality for step in every(Jpeg, drawn)) == 90
@@ -182,7 +214,7 @@ def test_what_is_drawn_depends_on_the_numbers_alone():
 
 
 def test_a_sample_by_hand():
-    uniform = [0.9, 0.9, 0.9]  # not clean, no blur, no JPEG before the last steps
+    uniform = [0.9, 0.9, 0.9, 0.9]  # not clean, damaged more than once, no blur, no JPEG before the last steps
     uniform += [0.1, 0.7, 0.6, 0.9, 0.1, 0.0]  # a detour: size 2, by area, no noise, a blur of the least sigma
     uniform += [0.4, 0.9, 0.9]  # to its size by lanczos3, no noise, no sharpening
     uniform += [0.1, 0.9, 0.5, 0.5, 0.25]  # JPEG: 4:2:0, quality 64, beginning at 8, 4

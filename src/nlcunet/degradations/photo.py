@@ -1,16 +1,17 @@
 """The degradation ``photo``: what photographs have been through before somebody enlarges them.
 
 A part of the samples is clean: blurred by a round Gaussian and reduced bicubically, nothing else, so that a network
-trained on it keeps what it can do with such pictures. The others go through one or two rounds of blur and reduction by
-what programs really use, noise, JPEG, denoising and sharpening. Shares and ranges are from measurements on pictures as
+trained on it keeps what it can do with such pictures. Another part is damaged once: by noise, by JPEG, or by a camera
+that denoises, sharpens and compresses. The rest goes through one or two rounds of blur and reduction by what programs
+really use, noise, JPEG, denoising and sharpening. Shares and ranges are from measurements on pictures as
 they circulate (docs/photo.md); the order of steps is that of "Real-ESRGAN" (Wang et al., ICCVW 2021,
 https://arxiv.org/abs/2107.10833) with milder damage, because fidelity comes first here.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypeVar
 
 from nlcunet.degradations.steps import (
     GRID_PX,
@@ -39,8 +40,10 @@ class PhotoPreset:
     """Factor by which both sides shrink."""
     clean_share: float = 0.25
     """Samples with nothing but round blur (sigma 0.2 to ``scale`` px, as in setting 1) and bicubic reduction."""
+    once_share: float = 0.45
+    """Of the others: samples with one kind of damage, drawn from `DAMAGES`."""
     blur_share: float = 0.8
-    """Of the others: samples that are blurred before the reduction."""
+    """Of those that are not clean: samples that are blurred before the reduction."""
     max_round_sigma_px: float = 3.0
     """Largest sigma of round blur, at ×4."""
     max_elliptic_sigma_px: float = 4.0
@@ -48,7 +51,8 @@ class PhotoPreset:
     ringing_share: float = 0.1
     """Blurs that are a hard low-pass filter instead."""
     detour_share: float = 0.4
-    """Samples that are reduced to ``detour_sizes`` first, and to their size later."""
+    """Of those damaged more than once, as all shares below: samples that are reduced to ``detour_sizes`` first, and to
+    their size later."""
     detour_sizes: tuple[float, ...] = (1.5, 2.0)
     """Sizes in between, as multiples of the size at the end; only those below the scale are used."""
     noise_share: float = 0.65
@@ -71,6 +75,8 @@ class PhotoPreset:
     """Samples that are compressed at the end."""
     min_jpeg_quality: int = 30
     """Lowest quality."""
+    min_camera_quality: int = 75
+    """Lowest quality of a camera that denoises and sharpens, where that is the one damage."""
     max_jpeg_quality: int = 98
     """Highest quality."""
     full_chroma_share: float = 0.3
@@ -86,6 +92,11 @@ RESIZE_KERNELS: tuple[tuple[ResizeKernel, float], ...] = (
     ("nearest", 0.04),
 )
 """How often pictures are reduced by which kernel."""
+
+Damage: TypeAlias = Literal["noise", "jpeg", "camera"]
+
+DAMAGES: tuple[tuple[Damage, float], ...] = (("noise", 0.35), ("jpeg", 0.45), ("camera", 0.2))
+"""How often pictures that are damaged once are damaged by what."""
 
 
 @dataclass
@@ -128,8 +139,11 @@ def draw_steps(preset: PhotoPreset, uniform: Sequence[float]) -> tuple[Step, ...
         sigma = numbers.uniform(0.2, float(preset.scale))
         return Blur(kernel="isotropic", size_px=21, sigma_x_px=sigma, sigma_y_px=sigma), Resize()
     steps: list[Step] = []
+    is_damaged_once = numbers.happens(preset.once_share)
     if numbers.happens(preset.blur_share):
         steps.append(_draw_blur(preset, numbers))
+    if is_damaged_once:
+        return *steps, Resize(kernel=numbers.one_of(RESIZE_KERNELS)), *_draw_damage(preset, numbers)
     sizes = [size for size in preset.detour_sizes if size < preset.scale]
     has_first_jpeg = numbers.happens(preset.first_jpeg_share)
     if sizes and numbers.happens(preset.detour_share):
@@ -149,13 +163,35 @@ def draw_steps(preset: PhotoPreset, uniform: Sequence[float]) -> tuple[Step, ...
     if has_first_jpeg:
         steps.append(_draw_jpeg(preset, numbers))
     if any(isinstance(step, Noise) for step in steps) and numbers.happens(preset.denoise_share):
-        strength = numbers.uniform(4.0, 24.0)
-        steps.append(Denoise(filter="bilateral", radius_px=numbers.whole(1, 2), strength_8bit=strength))
+        steps.append(_draw_denoising(numbers))
     if numbers.happens(preset.sharpen_share):
-        steps.append(Sharpen(radius_px=numbers.uniform(0.5, 1.5), amount=numbers.uniform(0.2, 1.2)))
+        steps.append(_draw_sharpening(numbers))
     if numbers.happens(preset.last_jpeg_share):
         steps.append(_draw_jpeg(preset, numbers))
     return tuple(steps)
+
+
+def _draw_damage(preset: PhotoPreset, numbers: Numbers) -> tuple[Step, ...]:
+    """The one damage of a picture."""
+    match numbers.one_of(DAMAGES):
+        case "noise":
+            return (_draw_noise(preset, numbers),)
+        case "jpeg":
+            return (_draw_jpeg(preset, numbers),)
+        case "camera":
+            compression = _draw_jpeg(replace(preset, min_jpeg_quality=preset.min_camera_quality), numbers)
+            return _draw_noise(preset, numbers), _draw_denoising(numbers), _draw_sharpening(numbers), compression
+
+
+def _draw_denoising(numbers: Numbers) -> Denoise:
+    """What a camera does against noise."""
+    strength = numbers.uniform(4.0, 24.0)
+    return Denoise(filter="bilateral", radius_px=numbers.whole(1, 2), strength_8bit=strength)
+
+
+def _draw_sharpening(numbers: Numbers) -> Sharpen:
+    """An unsharp mask."""
+    return Sharpen(radius_px=numbers.uniform(0.5, 1.5), amount=numbers.uniform(0.2, 1.2))
 
 
 def _draw_blur(preset: PhotoPreset, numbers: Numbers) -> Blur:
