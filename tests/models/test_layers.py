@@ -19,5 +19,6 @@ def test_the_weights_of_a_layer_norm_learn_as_well_in_half_precision(channels: i
         normed.backward(slope.to(dtype))
         gradients.append((norm.weight.grad, norm.bias.grad))
     for exact, narrow in zip(*gradients, strict=True):
-        assert exact is not None and narrow is not None
+        assert exact is not None
+        assert narrow is not None
         assert (narrow - exact).norm() < 0.01 * exact.norm()
