@@ -2,15 +2,21 @@
 
 import gc
 import signal
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import jaxtyping
 from jaxtyping import install_import_hook
 
 install_import_hook("nlcunet", "beartype.beartype")  # before anything imports nlcunet
 
+sys.path.insert(0, str(Path(__file__).parent / "shared"))  # what tests of several folders use
+
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from misbehaving_web import Web  # noqa: E402
 
 # Shells let jobs in the background ignore Ctrl-C, and programs that the tests start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,3 +88,22 @@ def draw_once(drawn, monkeypatch):
     import onnx
 
     monkeypatch.setattr("nlcunet.export.exporting.make_onnx", lambda _model, _precision: onnx.load_from_string(drawn))
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """The server; proxies of the machine that runs the tests are forgotten."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server = Web()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def patience():
+    """Few attempts with short waits, so that tests are quick; a server on a busy machine may take its time."""
+    from nlcunet.files.download import Patience
+
+    return Patience(silence_s=30.0, slow_s=30.0, slow_bytes=100, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nlcunet.data.fetching.catalogue import SETS, Archive, Pick, PictureSet
-from nlcunet.data.fetching.download import Wanted
+from nlcunet.files.download import Wanted
 
 Run = Callable[..., Any]
 

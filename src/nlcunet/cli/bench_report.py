@@ -30,7 +30,7 @@ def report(
     from nlcunet.evaluation.report.inputs import read_inputs
     from nlcunet.evaluation.report.options import Options
     from nlcunet.evaluation.report.page import make_page
-    from nlcunet.imaging.atomic import write_file_atomically
+    from nlcunet.files.atomic import write_file_atomically
     from nlcunet.runtime import thread_limit
 
     if output.suffix.lower() not in {".html", ".htm"}:

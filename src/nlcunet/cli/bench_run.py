@@ -66,9 +66,9 @@ def run(
     from nlcunet.cli.bench_options import read_names
     from nlcunet.cli.bench_table import print_tables
     from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
-    from nlcunet.evaluation.cache import default_cache_folder
     from nlcunet.evaluation.cost import with_cost
     from nlcunet.evaluation.machine import describe_machine
+    from nlcunet.files.cache import cache_folder
     from nlcunet.runtime import choose_device, thread_limit
 
     notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -80,7 +80,7 @@ def run(
         measures=chosen_measures,
         measures_identity=identity,
         device=chosen_device,
-        cache=None if no_cache else cache or default_cache_folder(),
+        cache=None if no_cache else cache or cache_folder("bench"),
         outputs=keep_outputs,
         kernels=save_kernels,
     )
@@ -117,8 +117,8 @@ def load_measures(
         WeightsError: If a measure lacks weights.
     """
     from nlcunet.errors import ConfigError
-    from nlcunet.evaluation.manifests import file_sha256
     from nlcunet.evaluation.measures import MeasureOptions, find_measures
+    from nlcunet.files.checksums import hash_file
 
     known = [name for name in MeasureOptions.__dataclass_fields__ if name.endswith("_weights")]
     paths = {}
@@ -127,7 +127,7 @@ def load_measures(
         if name not in known or not file:
             raise ConfigError(f"weights of measures must be NAME=FILE with one of {', '.join(known)}: got {entry!r}")
         paths[name] = Path(file)
-    identity = "".join(f" {name}={file_sha256(path)}" for name, path in sorted(paths.items()))
+    identity = "".join(f" {name}={hash_file(path)}" for name, path in sorted(paths.items()))
     options = MeasureOptions(
         device=device,
         effnet_lite0_weights=paths.get("effnet_lite0_weights"),

@@ -60,7 +60,7 @@ def doctor(
     from nlcunet.data.checking.remedies import check_target, move_bad_files, write_good_manifest
     from nlcunet.data.checking.report import make_html, make_json, make_markdown, make_sentence
     from nlcunet.errors import ConfigError
-    from nlcunet.imaging.atomic import write_file_atomically
+    from nlcunet.files.atomic import write_file_atomically
     from nlcunet.runtime import thread_limit
 
     if report is not None and report.suffix.lower() not in {".html", ".md"}:

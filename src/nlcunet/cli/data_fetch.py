@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from nlcunet.data.fetching.catalogue import PictureSet
     from nlcunet.data.fetching.checking import Checked
-    from nlcunet.data.fetching.download import Listener
     from nlcunet.data.fetching.sets import Fetched
+    from nlcunet.files.download import Listener
 
 
 def fetch(
@@ -65,7 +65,7 @@ def _fetch(found: "PictureSet", folder: Path, *, keep_archives: bool) -> "Fetche
 
 def make_listener(screen: "Console", bars: "Progress") -> "Listener":
     """Sentences go to the screen, and each file has a bar."""
-    from nlcunet.data.fetching.download import Listener
+    from nlcunet.files.download import Listener
 
     tasks: dict[str, Any] = {}
 

@@ -55,6 +55,7 @@ def serve(
     the grace time or goes back to the queue, and the queue is there again at the next start.
     """
     from nlcunet.errors import ConfigError
+    from nlcunet.files.cache import cache_folder
 
     if add_key is not None:
         from nlcunet.server.keys import add_key as add
@@ -75,7 +76,7 @@ def serve(
         ) from error
 
     settings = ServerSettings(
-        folder=(folder or Path.home() / ".cache" / "nlcunet" / "serve").expanduser().resolve(),
+        folder=(folder or cache_folder("serve")).expanduser().resolve(),
         models=tuple(model or ()),
         device=device,
         precision=precision,

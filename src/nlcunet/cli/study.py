@@ -163,7 +163,7 @@ def analyse(
     from nlcunet.experiments.study.journal import read_lines
     from nlcunet.experiments.study.plot import write_plot
     from nlcunet.experiments.study.report import make_json, make_markdown
-    from nlcunet.imaging.atomic import write_file_atomically
+    from nlcunet.files.atomic import write_file_atomically
 
     one = read_study(folder)
     joined = len(read_lines(folder / PARTICIPANTS, Participant))

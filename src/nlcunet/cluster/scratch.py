@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # not on Windows, where what a killed process leaves is left
-    fcntl = None  # type: ignore[assignment]
+from nlcunet.files.locks import try_lock
 
 PREFIX = "nlcunet-scratch-"
 LOCK = "lock"
@@ -22,22 +19,23 @@ YOUNGEST_SECONDS = 60.0
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder that is taken away afterwards; Ray kills its workers, so later ones look for what was left."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / LOCK).open("wb") as lock:
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(name)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        lock = try_lock(Path(name) / LOCK)
+        try:
+            yield Path(name)
+        finally:
+            if lock is not None:
+                lock.release()
 
 
 def sweep() -> None:
     """Take away folders of processes that are no more; those of others, in other containers too, are locked."""
-    if fcntl is None:
-        return
     for lock_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
         try:
             if time.time() - lock_file.stat().st_mtime < YOUNGEST_SECONDS:
                 continue
-            with lock_file.open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (lock := try_lock(lock_file)) is not None:
                 shutil.rmtree(lock_file.parent, ignore_errors=True)
+                lock.release()
         except OSError:
             continue  # it is in use, or gone, or somebody else's

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nlcunet.cluster.places import is_url, open_store, protocol_of
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 PAUSES_SECONDS = (1.0, 3.0, 9.0)
 """Between one try and the next; clients of the stores try again by themselves as well."""

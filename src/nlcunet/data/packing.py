@@ -8,7 +8,6 @@ Why tar files of lossless WebP: docs/data.md has the measurements.
 """
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -46,7 +45,8 @@ from nlcunet.data.tiling import (
     place_tiles,
 )
 from nlcunet.errors import ConfigError, DataError, ImageError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_bytes, hash_file
 from nlcunet.imaging.files import Picture, encode_picture
 
 Encoding: TypeAlias = Literal["webp", "png", "avif", "keep"]
@@ -288,7 +288,7 @@ class _Encoder:
             detail_db=tile.detail_db,
             split=source.split,
             encoding=self.settings.encoding,
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=hash_bytes(data),
             **source.about,
         )
 
@@ -327,7 +327,7 @@ def _measure(
     def measure(source: Source) -> tuple[list[Tile], str] | str:
         try:
             pixels = read_photograph(source.path, None).numpy()
-            digest = hashlib.sha256(source.path.read_bytes()).hexdigest()
+            digest = hash_file(source.path)
         except ImageError as error:
             return _reason(source, error)
         side = settings.tile_px
@@ -372,7 +372,7 @@ def _write_shards(
             shard = output / f"{split}-{number:04d}{SHARD_SUFFIX}"
             data = shard_bytes(content)
             _write_if_changed(shard, data)
-            digest = hashlib.sha256(data).hexdigest()
+            digest = hash_bytes(data)
             shards.append(ShardEntry(file=shard.name, split=split, tiles=len(content), bytes=len(data), sha256=digest))
             rows += [(f"{shard.name}/{tile.key}{tile.suffix}", tile.record) for tile in content]
     return rows, shards

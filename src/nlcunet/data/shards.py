@@ -8,7 +8,6 @@ A tile is named by a path through the tar file, ``FOLDER/train-0000.tar/KEY.webp
 position in the file and checks its SHA-256; the list of members is read once per shard and kept.
 """
 
-import hashlib
 import json
 import tarfile
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import hash_bytes
 from nlcunet.imaging.formats import FORMATS
 
 PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
@@ -169,7 +169,7 @@ def read_member(shard: Path, member: Member) -> bytes:
             data = file.read(member.size)
     except OSError as error:
         raise DataError(f"the shard {shard} must be a file that can be read: {error.strerror}") from error
-    found = hashlib.sha256(data).hexdigest()
+    found = hash_bytes(data)
     if member.record is not None and found != member.record.sha256:
         raise DataError(
             f"the tile {member.name} in the shard {shard} must have the SHA-256 {member.record.sha256}: "

@@ -4,7 +4,6 @@ One file for each system and set: records of pairs, added as they are measured. 
 that a result depends on; whatever changes, another file is used, and nothing old is ever mixed in.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -17,17 +16,12 @@ from nlcunet.errors import DataError
 from nlcunet.evaluation.machine import processor_name
 from nlcunet.evaluation.records import PairRecord, SystemFacts, parse_line, to_plain
 from nlcunet.evaluation.sets import BenchmarkSet
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_values
 from nlcunet.version import __version__
 
 MEASURING_VERSION = 1
 """Rises whenever measuring changes in a way that protocols and checksums do not tell."""
-
-
-def default_cache_folder() -> Path:
-    """Where results are kept: below ``XDG_CACHE_HOME``, or ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "nlcunet" / "bench"
 
 
 def cache_key(identity: str, facts: SystemFacts, measured: BenchmarkSet, device: torch.device) -> str:
@@ -45,7 +39,7 @@ def cache_key(identity: str, facts: SystemFacts, measured: BenchmarkSet, device:
         "set": measured.content_sha256,
         "protocol": asdict(measured.protocol),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hash_values(parts)
 
 
 def cost_key(identity: str, size_px: int, device: torch.device) -> str:
@@ -59,7 +53,7 @@ def cost_key(identity: str, size_px: int, device: torch.device) -> str:
         "processor": processor_name(device),
         "threads": torch.get_num_threads(),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hash_values(parts)
 
 
 class ResultCache:

@@ -16,12 +16,12 @@ from nlcunet.evaluation.manifests import (
     Manifest,
     OriginalEntry,
     PairEntry,
-    file_sha256,
     pixels_sha256,
 )
 from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.protocols import Protocol
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.files import read_picture
 
 
@@ -51,7 +51,7 @@ def make_div2krk(
             f"of gt and lr_x{protocol.scale}; unpack DIV2KRK again"
         )
     plan = make_plan(name, protocol, truths.values())
-    plan["inputs"] = {truths[number].name: file_sha256(path) for number, path in inputs.items()}
+    plan["inputs"] = {truths[number].name: hash_file(path) for number, path in inputs.items()}
     if finished := open_target(target, plan):
         return finished
     originals, pairs = [], []
@@ -108,9 +108,9 @@ def write_pair(truth: Path, low_res: Path, target: Path, scale: int) -> tuple[Or
         save_png(to_tensor(pixels[:height, :width])[0], target / high_file, deep=pixels.dtype.itemsize > 1)
     original = OriginalEntry(
         image=truth.name,
-        original_sha256=file_sha256(truth),
+        original_sha256=hash_file(truth),
         file=high_file,
-        sha256=file_sha256(target / high_file),
+        sha256=hash_file(target / high_file),
         pixels_sha256=pixels_sha256(pixels[:height, :width]),
         height=height,
         width=width,
@@ -119,7 +119,7 @@ def write_pair(truth: Path, low_res: Path, target: Path, scale: int) -> tuple[Or
         image=truth.name,
         kernel_index=0,
         file=low_file,
-        sha256=file_sha256(target / low_file),
+        sha256=hash_file(target / low_file),
         pixels_sha256=pixels_sha256(low_pixels),
         degradation=None,
     )

@@ -14,7 +14,7 @@ from nlcunet.errors import DataError
 from nlcunet.evaluation.making import npz_bytes, save_png
 from nlcunet.evaluation.sets import BenchmarkSet, Pair
 from nlcunet.evaluation.systems import System
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 VIEW_PX = 8
 """Pixels of a kernel's picture for each weight, so that people can see it."""

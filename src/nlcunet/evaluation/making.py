@@ -28,14 +28,14 @@ from nlcunet.evaluation.manifests import (
     Manifest,
     OriginalEntry,
     PairEntry,
-    file_sha256,
     pixels_sha256,
     read_manifest,
     write_manifest,
 )
 from nlcunet.evaluation.originals import find_originals, read_original
 from nlcunet.evaluation.protocols import Protocol
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.files import read_picture, write_picture
 from nlcunet.imaging.picture import Picture
 from nlcunet.version import __version__
@@ -85,7 +85,7 @@ def make_set(
                     image=path.name,
                     kernel_index=index,
                     file=file,
-                    sha256=file_sha256(target / file),
+                    sha256=hash_file(target / file),
                     pixels_sha256=pixels_sha256(pixels),
                     degradation=record,
                 )
@@ -107,7 +107,7 @@ def finish_set(
         package_version=__version__,
         originals=tuple(originals),
         pairs=tuple(pairs),
-        kernels_sha256=file_sha256(kernels) if kernels.is_file() else "",
+        kernels_sha256=hash_file(kernels) if kernels.is_file() else "",
     )
     write_manifest(target, manifest)
     (target / PLAN).unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def finish_set(
 
 def make_plan(name: str, protocol: Protocol, files: Iterable[Path]) -> dict[str, Any]:
     """What a set is to become: enough to tell it from every other."""
-    plan = {"name": name, "protocol": asdict(protocol), "originals": {path.name: file_sha256(path) for path in files}}
+    plan = {"name": name, "protocol": asdict(protocol), "originals": {path.name: hash_file(path) for path in files}}
     return json.loads(json.dumps(plan))  # type: ignore[no-any-return]  # as it will be read back: lists, not tuples
 
 
@@ -176,7 +176,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             raise DataError(
                 f"a set must be whole: {path} is missing; copy the set again, or delete it and make it again"
             )
-        if file_sha256(path) != sha256:
+        if hash_file(path) != sha256:
             raise DataError(
                 f"a set must be as it was made: {path} has changed (its SHA-256 is not the manifest's); "
                 "copy the set again, or delete it and make it again"
@@ -215,9 +215,9 @@ def write_original(path: Path, target: Path, scale: int) -> OriginalEntry:
     pixels = read_picture(target / file).pixels
     return OriginalEntry(
         image=path.name,
-        original_sha256=file_sha256(path),
+        original_sha256=hash_file(path),
         file=file,
-        sha256=file_sha256(target / file),
+        sha256=hash_file(target / file),
         pixels_sha256=pixels_sha256(pixels),
         height=pixels.shape[0],
         width=pixels.shape[1],

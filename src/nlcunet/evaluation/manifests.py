@@ -10,7 +10,6 @@ A set is a folder::
 Pixels are equal wherever a set is made; files are equal as long as the same library compresses them.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -22,7 +21,8 @@ from nlcunet.degradations.record import DegradationRecord
 from nlcunet.degradations.steps import Step
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.evaluation.protocols import Protocol
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_bytes, hash_values
 
 FORMAT = "nlcunet benchmark set"
 FORMAT_VERSION = 1
@@ -104,7 +104,7 @@ class Manifest:
                 for one in self.pairs
             ],
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return hash_values(content)
 
 
 def told_fields(record: DegradationRecord) -> dict[str, Any]:
@@ -191,19 +191,6 @@ def _pair_of(values: dict[str, Any]) -> PairEntry:
     return PairEntry(**{**values, "degradation": record})
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} must be readable: {error.strerror}; check the path") from error
-
-
 def pixels_sha256(pixels: np.ndarray) -> str:
     """SHA-256 of pixels as they lie: row by row, each R, G, B; 16-bit ones with the low byte first."""
-    return hashlib.sha256(np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<"))).tobytes()).hexdigest()
+    return hash_bytes(np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<"))).tobytes())

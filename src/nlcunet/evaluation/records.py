@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nlcunet.errors import DataError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Benchmark sets as a run sees them: pairs with their pixels, from a folder on disk or made on the fly."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,10 +13,11 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.evaluation.making import check_files, check_stems, to_tensor
-from nlcunet.evaluation.manifests import Manifest, file_sha256, pixels_sha256, read_manifest
+from nlcunet.evaluation.manifests import Manifest, pixels_sha256, read_manifest
 from nlcunet.evaluation.originals import read_original
 from nlcunet.evaluation.protocols import Protocol, find_protocol
 from nlcunet.evaluation.records import SetFacts
+from nlcunet.files.checksums import hash_file, hash_values
 from nlcunet.imaging.files import read_picture
 
 PAIR_PIXELS = 2**22
@@ -194,7 +193,7 @@ def set_on_the_fly(files: tuple[Path, ...], protocol: Protocol, name: str) -> Be
         image: tuple((image, index, f"{path.stem}_k{index}") for index, _ in protocol.records(image))
         for image, path in usable.items()
     }
-    content = {"protocol": asdict(protocol), "files": {image: file_sha256(path) for image, path in usable.items()}}
+    content = {"protocol": asdict(protocol), "files": {image: hash_file(path) for image, path in usable.items()}}
     return BenchmarkSet(
         facts=SetFacts(
             name=name,
@@ -206,7 +205,7 @@ def set_on_the_fly(files: tuple[Path, ...], protocol: Protocol, name: str) -> Be
             pairs=sum(len(pairs) for pairs in images.values()),
         ),
         protocol=protocol,
-        content_sha256=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+        content_sha256=hash_values(content),
         images=images,
         sizes=sizes,
         load=lambda image: load_on_the_fly(usable[image], protocol),

@@ -12,10 +12,10 @@ from torch import Tensor
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.evaluation.enlargers import tiled_enlarger, whole_picture_enlarger
 from nlcunet.evaluation.making import to_tensor
-from nlcunet.evaluation.manifests import file_sha256
 from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.sets import BenchmarkSet, Pair
+from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.colour import grey_to_rgb
 from nlcunet.imaging.files import read_header, read_picture
 from nlcunet.models.blind import BlindNetwork
@@ -95,7 +95,7 @@ def make_system(name: str, source: str, device: torch.device, tile: int | None) 
     model = load_model(source, device=device)
     header = model.header
     is_weightless = header.architecture == "Bicubic"
-    sha256 = "" if is_weightless else file_sha256(find_weights(source))
+    sha256 = "" if is_weightless else hash_file(find_weights(source))
     whole = whole_picture_enlarger(model, device) if tile is None else tiled_enlarger(model, device, tile)
     network = model.network
 
@@ -157,7 +157,7 @@ def pictures_system(name: str, folder: Path, sets: Sequence[BenchmarkSet]) -> Sy
         inside = next((f for f in (folder / one.place, folder / one.facts.name) if f.is_dir()), folder)
         for stem, path in find_pictures(inside, one).items():
             files[one.content_sha256, stem] = path
-            checksum.update(f"{one.content_sha256} {stem} {file_sha256(path)}\n".encode())
+            checksum.update(f"{one.content_sha256} {stem} {hash_file(path)}\n".encode())
 
     def read(pairs: Sequence[Pair]) -> Float[Tensor, "batch 3 height width"]:
         sources = [files[contents[pair.file.parent.parent], pair.stem] for pair in pairs if pair.file is not None]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nlcunet.data.fetching.checksums import hash_file
-from nlcunet.errors import WeightsError
+from nlcunet.errors import DataError, WeightsError
+from nlcunet.files.checksums import hash_file
 
 CHECKSUMS_FILE = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
@@ -62,8 +62,8 @@ def check_file(path: Path, sha256: str, remedy: str) -> None:
     """
     try:
         got = hash_file(path)
-    except OSError as error:
-        raise WeightsError(f"{path} must be a file that can be read: {error}; {remedy}") from error
+    except DataError as error:
+        raise WeightsError(f"{error}; {remedy}") from error
     if got != sha256.lower():
         raise WeightsError(
             f"{path.name} must have the SHA-256 {sha256}: got {got}; it is damaged or was exchanged; {remedy}"

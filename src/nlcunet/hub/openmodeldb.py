@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nlcunet.data.fetching.checksums import hash_file
 from nlcunet.degradations.photo import PhotoPreset
+from nlcunet.files.checksums import hash_file
 from nlcunet.hub.words import preset_of, tell_degradation, tell_limits, tell_purpose
 from nlcunet.models.weights import WeightsHeader
 

@@ -5,16 +5,16 @@ The folder appears whole or not at all. ``nlcunet.hub.upload`` takes it to the H
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlcunet.data.fetching.checksums import hash_file
 from nlcunet.errors import ConfigError, WeightsError
 from nlcunet.export.exporting import ExportRequest, check_libraries, export_model
 from nlcunet.export.facts import Parity
+from nlcunet.files.checksums import hash_file
+from nlcunet.files.folders import new_folder
 from nlcunet.hub.address import WEIGHTS_FILE, parse_address
 from nlcunet.hub.card import CardFacts, make_card
 from nlcunet.hub.checksums import CHECKSUMS_FILE, format_checksums
@@ -137,7 +137,7 @@ def _write(
     check_is_free(folder, overwrite=request.overwrite)
     if request.has_onnx:
         check_libraries(ExportRequest())
-    with _new_folder(folder) as draft:
+    with _told_as_weights_error(folder), new_folder(folder) as draft:
         place_weights(draft)
         parity = None
         if request.has_onnx:
@@ -203,30 +203,9 @@ def check_is_free(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its name at the end, or goes if anything goes wrong."""
+def _told_as_weights_error(folder: Path) -> Iterator[None]:
+    """What the disk refuses, as an error that says what to do."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
-        try:
-            yield draft
-            draft.chmod(0o755)  # temporary folders begin as private ones
-            _put_in_place(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        yield
     except OSError as error:
         raise WeightsError(f"{folder} must be a folder that can be written: {error}; choose another") from error
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Give the draft the folder's name; what was there is back if that fails."""
-    old = draft.with_suffix(".old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        draft.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
-from nlcunet.imaging.atomic import write_file_atomically
 from nlcunet.imaging.decoding import decode
 from nlcunet.imaging.encoding import encode
 from nlcunet.imaging.formats import (

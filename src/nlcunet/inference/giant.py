@@ -9,8 +9,6 @@ Reading ahead, the network, writing and encoding each run in a thread of their o
 its own speed, because rows wait for it on the disk.
 """
 
-import hashlib
-import json
 import shutil
 import time
 from contextlib import ExitStack
@@ -21,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from nlcunet.errors import ImageWriteError
-from nlcunet.imaging.atomic import flush_file, move_into_place
+from nlcunet.files.atomic import flush_file, move_into_place
+from nlcunet.files.checksums import hash_values
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
@@ -152,7 +151,7 @@ class _Enlargement:
             "passes": [(step.target_height, step.target_width) for step in work.passes],
             "upscaler": self._upscaler.fingerprint(),
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return hash_values(facts)
 
     def _finished_tiles(self, journal: Journal) -> int:
         before = sum(tiling.count for tiling in self._work.tilings[: journal.pass_index])

@@ -9,17 +9,18 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from nlcunet.errors import ImageWriteError
-from nlcunet.imaging.atomic import flush_file, move_into_place
+from nlcunet.files.atomic import flush_file, move_into_place
+from nlcunet.files.locks import try_lock
 
 JOURNAL = "journal.json"
+LOCK = "lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +60,17 @@ class PartFolder:
         self.path = final.with_name(f".{final.name}.nlcunet-part")
         try:
             self.path.mkdir(exist_ok=True)
-            self._lock = (self.path / "lock").open("wb")
+            lock = try_lock(self.path / LOCK)
         except OSError as error:
             raise ImageWriteError(
                 f"unfinished rows must be kept beside the target: got {self.path}: {error.strerror}; "
                 "choose another folder with -o"
             ) from error
-        if not _lock(self._lock):
-            self._lock.close()
+        if lock is None:
             raise ImageWriteError(
                 f"one program at a time may make {target}: another one is at it; wait for it, or stop it"
             )
+        self._lock = lock
 
     def file(self, name: str) -> Path:
         """A file of this name in the folder."""
@@ -126,7 +127,7 @@ class PartFolder:
     def clear(self, *, but: Path) -> None:
         """Remove everything of earlier runs, but for one file; the folder stays."""
         for path in self.path.iterdir():
-            if path.name not in {"lock", but.name}:
+            if path.name not in {LOCK, but.name}:
                 path.unlink()
 
     def keep_finished_rows(self) -> bool:
@@ -134,7 +135,7 @@ class PartFolder:
         journal = self.read_journal()
         is_of_use = journal is not None and (journal.pass_index, journal.tile_row) != (0, 0)
         for path in self.path.iterdir():
-            is_kept = path.name == "lock" or path.name.startswith((JOURNAL, "state-", "pass-"))
+            is_kept = path.name == LOCK or path.name.startswith((JOURNAL, "state-", "pass-"))
             if not (is_of_use and is_kept):
                 path.unlink()
         return is_of_use
@@ -146,7 +147,7 @@ class PartFolder:
 
     def remove(self) -> None:
         """Remove the folder: the target is finished."""
-        self._lock.close()
+        self._lock.release()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def __enter__(self) -> "PartFolder":
@@ -155,16 +156,4 @@ class PartFolder:
     def __exit__(self, *_error: object) -> None:
         if self.path.is_dir() and not self.keep_finished_rows():
             self.remove()
-        self._lock.close()
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Hold a file for this process until it is closed; whether nobody else does. Windows does not know how."""
-    with suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-    return True
+        self._lock.release()

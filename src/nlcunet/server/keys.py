@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 PREFIX = "nlc_"
 """So that scanners for leaked secrets can know them."""

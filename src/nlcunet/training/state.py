@@ -6,7 +6,6 @@ written and flushed to the disk first, then the index is replaced by a rename, t
 removed: whatever interrupts this, the index names a state that is complete.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 
 from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.files.checksums import hash_bytes
 
 INDEX_FILE = "state.json"
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -84,11 +84,10 @@ def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes
     size = piece_bytes or max(1, len(stream))
     parts = [stream[start : start + size] for start in range(0, len(stream), size)]
     # The digest makes names differ where a step is saved twice, so that no piece of the last state is overwritten.
-    stem = f"state-{step:08d}-{hashlib.sha256(stream).hexdigest()[:8]}.pt"
+    stem = f"state-{step:08d}-{hash_bytes(stream)[:8]}.pt"
     names = [stem] if piece_bytes is None else [f"{stem}.{number:02d}" for number in range(len(parts))]
     pieces = [
-        {"file": name, "bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
-        for name, part in zip(names, parts, strict=True)
+        {"file": name, "bytes": len(part), "sha256": hash_bytes(part)} for name, part in zip(names, parts, strict=True)
     ]
     index = json.dumps({"format": 1, "step": step, "pieces": pieces}, indent=2) + "\n"
     temporary = [folder / f".{name}.part" for name in (*names, INDEX_FILE)]
@@ -184,6 +183,6 @@ def _read_piece(folder: Path, piece: Mapping[str, Any]) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise TrainingError(f"the state in {folder} lacks {path.name} ({error.strerror}); copy it again") from error
-    if hashlib.sha256(content).hexdigest() != piece["sha256"]:
+    if hash_bytes(content) != piece["sha256"]:
         raise TrainingError(f"the state in {folder} is damaged: {path.name} has another SHA-256; copy it again")
     return content

@@ -13,8 +13,8 @@ from nlcunet.data.fetching.debian import (
     own_proxies,
     packages_at_hand,
 )
-from nlcunet.data.fetching.download import Listener
 from nlcunet.errors import DataError
+from nlcunet.files.download import Listener
 
 DEB = b"!<arch>\nas if"
 

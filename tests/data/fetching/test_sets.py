@@ -8,11 +8,11 @@ import pytest
 from nlcunet.data.fetching import sets
 from nlcunet.data.fetching.catalogue import MANGA109, SETS, Archive, Pick, PictureSet
 from nlcunet.data.fetching.checking import check_set
-from nlcunet.data.fetching.checksums import Digest
-from nlcunet.data.fetching.download import Listener, Wanted
 from nlcunet.data.fetching.sets import fetch_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import Digest
+from nlcunet.files.download import Listener, Wanted
 
 PICTURES = {
     "set/0001.png": b"first",

@@ -9,7 +9,7 @@ from nlcunet.data.checking.examination import Examination
 from nlcunet.data.photographs import read_manifest
 from nlcunet.data.shards import is_tile_path
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 
 def check_target(folder: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from nlcunet.data.drawn.pictures import LICENCE, draw_planned, picture_name, plan_set
 from nlcunet.data.photographs import read_manifest
 from nlcunet.errors import ConfigError, DataError, ImageError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, encode_picture, read_header, read_picture
 
 MANIFEST = "manifest.csv"

@@ -6,10 +6,10 @@ from the publishers' pages and from public programs that use them; the page docs
 
 from dataclasses import dataclass
 
-from nlcunet.data.fetching.checksums import Digest
-from nlcunet.data.fetching.download import Wanted
 from nlcunet.data.fetching.manga109 import MANGA109_TITLES
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import Digest
+from nlcunet.files.download import Wanted
 
 _TFDS = "tensorflow/datasets, datasets/div2k/checksums.tsv"
 _TORCHSR = "torchsr (Coloquinte/torchSR), its dataset classes"

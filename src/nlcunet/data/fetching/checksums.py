@@ -7,33 +7,14 @@ kept in ``checksums.json`` beside the sets; every later download of that file mu
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from nlcunet.errors import DataError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_file
 
 LOCK_NAME = "checksums.json"
 """Name of the file that remembers first downloads."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digest:
-    """A checksum that somebody has published."""
-
-    algorithm: Literal["sha256", "md5"]
-    """MD5 tells accidents, not malice; it is used only where nobody has published better."""
-    value: str
-    """Hexadecimal, small letters."""
-    origin: str
-    """Where it was published."""
-
-
-def hash_file(path: Path, algorithm: str = "sha256") -> str:
-    """Checksum of a file, hexadecimal, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def hash_pictures(paths: Sequence[Path]) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlcunet.data.fetching.checksums import Digest
-from nlcunet.data.fetching.download import Listener, Patience, Wanted, download, urls_at
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import Digest
+from nlcunet.files.download import Listener, Patience, Wanted, download, urls_at
 
 MIRROR = "http://deb.debian.org/debian"
 SNAPSHOT = "https://snapshot.debian.org/file"

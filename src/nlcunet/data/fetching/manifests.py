@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
-from nlcunet.data.fetching.checksums import hash_file
 from nlcunet.errors import DataError
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_file
 
 MANIFEST_NAME = "manifest.csv"
 

@@ -19,15 +19,15 @@ import torch
 
 from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import PictureSet
-from nlcunet.data.fetching.checksums import hash_file
 from nlcunet.data.fetching.debian import packages_at_hand
-from nlcunet.data.fetching.download import Listener, Patience, check_room
 from nlcunet.data.fetching.jpegxl import ADVICE, jpegxl_decoder, read_jpegxl
 from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_manifest, write_manifest
 from nlcunet.data.fetching.open_photos_packages import PACKAGES
 from nlcunet.data.fetching.parts import DOWNLOADS, make_empty
 from nlcunet.data.fetching.sets import Fetched
 from nlcunet.errors import DataError, ImageError
+from nlcunet.files.checksums import hash_file
+from nlcunet.files.download import Listener, Patience, check_room
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 

@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import Archive, Pick
-from nlcunet.data.fetching.checksums import LOCK_NAME, check_first_use, hash_file, hash_pictures, note_first_use
-from nlcunet.data.fetching.download import Listener, Patience, check_room, download
+from nlcunet.data.fetching.checksums import LOCK_NAME, check_first_use, hash_pictures, note_first_use
 from nlcunet.data.fetching.manifests import ManifestRow
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import hash_file
+from nlcunet.files.download import Listener, Patience, check_room, download
 
 DOWNLOADS = ".downloads"
 UNPACKED_SHARE = 1.1

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.catalogue import SETS, PictureSet
-from nlcunet.data.fetching.checksums import hash_file
-from nlcunet.data.fetching.download import Listener, Patience
 from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_manifest, write_manifest
 from nlcunet.data.fetching.parts import Errand, fetch_part, make_empty
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import hash_file
+from nlcunet.files.download import Listener, Patience
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
 """Records files as the page needs them: joined, with the places of kept pictures, and with their own checksums."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nlcunet.evaluation.records import PairRecord, Records, parse_line, read_records
+from nlcunet.files.checksums import hash_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     files = []
     for path in paths:
         data = path.read_bytes()
-        files.append(RecordsFile(name=path.name, sha256=hashlib.sha256(data).hexdigest()))
+        files.append(RecordsFile(name=path.name, sha256=hash_bytes(data)))
         for line in data.decode().splitlines():
             one = parse_line(line, path.name) if line.strip() else None
             if isinstance(one, PairRecord) and one.output_file:

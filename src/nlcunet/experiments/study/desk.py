@@ -12,7 +12,7 @@ from nlcunet.experiments.study.design import Study
 from nlcunet.experiments.study.folder import ANSWERS, INVITATIONS, PARTICIPANTS
 from nlcunet.experiments.study.journal import Journal, read_json, read_lines
 from nlcunet.experiments.study.sessions import Trial, plan_session
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 Reception = Literal["accepted", "known", "too early", "no such participant"]
 """What became of a choice."""

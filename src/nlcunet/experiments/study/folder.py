@@ -3,9 +3,6 @@
 Answers come beside them when the study is served: ``participants.jsonl``, ``answers.jsonl``, ``invitations.json``.
 """
 
-import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +10,9 @@ from pydantic import ValidationError
 
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.experiments.study.design import Study
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.checksums import hash_bytes, hash_file
+from nlcunet.files.folders import new_folder
 
 STUDY_FILE, PICTURES, MANIFEST = "study.json", "pictures", "SHA256SUMS"
 ANSWERS, PARTICIPANTS, INVITATIONS = "answers.jsonl", "participants.jsonl", "invitations.json"
@@ -44,22 +43,13 @@ def write_study(folder: Path, study: Study, pictures: Mapping[str, bytes]) -> No
     check_is_free(folder)
     files = {f"{PICTURES}/{name}": data for name, data in pictures.items()}
     files[STUDY_FILE] = (study.model_dump_json(indent=1) + "\n").encode()
-    sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    sums = "".join(f"{hash_bytes(files[name])}  {name}\n" for name in sorted(files))
     files[MANIFEST] = sums.encode()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
-        try:
-            (building / PICTURES).mkdir()
+        with new_folder(folder) as draft:
+            (draft / PICTURES).mkdir()
             for name, data in files.items():
-                write_file_atomically(building / name, data)
-            building.chmod(0o755)  # temporary folders begin as private ones
-            if folder.exists():
-                folder.rmdir()
-            building.rename(folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
+                write_file_atomically(draft / name, data)
     except OSError as error:
         raise DataError(f"a study needs a folder that can be written: got {folder}: {error}; choose another") from error
 
@@ -93,7 +83,7 @@ def read_study(folder: Path) -> Study:
 
 def study_id(folder: Path) -> str:
     """A short name that no other study has."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:16]
+    return hash_file(folder / MANIFEST)[:16]
 
 
 def _check_file(folder: Path, name: str, digest: str) -> None:
@@ -103,8 +93,8 @@ def _check_file(folder: Path, name: str, digest: str) -> None:
         DataError: it is missing or changed.
     """
     try:
-        actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
+        actual = hash_file(folder / name)
+    except (DataError, ValueError) as error:
         raise DataError(
             f"a study must be complete: {folder} has no {name!r} that can be read; copy it again"
         ) from error

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from nlcunet.errors import ConfigError, DataError
+from nlcunet.files.locks import try_lock
 
 Line = TypeVar("Line", bound=BaseModel)
 
@@ -31,16 +32,19 @@ class Journal:
         self.path = path
         self._guard = threading.Lock()
         try:
+            lock = try_lock(path.with_name(f".{path.name}.lock"))
+            if lock is None:
+                raise ConfigError(f"a study can be served only once at a time: {path} is in use; stop the other server")
+            self._lock = lock
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
             raise DataError(f"answers need a file that can be written: got {path}: {error.strerror}") from error
         try:
-            _lock(self._descriptor, path)
             self._size = _whole_bytes(path.read_bytes())
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)
         except BaseException:
-            os.close(self._descriptor)
+            self.close()
             raise
 
     def append(self, line: BaseModel) -> None:
@@ -63,6 +67,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
+        self._lock.release()
 
 
 def read_lines(path: Path, kind: type[Line]) -> tuple[Line, ...]:
@@ -108,21 +113,3 @@ def read_json(path: Path, kind: type[Line]) -> Line | None:
 def _whole_bytes(data: bytes) -> int:
     """Length up to the end of the last whole line."""
     return data.rfind(b"\n") + 1
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    """Take the file for this process, where the system can; the lock goes with the process, however it ends.
-
-    Raises:
-        ConfigError: another process has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise ConfigError(
-            f"a study can be served only once at a time: {path} is in use; stop the other server"
-        ) from error

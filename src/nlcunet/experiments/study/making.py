@@ -1,6 +1,5 @@
 """Folders of pictures in, a study out: crops where systems differ, attention checks, files without telling names."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from nlcunet.experiments.study.folder import check_is_free, write_study
 from nlcunet.experiments.study.pictures import Image, ImageFiles, match_files, read_image
 from nlcunet.experiments.study.places import Place, choose_places
 from nlcunet.experiments.study.sessions import draw_number
+from nlcunet.files.checksums import hash_bytes
 from nlcunet.imaging.files import Metadata, Picture, encode_picture
 
 COMPARISONS_PER_SESSION = 60
@@ -86,7 +86,7 @@ class _Parts:
         """Keep a picture under a name that tells nothing: the SHA-256 of its bytes."""
         picture = Picture(pixels=np.ascontiguousarray(pixels), metadata=Metadata(icc_profile=self.icc_profile))
         data = encode_picture(picture, file_format="png")
-        name = f"{hashlib.sha256(data).hexdigest()}.png"
+        name = f"{hash_bytes(data)}.png"
         self.files[name] = data
         return name
 

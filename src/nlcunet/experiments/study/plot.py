@@ -8,7 +8,7 @@ import numpy as np
 
 from nlcunet.errors import ConfigError
 from nlcunet.experiments.study.analysis import Analysis
-from nlcunet.imaging.atomic import write_file_atomically
+from nlcunet.files.atomic import write_file_atomically
 
 FORMATS = (".png", ".svg", ".pdf")
 INK, GROUND = "#1f1f1f", "#ffffff"

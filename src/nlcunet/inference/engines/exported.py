@@ -18,7 +18,7 @@ from nlcunet.export.facts import ExportFacts, weights_checksum
 from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
 from nlcunet.export.torch_export import open_graph
-from nlcunet.models.backbones.pretrained import cache_folder
+from nlcunet.files.cache import cache_folder
 from nlcunet.models.weights import LoadedModel
 from nlcunet.runtime import choose_device
 from nlcunet.version import __version__
@@ -149,7 +149,7 @@ def open_cached(
     request = ExportRequest(to=engine, precision="float32" if precision == "auto" else precision)
     _place(engine, device)  # refused before the work, not after it
     name = f"{model.header.name}-{weights_checksum(model)[:16]}-{__version__}-{request.precision}"
-    path = cache_folder() / "exports" / f"{name.replace('/', '_')}{SUFFIX_OF_ENGINE[engine]}"
+    path = cache_folder("exports") / f"{name.replace('/', '_')}{SUFFIX_OF_ENGINE[engine]}"
     if not path.is_file():
         check_libraries(request)
         on_export(path)

