@@ -1,5 +1,6 @@
 """Statistics against closed forms, worked examples, and simulation."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.evaluation import statistics
-from nlcunet.evaluation.statistics import bootstrap_interval, holm, sign_flip_p_value
+from nlcunet.evaluation.statistics import bootstrap_interval, holm, sign_flip_p_value, sign_test
 
 finite = st.floats(-100, 100)
 
@@ -120,3 +121,33 @@ def test_holm_corrects_step_by_step():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, None, 0.7]) == [1.0, None, 1.0]
     assert holm([]) == []
+
+
+def test_sign_test_by_hand():
+    """Golden: 9 of 10 has the tail (1 + 10) / 1024 on each side."""
+    assert sign_test(9, 1) == pytest.approx(22 / 1024)
+    assert sign_test(6, 0) == pytest.approx(2 / 64)
+    assert sign_test(5, 5) == 1
+    assert sign_test(0, 0) == 1
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_sign_test_is_symmetric_and_a_probability(positive, negative):
+    assert sign_test(positive, negative) == sign_test(negative, positive)
+    assert 0 < sign_test(positive, negative) <= 1
+
+
+@given(st.integers(1, 60))
+def test_false_alarms_are_at_most_as_frequent_as_promised(count):
+    for level in (0.01, 0.05, 0.2):
+        alarms = sum(math.comb(count, k) for k in range(count + 1) if sign_test(k, count - k) <= level)
+        assert alarms / 2**count <= level
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
+def test_holm_keeps_order_and_lies_between_none_and_bonferroni(values):
+    corrected = holm(values)
+    for value, other in zip(values, corrected, strict=True):
+        assert value <= other <= min(1, len(values) * value) + 1e-12
+    by_value = [other for _, other in sorted(zip(values, corrected, strict=True))]
+    assert by_value == sorted(by_value)

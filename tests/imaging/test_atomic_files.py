@@ -12,8 +12,8 @@ import pytest
 from photographs import photograph
 
 from nlcunet.errors import ImageWriteError
-from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files import atomic
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, read_picture, write_picture
 
 OLD, NEW = b"the old picture", b"the new picture, somewhat longer"

@@ -1,11 +1,13 @@
-"""How sure a mean is: bootstrap intervals, paired permutation tests, and Holm's correction.
+"""How sure a result is: bootstrap intervals, paired permutation tests, sign tests, and Holm's correction.
 
 Images are resampled, not pairs: eight blurs of one photograph are one piece of evidence, not eight.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +22,8 @@ SEED = 0
 """Every interval and test draws from a generator of its own with this seed: the same records give the same table."""
 
 CONFIDENCE = 0.95
+
+PValue = TypeVar("PValue", float, float | None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,14 @@ def sign_flip_p_value(differences: Float[np.ndarray, "images"]) -> float | None:
     return float((1 + extreme) / RESAMPLES)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
+def sign_test(positive: int, negative: int) -> float:
+    """How likely signs at least this uneven are, if both are equally likely: exact, two-sided; 1 without any."""
+    count = positive + negative
+    tail = sum(math.comb(count, k) for k in range(min(positive, negative) + 1))
+    return min(1.0, float(2 * tail / 2**count))
+
+
+def holm(p_values: Sequence[PValue]) -> list[PValue]:
     """P-values corrected for their number, by Holm's step-down method (Scandinavian Journal of Statistics, 1979).
 
     Args:
@@ -112,7 +123,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         In the same order: reject all up to a level, and the chance of even one false rejection is at most that level.
     """
     present = sorted((value, index) for index, value in enumerate(p_values) if value is not None)
-    corrected: list[float | None] = [None] * len(p_values)
+    corrected = list(p_values)
     running = 0.0
     for rank, (value, index) in enumerate(present):
         running = max(running, min(1.0, (len(present) - rank) * value))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nlcunet.errors import DataError
+from nlcunet.evaluation.statistics import holm, sign_test
 from nlcunet.experiments.study.agreement import Agreement, measure_agreement
 from nlcunet.experiments.study.answers import Answer
 from nlcunet.experiments.study.bootstrap import bootstrap
@@ -16,7 +17,6 @@ from nlcunet.experiments.study.bradley_terry import fit_strengths
 from nlcunet.experiments.study.design import Study
 from nlcunet.experiments.study.exclusion import Person, examine_people
 from nlcunet.experiments.study.sessions import count_trials
-from nlcunet.experiments.study.significance import holm, sign_test
 
 RESAMPLES = 2000
 
