@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.inference.engines.cuda_graphs import GraphCache
 from nlcunet.models import attention
 from nlcunet.models.attention import NonLocalAttention

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.models import attention, nlcunet, sorted_attention, strips
 from nlcunet.models.attention import NonLocalAttention
 from nlcunet.models.nlcunet import NLCUnet

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from machine import describe_machine, interleaved_seconds
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.models.registry import SIZES, network_from_config, size_config
 
 

@@ -33,7 +33,7 @@ from nlcunet.data.pairs import PairSettings
 from nlcunet.data.photographs import Photographs
 from nlcunet.degradations.presets import draw_record, find_preset
 from nlcunet.degradations.record import record_kernel
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.models.attention import NonLocalAttention
 from nlcunet.models.nlcunet import NLCUnet

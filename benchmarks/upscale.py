@@ -27,7 +27,7 @@ from machine import (
     peak_bytes,
     printed_numbers,
 )
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.models import attention, layers, skip
 from nlcunet.models import nlcunet as nlcunet_module
 from nlcunet.models.attention import NonLocalAttention

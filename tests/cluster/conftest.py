@@ -17,6 +17,7 @@ from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.work import Setup
 from nlcunet.imaging.files import Picture, encode_picture
 from nlcunet.inference.batch import BatchSettings
+from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 
 
@@ -92,7 +93,7 @@ def make_setup(tmp_path: Path) -> Callable[..., Setup]:
     """What every worker is given, with the fast bicubic model."""
 
     def make(*, overwrite: bool = False, **size: int) -> Setup:
-        choice = ModelChoice(name_or_path="bicubic-x2", device="cpu", threads=1)
+        choice = ModelChoice(name_or_path="bicubic-x2", settings=EngineSettings(device="cpu", threads=1))
         settings = BatchSettings(request=SizeRequest(**size), overwrite=overwrite)
         return Setup(choice=choice, model=choice.check(settings.request)[1], settings=settings, folder=str(tmp_path))
 

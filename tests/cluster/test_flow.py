@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from nlcunet.cluster import flow
-from nlcunet.cluster.flow import MOST_ATTEMPTS, RemoteFlow, Worker
-from nlcunet.cluster.ledger import Ledger
+from nlcunet.cluster.flow import MOST_ATTEMPTS, Ledger, RemoteFlow, Worker
 from nlcunet.cluster.work import Outcome, Setup
 from nlcunet.cluster.workers import plan_workers
 from nlcunet.errors import DeviceError

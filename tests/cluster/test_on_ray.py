@@ -240,9 +240,10 @@ from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.run import Cluster, plan_batch, run_batch
 from nlcunet.cluster.work import Setup
 from nlcunet.inference.batch import BatchSettings
+from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 
-choice = ModelChoice(name_or_path="bicubic-x2", device="cpu")
+choice = ModelChoice(name_or_path="bicubic-x2", settings=EngineSettings(device="cpu"))
 settings = BatchSettings(request=SizeRequest())
 setup = Setup(choice=choice, model=None, settings=settings, folder=".", version="0.0.1")
 list(run_batch(plan_batch(["in"], "out"), setup, Cluster(address="auto")))

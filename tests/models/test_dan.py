@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nlcunet.errors import ConfigError
-from nlcunet.evaluation.operations import count_operations
+from nlcunet.evaluation.cost import count_operations
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config

@@ -132,7 +132,8 @@ def upscale(
     from nlcunet.imaging.row_encoding import TiffLayout
     from nlcunet.inference.batch import BatchSettings
     from nlcunet.inference.jobs import plan_jobs, suffix_for
-    from nlcunet.inference.loading import load
+    from nlcunet.inference.loading import open_model
+    from nlcunet.inference.settings import EngineSettings
     from nlcunet.inference.sizes import SizeRequest
     from nlcunet.models.weights import AUTOMATIC
 
@@ -146,6 +147,18 @@ def upscale(
             f"quality must be fast, balanced or best: got {quality!r}; that of jpeg, webp, avif and jxl files is "
             "--file-quality"
         )
+    engine_settings = EngineSettings(
+        device=device,
+        precision=precision,
+        tile=tile_px,
+        overlap=overlap,
+        threads=threads,
+        strength=strength,
+        denoise=denoise,
+        quality=quality,
+        attention_rounds=attention_rounds,
+        engine=engine,
+    )
     settings = BatchSettings(
         request=request,
         overwrite=overwrite,
@@ -167,37 +180,16 @@ def upscale(
             file_format=file_format,
             manifest=manifest,
         )
-        choice = ModelChoice(
-            name_or_path=model,
-            device=device,
-            precision=precision,
-            tile=tile_px,
-            overlap=overlap,
-            threads=threads,
-            strength=strength,
-            denoise=denoise,
-            quality=quality,
-            attention_rounds=attention_rounds,
-            engine=engine,
-        )
+        choice = ModelChoice(name_or_path=model, settings=engine_settings)
         if dry_run:
             raise ConfigError("--dry-run looks at pictures of this machine only: leave out URLs and --ray")
         upscale_on_cluster(naming, choice, settings, ray=ray, workers=ray_workers, as_json=as_json, is_verbose=verbose)
         return
     if ray_workers is not None or manifest is not None:
         raise ConfigError("--ray-workers and --manifest belong to batches with --ray or URLs: add --ray, or drop them")
-    upscaler = load(
+    upscaler = open_model(
         find_model(model),
-        device=device,
-        precision=precision,
-        tile=tile_px,
-        overlap=overlap,
-        threads=threads,
-        strength=strength,
-        denoise=denoise,
-        quality=quality,
-        attention_rounds=attention_rounds,
-        engine=engine,
+        engine_settings,
         on_export=lambda path: typer.echo(f"exporting for {engine}, once; a minute or more passes: {path}", err=True),
     )
     plan = plan_jobs(

@@ -16,12 +16,12 @@ finished, and of two outcomes of one order the first counts.
 import logging
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nlcunet.cluster.connection import import_ray
-from nlcunet.cluster.ledger import Ledger
 from nlcunet.cluster.work import Order, Outcome, Setup, enlarge, node_name
 from nlcunet.cluster.workers import Workers
 from nlcunet.errors import DeviceError
@@ -43,6 +43,28 @@ TAKE_SECONDS = 5.0
 
 _ENDED = "the cluster ended the batch: "
 _OWN_NAMES = re.compile(r"^nlcunet\.errors\.\w+: ")
+
+
+class Ledger:
+    """An actor of the cluster, asked before every picture and told after it.
+
+    Ray gives a picture to another worker when one is lost, and may do so although it was finished: then the worker is
+    told so here and does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()
+        self._outcomes: dict[int, str] = {}
+
+    def begin(self, number: int) -> tuple[int, str | None]:
+        """How often a picture has been begun, this time included, and its outcome if it has one."""
+        if number not in self._outcomes:
+            self._begun[number] += 1
+        return self._begun[number], self._outcomes.get(number)
+
+    def end(self, number: int, outcome: str) -> str:
+        """Keep the outcome of a picture; the first one counts, and is given back."""
+        return self._outcomes.setdefault(number, outcome)
 
 
 class Worker:

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 from fsspec.core import url_to_fs
 
 from nlcunet.errors import ConfigError, NlcunetError
-from nlcunet.inference.jobs import PICTURE_SUFFIXES, FoundPicture, find_pictures
+from nlcunet.imaging.formats import PICTURE_SUFFIXES
+from nlcunet.inference.jobs import FoundPicture, find_pictures
 
 LOCAL_PROTOCOLS = frozenset({"file", "local"})
 WEB_PROTOCOLS = frozenset({"http", "https"})

@@ -179,12 +179,13 @@ def _run_there(
     ray = import_ray()
     with connected(cluster.address, log_to_driver=cluster.shows_output) as connection:
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        choice = setup.choice
-        plan = partial(plan_workers, machines, device=choice.device, threads=choice.threads)
+        settings = setup.choice.settings
+        plan = partial(plan_workers, machines, device=str(settings.device), threads=settings.threads)
         workers = plan(count=cluster.workers)
         if workers.count > len(orders):
             workers = plan(count=len(orders))  # each may take more cores then
         on_workers(workers, connection.is_started_here)
-        setup = replace(setup, choice=replace(choice, device=workers.device, threads=workers.threads))
+        settings = replace(settings, device=workers.device, threads=workers.threads)
+        setup = replace(setup, choice=replace(setup.choice, settings=settings))
         flow = outcomes_over_client if connection.is_client else outcomes_on_cluster
         yield from flow(orders, setup, workers)

@@ -22,12 +22,13 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from nlcunet.data.shards import PICTURE_SUFFIXES, is_packed, is_tile_path, list_tiles, read_tile
+from nlcunet.data.shards import is_packed, is_tile_path, list_tiles, read_tile
 from nlcunet.data.tiling import count_licences
 from nlcunet.errors import DataError, ImageError
 from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
+from nlcunet.imaging.listing import list_pictures
 
-SUFFIXES = PICTURE_SUFFIXES
 """File name endings of pictures, in lower case."""
 
 Item = TypeVar("Item")
@@ -76,7 +77,7 @@ def find_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"photographs must be a folder: found none at {folder}")
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return list_pictures(folder, recursive=True)
 
 
 def read_manifest(manifest: Path) -> list[dict[str, str]]:
@@ -124,7 +125,7 @@ def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[l
     else:
         paths = find_pictures(folder)
     if not paths:
-        raise DataError(f"{folder} must hold pictures ({', '.join(sorted(SUFFIXES))}): found none of split {split!r}")
+        raise DataError(f"{folder} must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none of split {split!r}")
     return paths, licence
 
 

@@ -18,9 +18,8 @@ from typing import Any, BinaryIO
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_bytes
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import PICTURE_SUFFIXES
 
-PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
 SHARD_SUFFIX = ".tar"
 PACK_FILE = "pack.json"
 """Beside the shards: settings, list of shards with their SHA-256, and whether packing came to its end."""

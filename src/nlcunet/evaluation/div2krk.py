@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nlcunet.errors import DataError, ImageError
-from nlcunet.evaluation.making import finish_set, make_plan, open_target, save_png, to_tensor
+from nlcunet.evaluation.making import finish_set, make_plan, open_target, save_png
 from nlcunet.evaluation.manifests import (
     HIGH_RES,
     LOW_RES,
@@ -18,7 +18,7 @@ from nlcunet.evaluation.manifests import (
     PairEntry,
     pixels_sha256,
 )
-from nlcunet.evaluation.originals import find_originals
+from nlcunet.evaluation.originals import find_originals, to_tensor
 from nlcunet.evaluation.protocols import Protocol
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_file

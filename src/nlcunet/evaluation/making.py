@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -32,12 +31,12 @@ from nlcunet.evaluation.manifests import (
     read_manifest,
     write_manifest,
 )
-from nlcunet.evaluation.originals import find_originals, read_original
+from nlcunet.evaluation.originals import find_originals, read_original, to_tensor
 from nlcunet.evaluation.protocols import Protocol
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.files import read_picture, write_picture
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.version import __version__
 
 PLAN = "unfinished.json"
@@ -230,15 +229,9 @@ def save_png(image: Float[Tensor, "3 height width"], path: Path, *, deep: bool =
     Raises:
         ImageWriteError: If it cannot be written.
     """
-    largest, dtype = (65535, np.uint16) if deep else (255, np.uint8)
-    steps = (image.double().clamp(0, 1) * largest).round().permute(1, 2, 0).cpu().numpy()
+    dtype = np.dtype(np.uint16 if deep else np.uint8)
+    steps = (image.double().clamp(0, 1) * full_scale(dtype)).round().permute(1, 2, 0).cpu().numpy()
     write_picture(Picture(pixels=np.ascontiguousarray(steps.astype(dtype))), path)
-
-
-def to_tensor(pixels: np.ndarray) -> Float[Tensor, "1 channels height width"]:
-    """Pixels of 8 or 16 bits, or floating-point ones, as RGB or grey in [0, 1], float64."""
-    largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
-    return torch.from_numpy(pixels.astype(np.float64) / largest).permute(2, 0, 1)[None].contiguous()
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -10,7 +10,9 @@ from torch import Tensor
 from nlcunet.errors import DataError
 from nlcunet.imaging.colour import grey_to_rgb
 from nlcunet.imaging.files import read_picture
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
+from nlcunet.imaging.listing import list_pictures
+from nlcunet.imaging.picture import full_scale
 from nlcunet.metrics.ssim import WINDOW_PX
 
 
@@ -22,11 +24,16 @@ def find_originals(folder: Path) -> tuple[Path, ...]:
     """
     if not folder.is_dir():
         raise DataError(f"originals must be a folder of pictures: found no folder {folder}; check the path")
-    endings = {suffix for file_format in FORMATS.values() for suffix in file_format.suffixes}
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and path.is_file())
+    files = list_pictures(folder)
     if not files:
-        raise DataError(f"the folder must hold pictures ({', '.join(sorted(endings))}): found none in {folder}")
+        raise DataError(f"the folder must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none in {folder}")
     return tuple(files)
+
+
+def to_tensor(pixels: np.ndarray) -> Float[Tensor, "1 channels height width"]:
+    """Pixels of 8 or 16 bits, or floating-point ones, as RGB or grey in [0, 1], float64."""
+    values = torch.from_numpy(pixels.astype(np.float64) / full_scale(pixels.dtype))
+    return values.permute(2, 0, 1)[None].contiguous()
 
 
 def read_original(path: Path, scale: int) -> Float[Tensor, "1 3 height width"]:
@@ -42,9 +49,7 @@ def read_original(path: Path, scale: int) -> Float[Tensor, "1 3 height width"]:
         ImageError: If the file cannot be read.
         DataError: If the picture is too small to be measured.
     """
-    pixels = read_picture(path).pixels
-    largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
-    image = torch.from_numpy(pixels.astype(np.float64) / largest).permute(2, 0, 1)[None].contiguous()
+    image = to_tensor(read_picture(path).pixels)
     if image.shape[1] == 1:
         image = grey_to_rgb(image)
     height, width = (side - side % scale for side in image.shape[-2:])

@@ -16,7 +16,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.evaluation.report.kept import luma
 from nlcunet.evaluation.report.places import Place, find_disagreement
 from nlcunet.imaging.drawing import render_svg
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import Picture, full_scale
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
@@ -28,9 +28,7 @@ GAP_PX, LABEL_PX = 6, 22
 def rgb_of(picture: Picture) -> Pixels:
     """The pixels of a picture as 8-bit RGB; grey in three channels, what lies below an alpha channel as it is."""
     pixels = picture.pixels
-    if np.issubdtype(pixels.dtype, np.integer):
-        pixels = pixels / np.iinfo(pixels.dtype).max
-    steps = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    steps = (np.clip(pixels / full_scale(pixels.dtype), 0, 1) * 255).round().astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(steps, (*steps.shape[:2], 3)))
 
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.evaluation.enlargers import tiled_enlarger, whole_picture_enlarger
-from nlcunet.evaluation.making import to_tensor
-from nlcunet.evaluation.originals import find_originals
+from nlcunet.evaluation.originals import find_originals, to_tensor
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.sets import BenchmarkSet, Pair
 from nlcunet.files.checksums import hash_file

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nlcunet.errors import ExportError, ImageError
 from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.picture import full_scale
 
 EMBEDDED = "anhinga.webp"
 """A CC0 photograph of 320×440 pixels, blurred and reduced to a quarter as the embedded weights expect it."""
@@ -47,9 +48,8 @@ def read_pictures(folder: Path | None = None) -> list[Float[Tensor, "3 _ _"]]:
 
 def _read(path: Path) -> Float[Tensor, "3 height width"]:
     pixels = read_picture(path).pixels
-    full_scale = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
     height, width = pixels.shape[:2]
     top, left = max(0, height - MOST_SIDE) // 2, max(0, width - MOST_SIDE) // 2
-    middle = pixels[top : top + MOST_SIDE, left : left + MOST_SIDE].astype(np.float32) / full_scale
+    middle = pixels[top : top + MOST_SIDE, left : left + MOST_SIDE].astype(np.float32) / full_scale(pixels.dtype)
     colour = np.broadcast_to(middle, (*middle.shape[:2], 3))
     return torch.from_numpy(np.ascontiguousarray(colour.transpose(2, 0, 1))).clamp(0.0, 1.0)

@@ -7,16 +7,14 @@ hold at least ``model.safetensors`` with our header and a ``SHA256SUMS`` beside 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import Unpack
 
 from nlcunet.errors import WeightsError
 from nlcunet.hub.address import WEIGHTS_FILE, HubAddress, is_address, parse_address
 from nlcunet.hub.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.hub.library import hub_errors
 from nlcunet.inference.loading import load
-from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.settings import EngineOptions
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import read_header
 from nlcunet.version import __version__
@@ -34,15 +32,7 @@ def from_pretrained(
     local_files_only: bool = False,
     force_download: bool = False,
     sha256: str | None = None,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    tile: int | Literal["auto"] = "auto",
-    overlap: int | None = None,
-    threads: int | None = None,
-    strength: float | int | None = None,
-    quality: str = DEFAULT_QUALITY,
-    attention_rounds: int | None = None,
-    engine: str = "auto",
+    **options: Unpack[EngineOptions],
 ) -> Upscaler:
     """An upscaler with weights from the Hugging Face Hub, or from a folder that was published or fetched before.
 
@@ -54,15 +44,8 @@ def from_pretrained(
         local_files_only: ask nobody.
         force_download: fetch again what is there.
         sha256: what the weights must have.
-        device: see ``Upscaler``, as for the following.
-        precision: how numbers are kept.
-        tile: longest side of a tile.
-        overlap: of tiles.
-        threads: on the CPU.
-        strength: mix of PSNR and GAN weights, if the repository holds both; see ``load``.
-        quality: ``"fast"``, ``"balanced"`` or ``"best"``.
-        attention_rounds: hash rounds of sparse attention.
-        engine: ``"torch"``, ``"onnx"`` or ``"openvino"``.
+        options: those of ``nlcunet.load``: device, precision, tile, overlap, threads, strength, denoise, quality,
+            attention_rounds, engine.
 
     Raises:
         WeightsError: the repository or its weights are missing, out of reach, damaged, or none of nlcunet.
@@ -78,18 +61,7 @@ def from_pretrained(
         force_download=force_download,
         sha256=sha256,
     )
-    return load(
-        path,
-        device=device,
-        precision=precision,
-        tile=tile,
-        overlap=overlap,
-        threads=threads,
-        strength=strength,
-        quality=quality,
-        attention_rounds=attention_rounds,
-        engine=engine,
-    )
+    return load(path, **options)
 
 
 def find_model(name_or_path: str | Path) -> str | Path:

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from nlcunet.imaging.picture import full_scale
+
 _TRUSTED_ALPHA = 8 / 255  # below this coverage, an 8 bit file has rounded most of the colour away
 
 
@@ -22,7 +24,7 @@ def bleed_colour_under_alpha(
     Returns:
         Pixels of the same type. Where coverage is at least 8/255 they are unchanged; if nothing is visible, all are.
     """
-    full = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    full = full_scale(pixels.dtype)
     coverage = (alpha.astype(np.float32) / np.float32(full))[:, :, None].clip(0, 1)
     trust = (coverage / np.float32(_TRUSTED_ALPHA)).clip(0, 1)
     if trust.min() == 1 or trust.max() == 0:

@@ -11,7 +11,7 @@ from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
 from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
-from nlcunet.imaging.picture import Metadata, Picture
+from nlcunet.imaging.picture import Metadata, Picture, full_scale
 from nlcunet.imaging.tiff_tags import Directory
 
 Samples: TypeAlias = Shaped[np.ndarray, "height width bands"]
@@ -111,7 +111,7 @@ def flatten_over_white(
     pixels: Shaped[np.ndarray, "height width channels"], alpha: Shaped[np.ndarray, "height width"]
 ) -> Shaped[np.ndarray, "height width channels"]:
     """Pixels as seen on white paper: ``pixels · alpha + white · (1 − alpha)``, in the file's own encoding."""
-    white = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    white = full_scale(pixels.dtype)
     coverage = alpha[:, :, None].astype(np.float32) / np.float32(white)
     flat = pixels * coverage + np.float32(white) * (1 - coverage)
     rounded: Shaped[np.ndarray, "height width channels"] = flat if pixels.dtype == np.float32 else np.rint(flat)

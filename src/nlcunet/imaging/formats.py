@@ -112,6 +112,11 @@ FORMATS: dict[str, FileFormat] = {
     ),
 }
 
+PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
+"""Endings of the names of picture files, in small letters."""
+PICTURE_SUFFIXES_IN_WORDS = ", ".join(sorted(PICTURE_SUFFIXES))
+"""The same, as messages name them."""
+
 _REFUSED = {
     b"GIF8": "a GIF, which holds at most 256 colours; convert it to PNG",
     b"%PDF": "a PDF document; export its picture first",

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.formats import FORMATS, writable_formats
+from nlcunet.imaging.formats import FORMATS, PICTURE_SUFFIXES, PICTURE_SUFFIXES_IN_WORDS, writable_formats
+from nlcunet.imaging.listing import list_pictures
 from nlcunet.inference.sizes import SizeRequest
 
 PIPE = "-"
 """Stands for standard input among the inputs, and for standard output as the output."""
-
-PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +66,8 @@ def find_pictures(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
     """The pictures behind one input; a file that is not there is kept, to be told later with its reason."""
     path = Path(name).expanduser()
     if path.is_dir():
-        files = sorted(path.rglob("*") if recursive else path.iterdir())
-        for file in files:
-            relative = file.relative_to(path)
-            is_hidden = any(part.startswith(".") for part in relative.parts)
-            if file.suffix.lower() in PICTURE_SUFFIXES and not is_hidden and file.is_file():
-                yield FoundPicture(file, relative, was_named=False)
+        for file in list_pictures(path, recursive=recursive):
+            yield FoundPicture(file, file.relative_to(path), was_named=False)
     elif not path.exists() and glob.has_magic(name):
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
             if Path(match).is_file():
@@ -118,7 +113,7 @@ def plan_jobs(
     found = list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
     if not found:
         raise ConfigError(
-            f"the inputs must hold pictures ({', '.join(sorted(PICTURE_SUFFIXES))}): found none in {', '.join(names)}"
+            f"the inputs must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none in {', '.join(names)}"
             + ("" if recursive else "; add -r to search folders within folders")
         )
     if output == PIPE:

@@ -2,89 +2,50 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, overload
-
-import torch
+from typing import Literal, Unpack, overload
 
 from nlcunet.errors import ConfigError
 from nlcunet.inference.automatic import AutomaticUpscaler
 from nlcunet.inference.engines.engine import ENGINES
 from nlcunet.inference.engines.exported import is_exported, open_cached, open_exported
-from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.inspection.choice import denoising_headers
 from nlcunet.inspection.ranges import embedded_headers
 from nlcunet.models.attention_rounds import with_attention_rounds
 from nlcunet.models.blending import has_pair, load_mixture
-from nlcunet.models.weights import AUTOMATIC
+from nlcunet.models.weights import AUTOMATIC, LoadedModel
 
 
 @overload
 def load(  # type: ignore[overload-overlap]  # a string that is not known to be "auto" is a name
     name_or_path: Literal["auto"] = ...,
     *,
-    device: str | torch.device = ...,
-    precision: str = ...,
-    tile: int | Literal["auto"] = ...,
-    overlap: int | None = ...,
-    threads: int | None = ...,
-    strength: float | int | None = ...,
-    denoise: float | int | None = ...,
-    quality: str = ...,
-    attention_rounds: int | None = ...,
-    engine: str = ...,
     on_export: Callable[[Path], None] = ...,
+    **options: Unpack[EngineOptions],
 ) -> AutomaticUpscaler: ...
 @overload
 def load(
     name_or_path: str | Path,
     *,
-    device: str | torch.device = ...,
-    precision: str = ...,
-    tile: int | Literal["auto"] = ...,
-    overlap: int | None = ...,
-    threads: int | None = ...,
-    strength: float | int | None = ...,
-    denoise: float | int | None = ...,
-    quality: str = ...,
-    attention_rounds: int | None = ...,
-    engine: str = ...,
     on_export: Callable[[Path], None] = ...,
+    **options: Unpack[EngineOptions],
 ) -> Upscaler: ...
 def load(
     name_or_path: str | Path = AUTOMATIC,
     *,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    tile: int | Literal["auto"] = "auto",
-    overlap: int | None = None,
-    threads: int | None = None,
-    strength: float | int | None = None,
-    denoise: float | int | None = None,
-    quality: str = DEFAULT_QUALITY,
-    attention_rounds: int | None = None,
-    engine: str = "auto",
     on_export: Callable[[Path], None] = lambda _: None,
+    **options: Unpack[EngineOptions],
 ) -> Upscaler | AutomaticUpscaler:
-    """An upscaler with the model of this name or path; the other arguments are those of ``Upscaler``.
+    """An upscaler with the model of this name or path.
 
     Args:
         name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written;
             ``"auto"`` looks at each picture and takes those of the embedded weights that suit it.
-        device: see ``Upscaler``, as for the following.
-        precision: how numbers are kept.
-        tile: longest side of a tile.
-        overlap: of tiles.
-        threads: on the CPU.
-        strength: mix the model's PSNR weights (0) and GAN weights (1); by default exactly the weights named.
-        denoise: mix weights that know noise (1) with those for clean pictures that they started from (0), so that some
-            grain stays; with ``"auto"`` every picture then gets such weights. By default exactly the weights named.
-        quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
-        attention_rounds: hash rounds of sparse attention; by default as many as the weights were trained with.
-        engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
-            exported file. For the latter two, weights are exported once into the cache folder.
         on_export: called with the file's path before weights are exported.
+        options: any of the fields of ``EngineSettings``: device, precision, tile, overlap, threads, strength, denoise,
+            quality, attention_rounds, engine.
 
     Raises:
         WeightsError: there is no such model, or none to mix it with.
@@ -92,67 +53,53 @@ def load(
         ExportError: an export is not possible, or a library for it is missing.
         ConfigError: another argument is not possible.
     """
-    settings: dict[str, Any] = {
-        "device": device,
-        "precision": precision,
-        "tile": tile,
-        "overlap": overlap,
-        "threads": threads,
-        "strength": strength,
-        "denoise": denoise,
-        "quality": quality,
-        "attention_rounds": attention_rounds,
-        "engine": engine,
-        "on_export": on_export,
-    }
+    return open_model(name_or_path, EngineSettings(**options), on_export=on_export)
+
+
+def open_model(
+    name_or_path: str | Path, settings: EngineSettings, *, on_export: Callable[[Path], None] = lambda _: None
+) -> Upscaler | AutomaticUpscaler:
+    """As ``load``, with the settings in one."""
     if name_or_path != AUTOMATIC:
-        return _load_one(name_or_path, **settings)
+        return _open_one(name_or_path, settings, on_export)
     headers = embedded_headers()
-    if denoise is not None:
+    if settings.denoise is not None:
         headers = denoising_headers(headers)
-    if strength is not None:
+    if settings.strength is not None:
         headers = tuple(header for header in headers if has_pair(header.name)) or headers
-    automatic = AutomaticUpscaler(headers, lambda name: _load_one(name, **settings))
-    if engine not in {"onnx", "openvino"}:  # those may have to export it first
+    automatic = AutomaticUpscaler(headers, lambda name: _open_one(name, settings, on_export))
+    if settings.engine not in {"onnx", "openvino"}:  # those may have to export it first
         automatic.for_size(SizeRequest())  # what is not possible is better told now
     return automatic
 
 
-def _load_one(
-    name_or_path: str | Path,
-    *,
-    device: str | torch.device,
-    precision: str,
-    tile: int | Literal["auto"],
-    overlap: int | None,
-    threads: int | None,
-    strength: float | int | None,
-    denoise: float | int | None,
-    quality: str,
-    attention_rounds: int | None,
-    engine: str,
-    on_export: Callable[[Path], None],
-) -> Upscaler:
+def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Callable[[Path], None]) -> Upscaler:
     """An upscaler with one model."""
+    engine = settings.engine
     if engine not in {"auto", *ENGINES}:
         raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")
     if is_exported(name_or_path):
-        if strength is not None or denoise is not None:
+        if settings.strength is not None or settings.denoise is not None:
             raise ConfigError(
                 "weights of an exported file cannot be mixed: name the weights, or leave strength and denoise out"
             )
-        if attention_rounds is not None:
+        if settings.attention_rounds is not None:
             raise ConfigError(
                 "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
             )
-        exported = open_exported(Path(name_or_path), engine, device=device, precision=precision, threads=threads)
-        return Upscaler(exported, tile=tile, overlap=overlap, threads=threads, quality=quality)
-    model = load_mixture(name_or_path, strength=strength, denoise=denoise)
-    if attention_rounds is not None:
-        model = with_attention_rounds(model, attention_rounds)
+        return Upscaler(open_exported(Path(name_or_path), settings), settings)
+    model = mixed_model(name_or_path, settings)
     if engine in {"onnx", "openvino"}:
-        cached = open_cached(model, engine, device=device, precision=precision, threads=threads, on_export=on_export)
-        return Upscaler(cached, tile=tile, overlap=overlap, threads=threads, quality=quality)
-    return Upscaler(
-        model, device=device, precision=precision, tile=tile, overlap=overlap, threads=threads, quality=quality
-    )
+        return Upscaler(open_cached(model, settings, on_export=on_export), settings)
+    return Upscaler(model, settings)
+
+
+def mixed_model(name_or_path: str | Path, settings: EngineSettings) -> LoadedModel:
+    """Weights as the settings want them: mixed, and with their rounds of attention.
+
+    Raises:
+        WeightsError: there is no such model, or none to mix it with.
+        ConfigError: a setting is not possible.
+    """
+    model = load_mixture(name_or_path, strength=settings.strength, denoise=settings.denoise)
+    return model if settings.attention_rounds is None else with_attention_rounds(model, settings.attention_rounds)

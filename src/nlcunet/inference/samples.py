@@ -13,17 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcunet.errors import ImageError
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.pixel_sources import PixelSource
 from nlcunet.inference.sizes import Pass
 
 ALPHA_REACH_PX = 2
 """How far around a pixel enlarged alpha may take its values from; a cubic kernel reaches as far."""
-
-
-def full_scale(dtype: np.dtype) -> float:
-    """The sample value that stands for 1."""
-    return 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
 
 
 def dtype_between(dtype: np.dtype) -> np.dtype:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -30,8 +30,9 @@ from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
 from nlcunet.inference.planning import Work, plan_work
-from nlcunet.inference.quality import DEFAULT_QUALITY, find_quality
+from nlcunet.inference.quality import find_quality
 from nlcunet.inference.samples import check_floats, dtype_between, without_needless_channels
+from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
 from nlcunet.models.weights import LoadedModel, WeightsHeader
@@ -58,16 +59,11 @@ class Upscaler(Enlarger):
 
     Args:
         model: the network and its description; or an exported one, which has its device and precision.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        precision: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; see ``nlcunet.runtime.Precision``.
-        tile: longest side of a tile in low-resolution pixels; ``"auto"`` fits it to the free memory.
-        overlap: what a tile reads beyond its part, in low-resolution pixels; by default what quality and model advise.
-        threads: CPU threads while the network runs; by default torch's own number.
-        quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
-        engine: an engine that runs this model already, as one that several upscalers share; it has its device and
-            precision.
+        settings: device, precision, tile, overlap, threads and quality; what concerns the weights was done before.
+        shared: an engine that runs this model already, for several upscalers; it has its device and precision.
         shrink_to: share of both sides that every picture is resampled to before the network sees it; the result has
             the size asked for all the same.
+        options: fields of the settings by their names, which come before those in ``settings``.
 
     Raises:
         DeviceError: there is no such device.
@@ -77,17 +73,15 @@ class Upscaler(Enlarger):
     def __init__(
         self,
         model: LoadedModel | ExportedEngine,
+        settings: EngineSettings | None = None,
         *,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        tile: int | Literal["auto"] = "auto",
-        overlap: int | None = None,
-        threads: int | None = None,
-        quality: str = DEFAULT_QUALITY,
-        engine: Engine | None = None,
+        shared: Engine | None = None,
         shrink_to: float | None = None,
+        **options: Unpack[EngineOptions],
     ) -> None:
-        chosen_quality = find_quality(quality)
+        settings = replace(settings or EngineSettings(), **options)
+        tile, overlap, threads, engine = settings.tile, settings.overlap, settings.threads, shared
+        chosen_quality = find_quality(settings.quality)
         if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
             raise ConfigError(f"tile must be auto or a number of pixels of at least 1: got {tile!r}")
         if overlap is not None and overlap < 0:
@@ -99,8 +93,8 @@ class Upscaler(Enlarger):
         if engine is not None:
             self.device, self.dtype = engine.device, getattr(torch, engine.precisions[0])
         elif isinstance(model, LoadedModel):
-            self.device = choose_device(device)
-            self.dtype = choose_dtype(precision, self.device)
+            self.device = choose_device(settings.device)
+            self.dtype = choose_dtype(settings.precision, self.device)
             engine = TorchEngine(model, self.device, self.dtype)
         else:
             engine, self.device = model, model.device
@@ -108,7 +102,7 @@ class Upscaler(Enlarger):
         self.tile: int | Literal["auto"] = tile
         self.overlap = chosen_quality.overlap(model.header) if overlap is None else overlap
         self.threads = threads
-        self.quality = quality
+        self.quality = settings.quality
         self.shrink_to = shrink_to
         self.engine: Engine = SelfEnsemble(engine) if chosen_quality.self_ensemble else engine
         self._run_tile = TileRunner(self.engine, self.overlap)

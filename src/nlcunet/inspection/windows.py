@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float
 
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.sampling import place_windows
 
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -52,12 +52,12 @@ class Window:
 def picture_to_window(picture: Picture) -> Window:
     """The pixels of a picture in steps of 1/255."""
     pixels, alpha = picture.pixels, picture.alpha
-    step = np.float32({np.uint8: 1.0, np.uint16: 255 / 65535, np.float32: 255.0}[pixels.dtype.type])
+    step = np.float32(WHITE / full_scale(pixels.dtype))
     with np.errstate(over="ignore"):  # what becomes infinite does not count
         channels = np.multiply(pixels.transpose(2, 0, 1), step, order="C")
     usable: np.ndarray | None = None
     if alpha is not None:
-        usable = alpha >= {np.uint8: 255, np.uint16: 65535, np.float32: 1.0}[alpha.dtype.type]
+        usable = alpha >= full_scale(alpha.dtype)
     if pixels.dtype == np.float32:
         is_number: np.ndarray = np.all(np.abs(channels) <= MAX_VALUE, axis=0)
         usable = is_number if usable is None else usable & is_number

@@ -125,7 +125,7 @@ class ModelPool:
 
     def _make_upscaler(self, entry: _Entry, order: Order) -> Upscaler:
         tile = self._settings.tile
-        return Upscaler(entry.model, engine=entry.engine, tile="auto" if tile is None else tile, quality=order.quality)
+        return Upscaler(entry.model, shared=entry.engine, tile="auto" if tile is None else tile, quality=order.quality)
 
     def _load(self, name: str, strength: float | None, denoise: float | None) -> _Entry:
         model = load_mixture(self._sources[name], strength=strength, denoise=denoise)

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.experiments.study.checks import MIN_DAMAGE_8BIT, degrade_heavily, measure_damage_8bit
 from nlcunet.experiments.study.folder import read_study
-from nlcunet.experiments.study.making import Design, Sources, make_study
+from nlcunet.experiments.study.making import (
+    MIN_DAMAGE_8BIT,
+    Design,
+    Sources,
+    degrade_heavily,
+    make_study,
+    measure_damage_8bit,
+)
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 
 

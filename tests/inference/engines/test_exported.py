@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -10,6 +12,7 @@ from nlcunet.export.facts import ExportFacts, Parity
 from nlcunet.inference.engines import exported
 from nlcunet.inference.engines.exported import ExportedEngine, open_cached, open_exported
 from nlcunet.inference.loading import load
+from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import load_model
 
@@ -79,7 +82,7 @@ def test_other_weights_versions_and_precisions_have_files_of_their_own(tmp_path,
     ]:
         monkeypatch.setattr(exported, "__version__", version)
         with pytest.raises(ExportError, match="stop here"):
-            open_cached(load_model(name), "onnx", precision=precision)
+            open_cached(load_model(name), EngineSettings(engine="onnx", precision=precision))
     assert len(set(paths)) == 4
 
 
@@ -135,7 +138,7 @@ def test_file_engine_precision_and_strength_must_fit(tmp_path, drawn, facts):
     with pytest.raises(ConfigError, match="cannot be mixed"):
         load(path, strength=0.5)
     with pytest.raises(ExportError, match="found no missing"):
-        open_exported(path.parent.relative_to(path.parent) / "missing.onnx")
+        open_exported(Path("missing.onnx"), EngineSettings())
     assert load(path, precision="float32").header == facts.header
 
 

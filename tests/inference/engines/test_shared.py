@@ -105,7 +105,7 @@ def test_several_pictures_at_a_time_give_the_bits_that_each_gives_alone(tiny):
     counted = []
     shared = SharedEngine(TorchEngine(tiny, CPU, torch.float32), on_batch=lambda tiles, _: counted.append(tiles))
     with ThreadPoolExecutor(4) as threads:
-        upscaler = Upscaler(tiny, engine=shared, tile=32, overlap=8)
+        upscaler = Upscaler(tiny, shared=shared, tile=32, overlap=8)
         results = list(threads.map(upscaler.upscale, pictures))
     shared.close()
     assert all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from nlcunet.data.checking.fingerprints import NUM_FEATURES, Match, best_earlier_matches, best_matches, fingerprint
 from nlcunet.data.checking.measures import Measures, measure
 from nlcunet.data.photographs import find_pictures, map_in_order, read_manifest, read_photograph
-from nlcunet.data.shards import PICTURE_SUFFIXES, is_packed, list_shards, read_index
+from nlcunet.data.shards import is_packed, list_shards, read_index
 from nlcunet.errors import ConfigError, DataError, ImageError
+from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
 
 Kind: TypeAlias = Literal[
     "unreadable", "too-small", "flat", "blurry", "noisy", "blocky", "duplicate", "near-duplicate", "leakage"
@@ -127,7 +128,7 @@ class Examination:
         return frozenset(finding.file for finding in self.findings)
 
 
-def list_pictures(folder: Path, manifest: Path | None = None) -> list[Path]:
+def find_examined(folder: Path, manifest: Path | None = None) -> list[Path]:
     """Picture files below a folder, or the tiles in its shards, or only those that a manifest names.
 
     Raises:
@@ -140,7 +141,7 @@ def list_pictures(folder: Path, manifest: Path | None = None) -> list[Path]:
     else:
         paths = find_pictures(folder)
     if not paths:
-        raise DataError(f"{folder} must hold pictures ({', '.join(sorted(PICTURE_SUFFIXES))}): found none")
+        raise DataError(f"{folder} must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none")
     return paths
 
 
@@ -166,8 +167,8 @@ def examine(
     Raises:
         DataError: a folder is missing or empty, or a benchmark picture cannot be read.
     """
-    paths = list_pictures(folder, manifest)
-    references = [(root, path) for root in benchmarks for path in list_pictures(root)]
+    paths = find_examined(folder, manifest)
+    references = [(root, path) for root in benchmarks for path in find_examined(root)]
     results = map_in_order(_look, [(folder, path) for path in paths] + references, threads)
     seen: list[Seen] = []
     findings: list[Finding] = []

@@ -7,9 +7,9 @@ from nlcunet.data.fetching.catalogue import PictureSet
 from nlcunet.data.fetching.manifests import changed_files, missing_files, read_manifest
 from nlcunet.data.fetching.sets import name_problems
 from nlcunet.errors import DataError
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import PICTURE_SUFFIXES
 
-_ENDINGS = {suffix for file_format in FORMATS.values() for suffix in file_format.suffixes} | {".bmp"}
+_ENDINGS = PICTURE_SUFFIXES | {".bmp"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from nlcunet.errors import DataError
 from nlcunet.evaluation.records import PairRecord
 from nlcunet.imaging.colour import rgb_to_y_bt601_studio
 from nlcunet.imaging.files import read_picture
+from nlcunet.imaging.picture import full_scale
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.tensors import round_to_8bit
 
@@ -73,8 +74,8 @@ def read_pixels(path: Path) -> Pixels:
     """A picture as 8-bit RGB, grey as three equal channels."""
     pixels = read_picture(path).pixels
     if pixels.dtype != np.uint8:
-        largest = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1.0
-        pixels = np.rint(np.clip(pixels.astype(np.float64) / largest, 0, 1) * 255).astype(np.uint8)
+        values = pixels.astype(np.float64) / full_scale(pixels.dtype)
+        pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 

@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.imaging.files import read_picture
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
+from nlcunet.imaging.listing import list_pictures
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 LowRes = UInt8[np.ndarray, "low_height low_width 3"]
@@ -107,11 +108,8 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise DataError(f"pictures must lie in a folder: found no folder {folder}; check the path")
-    endings = {suffix for file_format in FORMATS.values() for suffix in file_format.suffixes}
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in endings or not path.is_file():
-            continue
+    for path in list_pictures(folder):
         if path.stem in files:
             raise DataError(
                 f"names of pictures must differ before their endings: {folder} has {files[path.stem].name} "
@@ -119,7 +117,7 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
             )
         files[path.stem] = path
     if not files:
-        raise DataError(f"the folder must hold pictures ({', '.join(sorted(endings))}): found none in {folder}")
+        raise DataError(f"the folder must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none in {folder}")
     return files
 
 

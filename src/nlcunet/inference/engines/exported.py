@@ -19,6 +19,7 @@ from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
 from nlcunet.export.torch_export import open_graph
 from nlcunet.files.cache import cache_folder
+from nlcunet.inference.settings import EngineSettings
 from nlcunet.models.weights import LoadedModel
 from nlcunet.runtime import choose_device
 from nlcunet.version import __version__
@@ -65,39 +66,30 @@ def is_exported(name_or_path: str | Path) -> bool:
     return Path(name_or_path).suffix.lower() in ENGINE_OF_SUFFIX
 
 
-def open_exported(
-    path: Path,
-    engine: str = "auto",
-    *,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-) -> ExportedEngine:
+def open_exported(path: Path, settings: EngineSettings) -> ExportedEngine:
     """An engine for an exported file.
 
     Args:
         path: an .onnx, .xml or .pt2 file that ``nlcunet export`` has written.
-        engine: one of ``ENGINES``, or ``"auto"``, which goes by the ending.
-        device: ``"auto"``, ``"cpu"``, or for ONNX Runtime with CUDA ``"cuda"``, ``"cuda:1"``.
-        precision: ``"auto"``, or the file's own, to be sure of it.
-        threads: by default as many as torch.
+        settings: engine, device, precision and threads. The device of ONNX Runtime may be one of CUDA; the precision is
+            ``"auto"``, or the file's own, to be sure of it.
 
     Raises:
         ExportError: the file is missing, is none of ours, or a library is missing.
         ConfigError: file, engine and precision do not fit together.
         DeviceError: the engine cannot use the device.
     """
-    path = path.expanduser()
+    path, engine, precision = path.expanduser(), settings.engine, settings.precision
     name = ENGINE_OF_SUFFIX[path.suffix.lower()] if engine == "auto" else engine
     if path.suffix.lower() not in READABLE[name]:
         raise ConfigError(f"the engine {name} takes files that end in {' or '.join(READABLE[name])}: got {path.name}")
     if not path.is_file():
         raise ExportError(f"an exported model must be a file: found no {path}")
-    place, providers = _place(name, device)
+    place, providers = _place(name, settings.device)
     if name == "onnx":
-        session, text = open_onnx(path, threads, providers=providers)
+        session, text = open_onnx(path, settings.threads, providers=providers)
     elif name == "openvino":
-        session, text = open_openvino(path, threads)
+        session, text = open_openvino(path, settings.threads)
     else:
         session, text = open_graph(path)
     try:
@@ -123,22 +115,14 @@ def _place(engine: str, device: str | torch.device) -> tuple[torch.device, tuple
 
 
 def open_cached(
-    model: LoadedModel,
-    engine: str,
-    *,
-    device: str | torch.device = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    on_export: Callable[[Path], None] = lambda _: None,
+    model: LoadedModel, settings: EngineSettings, *, on_export: Callable[[Path], None] = lambda _: None
 ) -> ExportedEngine:
     """An engine for weights, exported into the cache folder if they are not there yet.
 
     Args:
         model: the network.
-        engine: ``"onnx"`` or ``"openvino"``.
-        device: see ``open_exported``.
-        precision: ``"auto"`` (float32), ``"float32"``, ``"float16"`` or ``"int8"``.
-        threads: by default as many as torch.
+        settings: see ``open_exported``; the engine is ``"onnx"`` or ``"openvino"``, the precision ``"auto"`` (float32),
+            ``"float32"``, ``"float16"`` or ``"int8"``.
         on_export: called with the file that will be written; a minute may pass then.
 
     Raises:
@@ -146,12 +130,13 @@ def open_cached(
         ConfigError: the engine has no such precision.
         DeviceError: the engine cannot use the device.
     """
+    engine, precision = settings.engine, settings.precision
     request = ExportRequest(to=engine, precision="float32" if precision == "auto" else precision)
-    _place(engine, device)  # refused before the work, not after it
+    _place(engine, settings.device)  # refused before the work, not after it
     name = f"{model.header.name}-{weights_checksum(model)[:16]}-{__version__}-{request.precision}"
     path = cache_folder("exports") / f"{name.replace('/', '_')}{SUFFIX_OF_ENGINE[engine]}"
     if not path.is_file():
         check_libraries(request)
         on_export(path)
         export_model(model, path, request)
-    return open_exported(path, engine, device=device, threads=threads)
+    return open_exported(path, settings)
