@@ -27,8 +27,9 @@ from nlcunet.cluster.connection import connected
 from nlcunet.cluster.run import Cluster, plan_batch, run_batch
 from nlcunet.cluster.work import Setup
 from nlcunet.imaging.files import write_picture
-from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.jobs import Job
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 
 

@@ -23,7 +23,8 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.row_encoding import TIFF_COMPRESSIONS, TiffLayout, encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import GiantSettings, Listener
+from nlcunet.inference.giant_request import Listener
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 
@@ -69,9 +70,8 @@ def enlarge(options: argparse.Namespace, upscaler: Upscaler, source: Path, targe
             told[0] = time.perf_counter()
             print(f"tile {done:,} of {total:,}, {told[0] - start:.0f} s, {peak_mebibytes():.0f} MiB", file=sys.stderr)
 
-    settings = GiantSettings(
+    settings = BatchSettings(
         request=SizeRequest(),
-        file_format="tiff",
         max_pixels=10**11,
         layout=TiffLayout(compression=options.compression, pyramid=options.pyramid),
     )

@@ -16,8 +16,7 @@ from nlcunet.cluster import transfer
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.work import Setup
 from nlcunet.imaging.files import Picture, encode_picture
-from nlcunet.inference.batch import BatchSettings
-from nlcunet.inference.settings import EngineSettings
+from nlcunet.inference.settings import BatchSettings, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 
 

@@ -9,9 +9,8 @@ import pytest
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.work import Setup
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.inference.batch import BatchSettings
 from nlcunet.inference.loading import load
-from nlcunet.inference.settings import EngineOptions, EngineSettings
+from nlcunet.inference.settings import BatchSettings, EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 

@@ -239,8 +239,7 @@ WRONG_VERSION = """
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.run import Cluster, plan_batch, run_batch
 from nlcunet.cluster.work import Setup
-from nlcunet.inference.batch import BatchSettings
-from nlcunet.inference.settings import EngineSettings
+from nlcunet.inference.settings import BatchSettings, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 
 choice = ModelChoice(name_or_path="bicubic-x2", settings=EngineSettings(device="cpu"))

@@ -8,10 +8,11 @@ from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference.automatic import AutomaticUpscaler
-from nlcunet.inference.batch import BatchSettings, run_jobs
+from nlcunet.inference.batch import run_jobs
 from nlcunet.inference.giant_request import GIANT_PIXELS
 from nlcunet.inference.jobs import Job
 from nlcunet.inference.loading import load
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel, load_model

@@ -23,17 +23,18 @@ from nlcunet.imaging.row_encoding import TiffLayout
 from nlcunet.inference import giant
 from nlcunet.inference.bleeding import BleedingSource
 from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import GiantSettings, Listener, check_giant, disk_bytes, is_giant
+from nlcunet.inference.giant_request import Listener, check_giant, disk_bytes, is_giant
 from nlcunet.inference.loading import load
 from nlcunet.inference.part_folder import PartFolder
 from nlcunet.inference.passes import all_blocks
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
 
 
-def settings(scale: float | None = None, file_format: str = "png", **others: Any) -> GiantSettings:
-    return GiantSettings(request=SizeRequest(scale=scale), file_format=file_format, max_pixels=10**8, **others)
+def settings(scale: float | None = None, **others: Any) -> BatchSettings:
+    return BatchSettings(request=SizeRequest(scale=scale), max_pixels=10**8, **others)
 
 
 def make(height: int = 110, width: int = 70, channels: int = 3, dtype: str = "uint8", seed: int = 0) -> Picture:
@@ -56,7 +57,7 @@ def test_from_disk_to_disk_gives_the_pixels_that_memory_gives(
 ) -> None:
     picture = make(channels=channels, dtype=dtype)
     write_picture(picture, tmp_path / "in.tif")
-    report = upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(scale, "tiff"))
+    report = upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(scale))
     expected = small_tiles().upscale(picture, scale)
     result = read_picture(tmp_path / "out.tif")
     assert np.array_equal(result.pixels, expected.pixels)
@@ -152,7 +153,7 @@ def allocated_bytes(folder: Path, height: int, width: int) -> int:
     (folder / "out.jpg").unlink(missing_ok=True)
     tracemalloc.start()
     try:
-        upscale_giant(folder / "in.png", folder / "out.jpg", upscaler, settings(file_format="jpeg"))
+        upscale_giant(folder / "in.png", folder / "out.jpg", upscaler, settings())
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -207,7 +208,7 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import GiantSettings
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.part_folder import PartFolder
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.loading import load; from nlcunet.inference.upscaler import Upscaler
@@ -225,7 +226,7 @@ def run_and_die(self, tile):
     return run(self, tile)
 
 Upscaler._run = run_and_die
-settings = GiantSettings(request=SizeRequest(scale=scale), file_format="png", max_pixels=10**8)
+settings = BatchSettings(request=SizeRequest(scale=scale), max_pixels=10**8)
 upscale_giant(source, target, load("bicubic-x2", tile=32, device="cpu", threads=1), settings)
 """
 
@@ -339,7 +340,7 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     picture.pixels[5, 5] = np.nan
     write_picture(picture, tmp_path / "in.tif")
     with pytest.raises(ImageError, match="must be finite"):
-        upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(file_format="tiff"))
+        upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings())
     assert {path.name for path in tmp_path.iterdir()} == {"in.tif"}
 
 

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nlcunet.cli.reporting import Reporter
-    from nlcunet.inference.batch import BatchSettings
     from nlcunet.inference.enlarging import Enlarger
     from nlcunet.inference.jobs import Job
+    from nlcunet.inference.settings import BatchSettings
 
 FILES = "What to read and write"
 SIZE = "Size of the result"
@@ -130,10 +130,9 @@ def upscale(
     from nlcunet.hub.pretrained import find_model
     from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
     from nlcunet.imaging.row_encoding import TiffLayout
-    from nlcunet.inference.batch import BatchSettings
     from nlcunet.inference.jobs import plan_jobs, suffix_for
     from nlcunet.inference.loading import open_model
-    from nlcunet.inference.settings import EngineSettings
+    from nlcunet.inference.settings import BatchSettings, EngineSettings
     from nlcunet.inference.sizes import SizeRequest
     from nlcunet.models.weights import AUTOMATIC
 

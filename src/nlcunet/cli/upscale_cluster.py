@@ -14,8 +14,8 @@ import typer
 from nlcunet.cli.reporting import Reporter
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.errors import ConfigError
-from nlcunet.inference.batch import BatchSettings
 from nlcunet.inference.jobs import suffix_for
+from nlcunet.inference.settings import BatchSettings
 
 if TYPE_CHECKING:
     from nlcunet.cluster.run import Batch, Cluster

@@ -17,9 +17,10 @@ from nlcunet.cluster.places import is_url
 from nlcunet.cluster.scratch import scratch_folder, sweep
 from nlcunet.cluster.transfer import fetch, store_file
 from nlcunet.errors import ConfigError
-from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.jobs import Job
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
 

@@ -4,14 +4,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
 from nlcunet.imaging.files import (
-    DEFAULT_MAX_PIXELS,
     PictureHeader,
     encode_picture,
     read_header,
@@ -20,38 +19,16 @@ from nlcunet.imaging.files import (
     write_picture,
 )
 from nlcunet.imaging.formats import FORMATS
-from nlcunet.imaging.row_encoding import TiffLayout
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import GiantSettings, Listener, check_giant, is_giant
+from nlcunet.inference.giant_request import Listener, check_giant, is_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
-from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import AUTOMATIC
 
 Status = Literal["done", "skipped", "failed", "planned"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchSettings:
-    """How every picture of a batch is treated.
-
-    Attributes:
-        request: the size of the results.
-        overwrite: replace results that are there, instead of skipping them.
-        quality: 1 to 100 for lossy formats; by default the format's.
-        strip_metadata: leave EXIF, XMP, IPTC and resolution out; the colour profile stays.
-        max_pixels: inputs with more pixels are refused.
-        layout: of large TIFFs, and of pyramids of any size.
-    """
-
-    request: SizeRequest
-    overwrite: bool = False
-    quality: int | None = None
-    strip_metadata: bool = False
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    layout: TiffLayout = field(default_factory=TiffLayout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,15 +160,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     _check_format_holds(file_format, work)
     if job.target is not None and is_giant(work, file_format, settings.layout):
         _make_folder(job.target.parent)
-        giant = GiantSettings(
-            request=settings.request,
-            file_format=file_format,
-            quality=settings.quality,
-            strip_metadata=settings.strip_metadata,
-            max_pixels=settings.max_pixels,
-            layout=settings.layout,
-        )
-        report = upscale_giant(source, job.target, one, giant, listener)
+        report = upscale_giant(source, job.target, one, settings, listener)
         record = _described(_record(job, "done"), header, report.work, one, is_streamed=True)
         return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
     picture = read_picture(source, max_pixels=settings.max_pixels)

@@ -21,19 +21,20 @@ import numpy as np
 from nlcunet.errors import ImageWriteError
 from nlcunet.files.atomic import flush_file, move_into_place
 from nlcunet.files.checksums import hash_values
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import format_for_suffix
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import SpooledPicture, spool_picture
 from nlcunet.inference.bleeding import BleedingSource
-from nlcunet.inference.giant_request import GiantReport, GiantSettings, Listener, disk_bytes
+from nlcunet.inference.giant_request import GiantReport, Listener, disk_bytes
 from nlcunet.inference.part_folder import Journal, PartFolder
 from nlcunet.inference.passes import NetworkPass
 from nlcunet.inference.planning import Work
 from nlcunet.inference.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
 from nlcunet.inference.samples import check_float_range, dtype_between
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.version import __version__
 
@@ -42,13 +43,14 @@ TILES_AHEAD = 2
 
 
 def upscale_giant(
-    source: Path | bytes, target: Path, upscaler: Upscaler, settings: GiantSettings, listener: Listener | None = None
+    source: Path | bytes, target: Path, upscaler: Upscaler, settings: BatchSettings, listener: Listener | None = None
 ) -> GiantReport:
     """Enlarge a picture file into another; an earlier run of the same that was interrupted is taken up.
 
     Args:
         source: a file, or the bytes of one.
-        target: the file to write; whole or untouched. Unfinished rows lie in a folder beside it.
+        target: the file to write, whole or untouched; its ending says the format, one of ``STREAMED_FORMATS``.
+            Unfinished rows lie in a folder beside it.
         upscaler: with what.
         settings: and how.
         listener: who is told how far it is.
@@ -77,7 +79,7 @@ class _Enlargement:
         spooled: SpooledPicture,
         folder: PartFolder,
         upscaler: Upscaler,
-        settings: GiantSettings,
+        settings: BatchSettings,
         listener: Listener,
     ) -> None:
         self._spooled = spooled
@@ -295,7 +297,7 @@ class _Enlargement:
         return encode_rows(
             picture,
             self._folder.file("encoded"),
-            FORMATS[settings.file_format],
+            format_for_suffix(self._folder.target.suffix),
             quality=settings.quality,
             layout=settings.layout,
         )

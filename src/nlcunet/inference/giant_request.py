@@ -2,38 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.picture import PictureHeader
 from nlcunet.imaging.row_encoding import STREAMED_FORMATS, TiffLayout
 from nlcunet.inference.planning import Work
-from nlcunet.inference.sizes import SizeRequest
 
 GIANT_PIXELS = 64_000_000
 """Results from this size on go from disk to disk: 200 MB at 8 bits, and several times that with bands and the encoder;
 below, one file written at once is simpler, and a minute of work is all that an interruption costs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GiantSettings:
-    """How a giant picture is treated.
-
-    Attributes:
-        request: the size of the result.
-        file_format: one of ``STREAMED_FORMATS``.
-        quality: 1 to 100 for lossy formats.
-        strip_metadata: leave EXIF, XMP, IPTC and resolution out.
-        max_pixels: inputs with more pixels are refused.
-        layout: of a TIFF.
-    """
-
-    request: SizeRequest
-    file_format: str
-    quality: int | None = None
-    strip_metadata: bool = False
-    max_pixels: int
-    layout: TiffLayout = field(default_factory=TiffLayout)
 
 
 @dataclass(frozen=True, kw_only=True)

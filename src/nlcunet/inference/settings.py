@@ -1,11 +1,14 @@
-"""With what pictures are enlarged, apart from the model: the settings that every door takes."""
+"""How pictures are enlarged and written: the settings that every door takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
 import torch
 
+from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+from nlcunet.imaging.row_encoding import TiffLayout
 from nlcunet.inference.quality import DEFAULT_QUALITY
+from nlcunet.inference.sizes import SizeRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +55,24 @@ class EngineOptions(TypedDict, total=False):
     quality: str
     attention_rounds: int | None
     engine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """How every picture of a batch is treated.
+
+    Attributes:
+        request: the size of the results.
+        overwrite: replace results that are there, instead of skipping them.
+        quality: 1 to 100 for lossy formats; by default the format's.
+        strip_metadata: leave EXIF, XMP, IPTC and resolution out; the colour profile stays.
+        max_pixels: inputs with more pixels are refused.
+        layout: of large TIFFs, and of pyramids of any size.
+    """
+
+    request: SizeRequest
+    overwrite: bool = False
+    quality: int | None = None
+    strip_metadata: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    layout: TiffLayout = field(default_factory=TiffLayout)

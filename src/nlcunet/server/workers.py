@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nlcunet.inference import jobs as inference_jobs
-from nlcunet.inference.batch import BatchSettings, Record, run_jobs
+from nlcunet.inference.batch import Record, run_jobs
+from nlcunet.inference.settings import BatchSettings
 from nlcunet.server.folders import JobFolders
 from nlcunet.server.logs import REQUEST_ID, log
 from nlcunet.server.metrics import Metrics
