@@ -295,6 +295,7 @@ def test_a_profile_for_other_pixels_is_left_out_and_told():
 def test_further_channels_are_left_out_and_told():
     six = pyvips.Image.new_from_array(np.full((8, 8, 6), 9, np.uint8)).copy(interpretation="srgb")
     picture = read_picture(six.tiffsave_buffer())
+    assert picture.alpha is not None
     assert picture.pixels.shape == (8, 8, 3)
     assert "2 more channels" in picture.notes[0]
 

@@ -62,7 +62,9 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
         )
     metadata, notes = _metadata_of(file)
     try:
-        colour, alpha, converted = as_grey_or_rgb(file.image, file.num_colours, is_foreign=file.is_foreign_colour)
+        colour, alpha, converted = as_grey_or_rgb(
+            file.image, file.num_colours, file.alpha_band, is_foreign=file.is_foreign_colour
+        )
         image = colour if alpha is None else colour.bandjoin(alpha)
     except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
@@ -145,8 +147,9 @@ def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Sha
 def _extra_notes(file: OpenFile, *, is_float: bool) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
-    if (extra := file.image.bands - file.num_colours - 1) > 0:
-        notes.append(f"The file has {extra} more channels than colour and alpha; they were left out.")
+    if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
+        told = "1 more channel" if extra == 1 else f"{extra} more channels"
+        notes.append(f"The file has {told} beside colour and alpha, such as near infrared or a mask; left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
     if is_float:

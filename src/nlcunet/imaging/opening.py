@@ -24,6 +24,7 @@ from nlcunet.imaging.picture import PictureHeader
 
 _UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented", "out of range")
 _PHOTOMETRIC, _CIELAB, _AS_RGB = 262, 8, 2
+_ALPHA_MARKS = frozenset({1, 2})  # of ExtraSamples: multiplied into the colours, or not (TIFF 6.0, section 18)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,17 @@ class OpenFile:
         if self.image.interpretation == "cmyk":
             return 4
         return 1 if self.image.interpretation in {"b-w", "grey16"} or self.image.bands < 3 else 3
+
+    @property
+    def alpha_band(self) -> int | None:
+        """The band of alpha: in a TIFF the first that is marked as such, elsewhere the one behind the colours."""
+        if self.image.bands == self.num_colours:
+            return None
+        if self.format.name != "tiff":
+            return self.num_colours
+        marks = _extra_samples(self.data)
+        found = next((index for index, mark in enumerate(marks) if mark in _ALPHA_MARKS), self.image.bands)
+        return self.num_colours + found if self.num_colours + found < self.image.bands else None
 
     @property
     def is_foreign_colour(self) -> bool:
@@ -125,6 +137,11 @@ def _load_tiff(data: FileBytes, path: Path | None) -> Any:
     return signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))
 
 
+def _extra_samples(data: FileBytes) -> tuple[int, ...]:
+    """What the bands behind the colours of a TIFF's first page are, in numbers of its tag ExtraSamples."""
+    return tags.numbers_in(data, tags.read_layout(data), next(iter(tags.directories(data))), tags.EXTRA_SAMPLES)
+
+
 def _check_pages(data: FileBytes, name: str) -> None:
     """Refuse a TIFF of several pages, and camera raw files, of which only a thumbnail would be seen."""
     try:
@@ -171,7 +188,7 @@ def header_of(file: OpenFile) -> PictureHeader:
         width=width,
         height=height,
         channels=1 if file.num_colours == 1 else 3,
-        has_alpha=file.image.bands > file.num_colours,
+        has_alpha=file.alpha_band is not None,
         bit_depth=8 if file.image.format == "uchar" else bits,
         format=file.format.name,
     )
