@@ -300,16 +300,6 @@ def test_further_channels_are_left_out_and_told():
     assert "2 more channels" in picture.notes[0]
 
 
-def test_values_outside_of_the_range_are_clipped_and_told(tmp_path):
-    pixels = gradient(np.float32, 3) * 3 - 1
-    picture = Picture(pixels=pixels)
-    assert "outside of [0, 1] were clipped" in write_picture(picture, tmp_path / "a.png")[0]
-    copy = read_picture(tmp_path / "a.png")
-    assert copy.pixels.min() == 0
-    assert copy.pixels.max() == 65535
-    np.testing.assert_array_equal(read_picture(encode_picture(picture, file_format="tiff")).pixels, pixels)
-
-
 def test_quality_makes_files_larger():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     small, large = (encode_picture(Picture(pixels=noise), file_format="jpeg", quality=q) for q in (50, 95))

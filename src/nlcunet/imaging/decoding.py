@@ -71,7 +71,7 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
     if converted:
         metadata = replace(metadata, icc_profile=None)
     metadata, mismatch = _without_foreign_profile(metadata, int(colour.bands))
-    notes = (*notes, *converted, *mismatch, *_extra_notes(file, is_float=image.format == "float"))
+    notes = (*notes, *converted, *mismatch, *_extra_notes(file))
     return DecodableFile(file, image, alpha is not None, metadata, notes)
 
 
@@ -144,7 +144,7 @@ def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Sha
     return filled
 
 
-def _extra_notes(file: OpenFile, *, is_float: bool) -> tuple[str, ...]:
+def _extra_notes(file: OpenFile) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
     if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
@@ -152,8 +152,8 @@ def _extra_notes(file: OpenFile, *, is_float: bool) -> tuple[str, ...]:
         notes.append(f"The file has {told} beside colour and alpha, such as near infrared or a mask; left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
-    if is_float:
-        notes.append("Floating point samples are kept as they are, without clipping.")
+    if file.image.format == "double" and not file.is_foreign_colour:
+        notes.append("The samples were reduced from double to single precision.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")
     if file.image.get_typeof("gainmap-data"):

@@ -10,6 +10,7 @@ from jaxtyping import Shaped, UInt8
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
+from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.tiff_tags import Directory
@@ -64,6 +65,20 @@ def check_writable(file_format: FileFormat, height: int, width: int, quality: in
         raise ImageWriteError(f"quality must be 1 to 100: got {quality}; choose 90 or more for photographs")
 
 
+def check_range(values: FloatRange, file_format: FileFormat) -> None:
+    """Refuse floating point samples that would become white or black.
+
+    Raises:
+        ImageWriteError: The format holds no floats, and they go far beyond [0, 1].
+    """
+    if not file_format.floats and not values.is_near_nominal:
+        fitting = [name for name in writable_formats() if FORMATS[name].floats]
+        raise ImageWriteError(
+            f"{file_format.name} must have samples in [0, 1]: got floating point samples from {values.low:g} to "
+            f"{values.high:g}, which would become white or black; write {' or '.join(fitting)}, or scale them first"
+        )
+
+
 def fit(picture: Picture, file_format: FileFormat) -> tuple[Samples, Metadata, tuple[str, ...]]:
     """Samples that the format can hold: colour bands, then alpha; notes tell what had to be converted."""
     pixels, alpha, metadata = picture.pixels, picture.alpha, picture.metadata
@@ -84,9 +99,14 @@ def _fit_bits(samples: Samples, file_format: FileFormat) -> tuple[Samples, tuple
     """Samples with as many bits as the format holds."""
     name, notes = file_format.name, []
     if samples.dtype == np.float32 and not file_format.floats:
-        if samples.min() < 0 or samples.max() > 1:
+        if np.isnan(samples).any():
+            notes.append(f"{name} has no floating point; samples that are no numbers became black.")
+            samples = np.nan_to_num(samples)
+        values = FloatRange(float(samples.min()), float(samples.max()))
+        check_range(values, file_format)
+        if not values.is_nominal:
             notes.append(f"{name} has no floating point; samples outside of [0, 1] were clipped.")
-        samples = np.rint(np.nan_to_num(samples).clip(0, 1) * np.float32(65_535)).astype(np.uint16)
+        samples = np.rint(samples.clip(0, 1) * np.float32(65_535)).astype(np.uint16)
         notes.append(f"{name} has no floating point; the samples were rounded to {file_format.max_bits} bits.")
         if file_format.max_bits == 8:
             samples = bits_16_to_8(samples)

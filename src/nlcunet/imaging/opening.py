@@ -216,8 +216,9 @@ def unreadable(name: str, data: FileBytes, file_format: FileFormat, error: Excep
     """A file of a known kind that cannot be decoded: either of a variant that is not supported, or damaged."""
     reason = reason_of(error)
     if any(word in reason for word in _UNSUPPORTED):
+        remedy = "save it as TIFF of 8, 16 or floating 32 bits" if file_format.name == "tiff" else "convert it to PNG"
         return UnreadableImageError(
-            f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); convert it to PNG"
+            f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); {remedy}"
         )
     return TruncatedImageError(
         f"{name} must be a whole file: got {len(data):,} bytes of {file_format.name} that end early or are damaged "

@@ -84,7 +84,7 @@ def encode_rows(
         Exception: what ``read_rows`` raised.
     """
     check_writable(file_format, picture.height, picture.width, quality)
-    fitted, metadata, notes = fit(_one_pixel(picture), file_format)
+    fitted, metadata, notes = fit(_extremes(picture), file_format)
     metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
     metadata, more = fit_metadata(metadata, file_format, quality)
     strips = StripSource(picture, file_format, bands=fitted.shape[2], dtype=fitted.dtype)
@@ -105,10 +105,13 @@ def encode_rows(
     return (*notes, *damaged, *more, *lost)
 
 
-def _one_pixel(picture: RowPicture) -> Picture:
-    """A picture of the same kind, to see what a format makes of it."""
-    alpha = np.zeros((1, 1), picture.dtype) if picture.has_alpha else None
-    return Picture(pixels=np.zeros((1, 1, picture.channels), picture.dtype), alpha=alpha, metadata=picture.metadata)
+def _extremes(picture: RowPicture) -> Picture:
+    """Two pixels of the same kind, of the least and the greatest sample, to see what a format makes of them."""
+    pixels = np.zeros((1, 2, picture.channels), picture.dtype)
+    if picture.dtype == np.float32:
+        pixels[:, 0], pixels[:, 1] = picture.values.low, picture.values.high
+    alpha = np.ones((1, 2), picture.dtype) if picture.has_alpha else None
+    return Picture(pixels=pixels, alpha=alpha, metadata=picture.metadata)
 
 
 def _save(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
+from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
     DEFAULT_MAX_PIXELS,
     PictureHeader,
@@ -19,6 +20,7 @@ from nlcunet.imaging.files import (
     writable_formats,
     write_picture,
 )
+from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.row_encoding import TiffLayout
 from nlcunet.inference.enlarging import Enlarger, Progress
@@ -195,6 +197,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         record = _described(_record(job, "done"), header, report.work, one, is_streamed=True)
         return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
     picture = read_picture(source, max_pixels=settings.max_pixels)
+    check_range(float_range_of(picture), FORMATS[file_format])
     done = count(1)
 
     def on_tile() -> None:
