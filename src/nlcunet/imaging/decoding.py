@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nlcunet.errors import UnreadableImageError
+from nlcunet.imaging.bmp import read_bmp_header
 from nlcunet.imaging.containers import has_wide_signalled_colour
 from nlcunet.imaging.conversion import as_grey_or_rgb
 from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
@@ -62,6 +63,7 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
         )
     metadata, notes = _metadata_of(file)
     try:
+        file = file.with_pixels()
         colour, alpha, converted = as_grey_or_rgb(
             file.image, file.num_colours, file.alpha_band, is_foreign=file.is_foreign_colour
         )
@@ -112,6 +114,8 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     resolution = None
     if file.format.name == "png":
         resolution = png_resolution(data)
+    elif file.format.name == "bmp":
+        resolution = read_bmp_header(data).dots_per_inch
     elif file.format.name == "jpeg" and image.get_typeof("resolution-unit"):
         resolution = (round(image.xres * _MM_PER_INCH, 4), round(image.yres * _MM_PER_INCH, 4))
     metadata = Metadata(

@@ -14,12 +14,11 @@ from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.tiff_tags import Directory
+from nlcunet.imaging.vips_images import samples_to_image
 
 Samples: TypeAlias = Shaped[np.ndarray, "height width bands"]
 """Colour bands, then alpha if there is one."""
 
-_BAND_FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
-_INTERPRETATIONS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}
 _SPLICED = {"png", "jpeg", "webp", "tiff"}
 
 
@@ -33,7 +32,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     samples, metadata, notes = fit(picture, file_format)
     metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
     metadata, more = fit_metadata(metadata, file_format, quality)
-    image = _to_vips(samples, metadata.icc_profile)
+    image = samples_to_image(samples, metadata.icc_profile)
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
     except LIBVIPS_ERRORS as error:
@@ -144,7 +143,7 @@ def _grey_to_rgb(
     """Grey as RGB. A grey profile cannot describe RGB pixels, so its tone curve is turned into that of sRGB."""
     grey, alpha = samples[:, :, :1], samples[:, :, 1:]
     if metadata.icc_profile is not None:
-        image = _to_vips(np.ascontiguousarray(grey), metadata.icc_profile)
+        image = samples_to_image(np.ascontiguousarray(grey), metadata.icc_profile)
         grey = image.icc_transform("srgb", embedded=True, depth=8 * samples.itemsize, intent="relative").numpy()
         metadata = replace(metadata, icc_profile=None)
     rgb = grey if grey.shape[2] == 3 else np.repeat(grey, 3, axis=2)
@@ -168,21 +167,6 @@ def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | Non
     if exif_resolution(metadata.exif) is None:
         notes = (*notes, f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.")
     return metadata, notes
-
-
-def _to_vips(samples: Samples, icc_profile: bytes | None) -> Any:
-    """Samples as libvips sees them, with the profile attached."""
-    height, width, bands = samples.shape
-    image = pyvips.Image.new_from_memory(samples.data, width, height, bands, _BAND_FORMATS[samples.dtype.name])
-    return interpreted(image, samples.dtype, icc_profile)
-
-
-def interpreted(image: Any, dtype: np.dtype, icc_profile: bytes | None) -> Any:
-    """An image that says what its samples mean, with the profile attached."""
-    image = image.copy(interpretation=_INTERPRETATIONS[dtype.name][image.bands >= 3])
-    if icc_profile is not None:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
-    return image
 
 
 def _save_with_metadata(

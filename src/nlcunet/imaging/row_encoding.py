@@ -21,11 +21,12 @@ from nlcunet.errors import ImageWriteError
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.containers import PNG_SIGNATURE, png_chunks
 from nlcunet.imaging.embedding import embed_jpeg, png_metadata_chunks, png_resolution_chunk, tiff_directory
-from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, interpreted, saver_arguments
+from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, saver_arguments
 from nlcunet.imaging.exif import sized_metadata, with_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileFormat, reason_of
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.row_tiff import RowPicture, StripSource
+from nlcunet.imaging.vips_images import interpreted
 
 STREAMED_FORMATS = frozenset({"png", "jpeg", "tiff", "jxl"})
 """Formats whose encoders take rows as they come; the others hold the whole picture anyway, and are small."""

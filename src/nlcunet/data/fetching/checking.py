@@ -9,7 +9,7 @@ from nlcunet.data.fetching.sets import name_problems
 from nlcunet.errors import DataError
 from nlcunet.imaging.formats import FORMATS
 
-_ENDINGS = {suffix for file_format in FORMATS.values() for suffix in file_format.suffixes} | {".bmp"}
+_ENDINGS = {suffix for file_format in FORMATS.values() for suffix in file_format.suffixes}
 
 
 @dataclass(frozen=True, kw_only=True)
