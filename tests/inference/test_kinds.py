@@ -136,6 +136,16 @@ def test_an_animated_pillow_image_is_refused_and_its_frames_are_taken(upscaler: 
         assert upscaler.upscale(image.convert("RGB").copy()).size == (8, 8)
 
 
+def test_pixels_counted_beside_a_pillow_image_grow_with_it(upscaler: Upscaler) -> None:
+    image, exif = Image.new("RGB", (4, 3)), Image.Exif()
+    exif[0x0112], exif.get_ifd(0x8769)[0xA214] = 6, (2, 1)
+    image.info |= {"exif": exif.tobytes(), "xmp": b"<GPano:FullPanoWidthPixels>4</GPano:FullPanoWidthPixels>"}
+    result = upscaler.upscale(image)
+    assert result.getexif()[0x0112] == 6
+    assert result.getexif().get_ifd(0x8769)[0xA214] == (4, 2)
+    assert result.info["xmp"] == b"<GPano:FullPanoWidthPixels>8</GPano:FullPanoWidthPixels>"
+
+
 def test_a_photograph_with_further_pictures_is_no_animation(upscaler: Upscaler) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "MPO", save_all=True, append_images=[Image.new("L", (2, 2))])

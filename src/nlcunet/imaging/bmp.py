@@ -174,7 +174,8 @@ def decode_bmp(data: FileBytes, header: BmpHeader) -> Shaped[np.ndarray, "height
     if not header.is_top_down:
         rows = rows[::-1]
     if header.bits <= 8:
-        return header.palette[rows][:, :, : header.bands]
+        colours: UInt8[np.ndarray, "height width 3"] = header.palette[rows]
+        return colours[:, :, : header.bands]
     if header.bits == 24:
         return rows[:, :, ::-1]
     used = header.masks if header.has_alpha else header.masks[:3]
@@ -192,7 +193,7 @@ def _stored_rows(data: FileBytes, header: BmpHeader) -> Shaped[np.ndarray, "heig
     rows = np.frombuffer(stored, np.uint8).reshape(header.height, row_bytes)
     if header.bits < 8:
         shifts = np.arange(8 - header.bits, -1, -header.bits, dtype=np.uint8)
-        parts = (rows[:, :, None] >> shifts) & (2**header.bits - 1)
+        parts: UInt8[np.ndarray, "height bytes numbers"] = (rows[:, :, None] >> shifts) & (2**header.bits - 1)
         return parts.reshape(header.height, -1)[:, : header.width]
     if header.bits == 24:
         return rows[:, : header.width * 3].reshape(header.height, header.width, 3)
@@ -203,8 +204,9 @@ def _scaled(pixels: Shaped[np.ndarray, "height width"], mask: int, top: int) -> 
     """The bits of a mask as numbers from 0 to ``top``."""
     shift = (mask & -mask).bit_length() - 1
     largest = mask >> shift
-    values = (pixels.astype(np.uint64) & mask) >> shift
-    return (values * top + largest // 2) // largest
+    values: Shaped[np.ndarray, "height width"] = (pixels.astype(np.uint64) & mask) >> shift
+    scaled: Shaped[np.ndarray, "height width"] = (values * top + largest // 2) // largest
+    return scaled
 
 
 def _decode_runs(stored: bytes, header: BmpHeader) -> UInt8[np.ndarray, "height width"]:

@@ -13,7 +13,7 @@ from nlcunet.imaging.conversion import as_grey_or_rgb
 from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS
-from nlcunet.imaging.opening import OpenFile, unreadable
+from nlcunet.imaging.opening import OpenFile, header_of, unreadable
 from nlcunet.imaging.orientation import upright
 from nlcunet.imaging.picture import Metadata, Picture
 
@@ -62,6 +62,8 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
             "convert it to 16 bit TIFF"
         )
     metadata, notes = _metadata_of(file)
+    header = header_of(file)
+    metadata = replace(metadata, size_px=(header.width, header.height))
     try:
         file = file.with_pixels()
         colour, alpha, converted = as_grey_or_rgb(
@@ -106,7 +108,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     profile = file.field("icc-profile-data", None)
     if file.format.name == "tiff":
         try:
-            return upright_metadata(metadata_in_tiff(data, profile))
+            return upright_metadata(metadata_in_tiff(data, profile), file.orientation)
         except ValueError as error:
             return Metadata(icc_profile=profile), (f"The tags are damaged ({error}) and were left out.",)
     block = file.field("exif-data", None)
@@ -125,7 +127,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
         iptc=iptc_in_jpeg(data) if file.format.name == "jpeg" else None,
         dots_per_inch=resolution or exif_resolution(exif),
     )
-    return upright_metadata(metadata)
+    return upright_metadata(metadata, file.orientation)
 
 
 def _without_foreign_profile(metadata: Metadata, num_colours: int) -> tuple[Metadata, tuple[str, ...]]:

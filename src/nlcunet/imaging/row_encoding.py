@@ -203,6 +203,6 @@ def _save_with_blobs(
         if content is not None:
             image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
             arguments["keep"] += f":{name}"
-    getattr(image, file_format.saver)(str(target), **arguments)
+    getattr(image, str(file_format.saver))(str(target), **arguments)
     rebuilt = f"{file_format.name}: libvips rebuilt the EXIF block, so that unusual tags may be lost."
     return (rebuilt,) if metadata.exif is not None else ()

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import AnimatedImageError, ConfigError
+from nlcunet.imaging.exif import resized_metadata, with_prefix, without_prefix
 from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.float_range import FloatRange
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import Metadata, Picture
 
 INFO_KEPT = ("icc_profile", "exif", "xmp", "dpi")
 """Entries of a Pillow image's ``info`` that are still true of the enlarged one."""
@@ -128,6 +129,15 @@ def _open_tensor(tensor: Tensor) -> OpenedImage:
     return OpenedImage(pictures, close)
 
 
+def _resized_info(info: dict[Any, Any], before: tuple[int, int], after: tuple[int, int]) -> dict[str, bytes]:
+    """EXIF and XMP of a Pillow image that was enlarged; the pixels are still as stored, and so is the orientation."""
+    exif, xmp = info.get("exif"), info.get("xmp")
+    metadata = Metadata(exif=without_prefix(exif) if exif else None, xmp=xmp or None, size_px=before)
+    resized, _ = resized_metadata(metadata, *after)
+    blocks = {"exif": resized.exif and with_prefix(resized.exif), "xmp": resized.xmp}
+    return {key: block for key, block in blocks.items() if block is not None}
+
+
 def _check_frames(image: Any) -> None:
     """Refuse an animated image: the others of its frames would vanish.
 
@@ -168,6 +178,7 @@ def _open_pillow(image: Any) -> OpenedImage:
         samples = _picture_to_array(results[0], array)
         enlarged = import_module("PIL.Image").fromarray(samples)
         enlarged.info.update({key: info[key] for key in INFO_KEPT if key in info})
+        enlarged.info.update(_resized_info(info, image.size, enlarged.size))
         return enlarged
 
     return OpenedImage((picture,), close)
