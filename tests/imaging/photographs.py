@@ -9,6 +9,7 @@ import pyvips
 from PIL import Image
 
 from nlcunet.imaging.picture import Metadata, Picture
+from nlcunet.imaging.tiff_tags import LONG, SHORT, Directory, Layout, Value, serialise_directory
 
 ORIENTATION, IMAGE_WIDTH, MAKE, GPS, EXIF = 0x0112, 0x0100, 0x010F, 0x8825, 0x8769
 PIXEL_X, PIXEL_Y, TAKEN, OFFSET_TIME, MAKER_NOTE, UNKNOWN = 0xA002, 0xA003, 0x9003, 0x9011, 0x927C, 0xEEEE
@@ -133,6 +134,20 @@ def pillow_bytes(image, file_format, **arguments):
     buffer = io.BytesIO()
     image.save(buffer, file_format, **arguments)
     return buffer.getvalue()
+
+
+def tiff_bytes(samples, photometric=2, extra=(), **values):
+    """An uncompressed TIFF of one's own making; ``extra`` says what the bands behind the colours are."""
+    height, width, bands = samples.shape
+    kind = 3 if samples.dtype.kind == "f" else 1
+    numbers = {256: width, 257: height, 259: 1, 262: photometric, 273: 8, 277: bands, 278: height, 279: samples.nbytes}
+    directory = {tag: Value(LONG, 1, struct.pack("<I", number)) for tag, number in numbers.items()}
+    lists = {258: [8 * samples.itemsize] * bands, 339: [kind] * bands} | ({338: extra} if extra else {})
+    directory |= {tag: Value(SHORT, len(items), struct.pack(f"<{len(items)}H", *items)) for tag, items in lists.items()}
+    directory |= {int(tag.removeprefix("tag_")): value for tag, value in values.items()}
+    body = samples.tobytes() + bytes(samples.nbytes % 2)
+    start = 8 + len(body)
+    return b"II*\x00" + struct.pack("<I", start) + body + serialise_directory(Directory(directory), Layout("<"), start)
 
 
 def png_bytes(width, height, *chunks):

@@ -9,6 +9,7 @@ import pyvips
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, TruncatedImageError
 from nlcunet.imaging import tiff_tags
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, write_picture
+from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import TiffLayout, encode_rows, tile_height
@@ -52,6 +53,7 @@ def encode(
         has_alpha=source.has_alpha,
         dtype=source.dtype,
         metadata=picture.metadata,
+        values=float_range_of(picture),
         read_rows=lambda rows: source.read(rows, slice(0, source.width)),
     )
     return encode_rows(rows, target, FORMATS[name], layout=layout or TiffLayout(), quality=quality)
@@ -63,6 +65,13 @@ def assert_same(one: Picture, other: Picture) -> None:
     assert (one.alpha is None) == (other.alpha is None)
     assert one.alpha is None or other.alpha is None or np.array_equal(one.alpha, other.alpha)
     assert one.metadata == other.metadata
+
+
+def test_rows_beyond_the_range_are_told_as_whole_pictures_tell_them(tmp_path: Path) -> None:
+    picture = Picture(pixels=np.linspace(-0.2, 1.3, 60, dtype=np.float32).reshape(10, 6, 1))
+    notes = encode(picture, tmp_path / "a.png", "png")
+    assert notes == write_picture(picture, tmp_path / "b.png")
+    assert "were clipped" in notes[0]
 
 
 @pytest.mark.parametrize("name", ["png", "tiff", "jpeg"])

@@ -39,7 +39,7 @@ def frames():
         (b"\x89PNG\r\n", "starts with"),
         (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "got an SVG drawing"),
         (b"%PDF-1.7\n", "got a PDF document"),
-        (b"BM" + bytes(60), "got a BMP"),
+        (b"BM, as a letter begins", "starts with b'BM, as a let'"),
         (b"8BPS" + bytes(60), "got a Photoshop document"),
         (bytes(range(256)), "starts with"),
     ],

@@ -335,6 +335,18 @@ def test_a_journal_that_makes_no_sense_begins_anew(tmp_path: Path) -> None:
     assert upscale_giant(tmp_path / "in.png", tmp_path / "out.png", small_tiles(), settings(2)).resumed_tiles == 0
 
 
+def test_heights_from_disk_to_disk_are_those_that_memory_gives(tmp_path: Path) -> None:
+    heights = Picture(pixels=make(channels=1, dtype="float32").pixels * 800 + 201)
+    write_picture(heights, tmp_path / "in.tif")
+    report = upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(3.5, "tiff"))
+    result = read_picture(tmp_path / "out.tif").pixels
+    assert np.array_equal(result, small_tiles().upscale(heights, 3.5).pixels)
+    assert 201 <= result.min() < 205
+    assert "scaled for the network, and back" in report.notes[0]
+    with pytest.raises(ImageWriteError, match="would become white or black; write tiff"):
+        upscale_giant(tmp_path / "in.tif", tmp_path / "out.png", small_tiles(), settings(2))
+
+
 def test_pixels_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     picture = make(dtype="float32")
     picture.pixels[5, 5] = np.nan

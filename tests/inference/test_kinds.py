@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import AnimatedImageError, ConfigError
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
@@ -71,7 +72,7 @@ def test_a_tensor_that_needs_gradients_is_taken_without(upscaler: Upscaler) -> N
         ("RGBA", "RGBA"),
         ("LA", "LA"),
         ("1", "L"),
-        ("P", "RGB"),
+        ("P", "RGBA"),  # a palette made of colours with alpha holds it
         ("CMYK", "RGB"),
         ("I;16", "I;16"),
     ],
@@ -96,6 +97,60 @@ def test_a_pillow_palette_with_transparency_keeps_it(upscaler: Upscaler) -> None
     result = upscaler.upscale(image)
     assert result.mode == "RGBA"
     assert sorted(set(np.asarray(result)[:, :, 3].ravel())) == [0, 255]
+
+
+def test_a_pillow_palette_whose_colours_have_alpha_keeps_it(upscaler: Upscaler) -> None:
+    image = Image.new("P", (2, 1))
+    image.putdata([0, 1])
+    image.putpalette([255, 0, 0, 10, 0, 255, 0, 200], "RGBA")
+    result = upscaler.upscale(image)
+    assert result.mode == "RGBA"
+    assert sorted(set(np.asarray(result)[:, :, 3].ravel())) == [10, 200]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_a_transparent_colour_of_a_pillow_image_becomes_alpha(upscaler: Upscaler, mode: str) -> None:
+    image = Image.new(mode, (2, 1), 0)
+    image.putpixel((1, 0), (255, 255, 255) if mode == "RGB" else 255)
+    image.info["transparency"] = (0, 0, 0) if mode == "RGB" else 0
+    result = upscaler.upscale(image)
+    assert np.asarray(result)[0, :, -1].tolist() == [0, 0, 255, 255]
+
+
+def test_a_transparent_shade_of_16_bits_is_refused() -> None:
+    image = Image.fromarray(np.full((5, 7), 40_000, np.uint16))
+    image.info["transparency"] = 40_000
+    with pytest.raises(ConfigError, match="must be opaque"):
+        open_image(image)
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_an_animated_pillow_image_is_refused_and_its_frames_are_taken(upscaler: Upscaler, file_format: str) -> None:
+    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 90, 180)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, file_format, save_all=True, append_images=frames[1:])
+    with Image.open(buffer) as image:
+        with pytest.raises(AnimatedImageError, match="got 3 frames or pages"):
+            upscaler.upscale(image)
+        image.seek(2)
+        assert upscaler.upscale(image.convert("RGB").copy()).size == (8, 8)
+
+
+def test_pixels_counted_beside_a_pillow_image_grow_with_it(upscaler: Upscaler) -> None:
+    image, exif = Image.new("RGB", (4, 3)), Image.Exif()
+    exif[0x0112], exif.get_ifd(0x8769)[0xA214] = 6, (2, 1)
+    image.info |= {"exif": exif.tobytes(), "xmp": b"<GPano:FullPanoWidthPixels>4</GPano:FullPanoWidthPixels>"}
+    result = upscaler.upscale(image)
+    assert result.getexif()[0x0112] == 6
+    assert result.getexif().get_ifd(0x8769)[0xA214] == (4, 2)
+    assert result.info["xmp"] == b"<GPano:FullPanoWidthPixels>8</GPano:FullPanoWidthPixels>"
+
+
+def test_a_photograph_with_further_pictures_is_no_animation(upscaler: Upscaler) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "MPO", save_all=True, append_images=[Image.new("L", (2, 2))])
+    with Image.open(buffer) as image:
+        assert upscaler.upscale(image).size == (8, 8)
 
 
 @pytest.mark.parametrize(

@@ -303,12 +303,24 @@ def test_bands_arrive_before_the_picture_is_finished(make_local: Callable[..., L
     assert len(tiles) == work.tile_count
 
 
-def test_floats_beyond_white_are_cut_and_noted(make_repeat: Callable[..., LoadedModel]) -> None:
-    upscaler = Upscaler(make_repeat())
-    picture = Picture(pixels=np.full((4, 4, 3), 3.0, np.float32))
+@pytest.mark.parametrize(("low", "high"), [(201.0, 1004.0), (-1.0, 0.5), (3.0, 3.0)])
+def test_floats_of_any_range_come_back_in_it_and_it_is_noted(
+    make_repeat: Callable[..., LoadedModel], low: float, high: float
+) -> None:
+    upscaler = Upscaler(make_repeat(), tile=8, overlap=0)
+    picture = Picture(pixels=np.linspace(low, high, 400, dtype=np.float32).reshape(20, 20, 1))
+    expected = picture.pixels.repeat(2, 0).repeat(2, 1)
     result = upscaler.upscale(picture)
-    assert result.pixels.max() == 1.0
-    assert "outside 0 … 1 were cut off" in result.notes[0]
+    np.testing.assert_allclose(result.pixels, expected, rtol=1e-6, atol=1e-6)
+    bands = upscaler.stream(picture, upscaler.plan(20, 20, SizeRequest()))
+    np.testing.assert_allclose(np.concatenate([band.pixels for band in bands]), expected, rtol=1e-6, atol=1e-6)
+    assert result.notes == (f"floating point values ran from {low:g} to {high:g}: scaled for the network, and back",)
+
+
+def test_marks_of_missing_heights_are_refused(make_repeat: Callable[..., LoadedModel]) -> None:
+    picture = Picture(pixels=np.array([[[-3.4e38], [204.0]]], np.float32))
+    with pytest.raises(ImageError, match="marks of missing data"):
+        Upscaler(make_repeat()).upscale(picture)
 
 
 def test_floats_that_are_not_finite_are_refused(make_repeat: Callable[..., LoadedModel]) -> None:

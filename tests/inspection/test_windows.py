@@ -62,3 +62,9 @@ def test_windows_of_a_large_picture_carry_its_alpha():
     assert len(windows) == 16
     assert not windows[0].usable[:100].any()
     assert windows[-1].usable is None
+
+
+def test_heights_are_measured_in_their_own_range():
+    heights = Picture(pixels=np.array([[[201.0], [602.5], [1004.0]]], np.float32))
+    (window,) = windows_of(heights)
+    np.testing.assert_allclose(window.channels, [[[0.0, 127.5, 255.0]]], rtol=1e-6)

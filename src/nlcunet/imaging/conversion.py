@@ -5,19 +5,22 @@ from typing import Any
 _INTEGER_BITS = {"uchar": 8, "ushort": 16, "uint": 32}
 
 
-def as_grey_or_rgb(image: Any, num_colours: int, *, is_foreign: bool) -> tuple[Any, Any | None, tuple[str, ...]]:
+def as_grey_or_rgb(
+    image: Any, num_colours: int, alpha_band: int | None, *, is_foreign: bool
+) -> tuple[Any, Any | None, tuple[str, ...]]:
     """Colour bands as grey or RGB of 8 or 16 bits or float, the alpha band, and notes on colour conversion.
 
     Args:
         image: libvips' picture, not decoded yet.
-        num_colours: Bands before alpha.
+        num_colours: Bands of colour, which come first.
+        alpha_band: The band of alpha, if there is one.
         is_foreign: Whether the colours are neither grey nor RGB.
 
     Raises:
         pyvips.Error: A profile is damaged beyond use.
     """
     colour = image.extract_band(0, n=num_colours)
-    alpha = image.extract_band(num_colours) if image.bands > num_colours else None
+    alpha = None if alpha_band is None else image.extract_band(alpha_band)
     if not is_foreign:
         return _narrowed(colour), None if alpha is None else _narrowed(alpha), ()
     if num_colours == 4:
@@ -32,7 +35,7 @@ def signed_lab(image: Any) -> Any:
     """8 bit CIELAB as stored in a TIFF (TIFF 6.0, section 23): L is unsigned, a and b are signed."""
     lightness = image.extract_band(0) * (100 / 255)
     chroma = image.extract_band(1, n=2).copy(format="char").cast("float")
-    extra = [image.extract_band(3) / 255] if image.bands > 3 else []
+    extra = [image.extract_band(3, n=image.bands - 3) / 255] if image.bands > 3 else []
     return lightness.bandjoin([chroma, *extra]).copy(interpretation="lab")
 
 

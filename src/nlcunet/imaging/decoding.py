@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nlcunet.errors import UnreadableImageError
+from nlcunet.imaging.bmp import read_bmp_header
 from nlcunet.imaging.containers import has_wide_signalled_colour
 from nlcunet.imaging.conversion import as_grey_or_rgb
 from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS
-from nlcunet.imaging.opening import OpenFile, unreadable
+from nlcunet.imaging.opening import OpenFile, header_of, unreadable
 from nlcunet.imaging.orientation import upright
 from nlcunet.imaging.picture import Metadata, Picture
 
@@ -61,15 +62,20 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
             "convert it to 16 bit TIFF"
         )
     metadata, notes = _metadata_of(file)
+    header = header_of(file)
+    metadata = replace(metadata, size_px=(header.width, header.height))
     try:
-        colour, alpha, converted = as_grey_or_rgb(file.image, file.num_colours, is_foreign=file.is_foreign_colour)
+        file = file.with_pixels()
+        colour, alpha, converted = as_grey_or_rgb(
+            file.image, file.num_colours, file.alpha_band, is_foreign=file.is_foreign_colour
+        )
         image = colour if alpha is None else colour.bandjoin(alpha)
     except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
     if converted:
         metadata = replace(metadata, icc_profile=None)
     metadata, mismatch = _without_foreign_profile(metadata, int(colour.bands))
-    notes = (*notes, *converted, *mismatch, *_extra_notes(file, is_float=image.format == "float"))
+    notes = (*notes, *converted, *mismatch, *_extra_notes(file))
     return DecodableFile(file, image, alpha is not None, metadata, notes)
 
 
@@ -102,7 +108,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     profile = file.field("icc-profile-data", None)
     if file.format.name == "tiff":
         try:
-            return upright_metadata(metadata_in_tiff(data, profile))
+            return upright_metadata(metadata_in_tiff(data, profile), file.orientation)
         except ValueError as error:
             return Metadata(icc_profile=profile), (f"The tags are damaged ({error}) and were left out.",)
     block = file.field("exif-data", None)
@@ -110,6 +116,8 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     resolution = None
     if file.format.name == "png":
         resolution = png_resolution(data)
+    elif file.format.name == "bmp":
+        resolution = read_bmp_header(data).dots_per_inch
     elif file.format.name == "jpeg" and image.get_typeof("resolution-unit"):
         resolution = (round(image.xres * _MM_PER_INCH, 4), round(image.yres * _MM_PER_INCH, 4))
     metadata = Metadata(
@@ -119,7 +127,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
         iptc=iptc_in_jpeg(data) if file.format.name == "jpeg" else None,
         dots_per_inch=resolution or exif_resolution(exif),
     )
-    return upright_metadata(metadata)
+    return upright_metadata(metadata, file.orientation)
 
 
 def _without_foreign_profile(metadata: Metadata, num_colours: int) -> tuple[Metadata, tuple[str, ...]]:
@@ -142,15 +150,16 @@ def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Sha
     return filled
 
 
-def _extra_notes(file: OpenFile, *, is_float: bool) -> tuple[str, ...]:
+def _extra_notes(file: OpenFile) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
-    if (extra := file.image.bands - file.num_colours - 1) > 0:
-        notes.append(f"The file has {extra} more channels than colour and alpha; they were left out.")
+    if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
+        told = "1 more channel" if extra == 1 else f"{extra} more channels"
+        notes.append(f"The file has {told} beside colour and alpha, such as near infrared or a mask; left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
-    if is_float:
-        notes.append("Floating point samples are kept as they are, without clipping.")
+    if file.image.format == "double" and not file.is_foreign_colour:
+        notes.append("The samples were reduced from double to single precision.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")
     if file.image.get_typeof("gainmap-data"):

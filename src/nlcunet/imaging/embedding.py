@@ -115,14 +115,14 @@ def png_resolution(data: FileBytes) -> tuple[float, float] | None:
     for kind, start, length in png_chunks(data):
         if kind == b"pHYs" and length == 9:
             across, down, unit = struct.unpack_from(">IIB", data, start)
-            return (_per_inch(across), _per_inch(down)) if unit == 1 else None
+            return (dots_per_inch(across), dots_per_inch(down)) if unit == 1 else None
         if kind == b"IDAT":
             break
     return None
 
 
-def _per_inch(per_metre: int) -> float:
-    """Dots per inch of a whole number of dots per metre, which is how PNG rounds 72 and 300."""
+def dots_per_inch(per_metre: int) -> float:
+    """Dots per inch of a whole number of dots per metre, which is how PNG and BMP round 72 and 300."""
     exact = per_metre * METRES_PER_INCH
     return float(round(exact)) if round(round(exact) / METRES_PER_INCH) == per_metre else round(exact, 2)
 

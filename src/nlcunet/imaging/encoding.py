@@ -10,15 +10,15 @@ from jaxtyping import Shaped, UInt8
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
+from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
 from nlcunet.imaging.picture import Metadata, Picture, full_scale
 from nlcunet.imaging.tiff_tags import Directory
+from nlcunet.imaging.vips_images import samples_to_image
 
 Samples: TypeAlias = Shaped[np.ndarray, "height width bands"]
 """Colour bands, then alpha if there is one."""
 
-_BAND_FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
-_INTERPRETATIONS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}
 _SPLICED = {"png", "jpeg", "webp", "tiff"}
 
 
@@ -32,7 +32,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     samples, metadata, notes = fit(picture, file_format)
     metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
     metadata, more = fit_metadata(metadata, file_format, quality)
-    image = _to_vips(samples, metadata.icc_profile)
+    image = samples_to_image(samples, metadata.icc_profile)
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
     except LIBVIPS_ERRORS as error:
@@ -64,6 +64,20 @@ def check_writable(file_format: FileFormat, height: int, width: int, quality: in
         raise ImageWriteError(f"quality must be 1 to 100: got {quality}; choose 90 or more for photographs")
 
 
+def check_range(values: FloatRange, file_format: FileFormat) -> None:
+    """Refuse floating point samples that would become white or black.
+
+    Raises:
+        ImageWriteError: The format holds no floats, and they go far beyond [0, 1].
+    """
+    if not file_format.floats and not values.is_near_nominal:
+        fitting = [name for name in writable_formats() if FORMATS[name].floats]
+        raise ImageWriteError(
+            f"{file_format.name} must have samples in [0, 1]: got floating point samples from {values.low:g} to "
+            f"{values.high:g}, which would become white or black; write {' or '.join(fitting)}, or scale them first"
+        )
+
+
 def fit(picture: Picture, file_format: FileFormat) -> tuple[Samples, Metadata, tuple[str, ...]]:
     """Samples that the format can hold: colour bands, then alpha; notes tell what had to be converted."""
     pixels, alpha, metadata = picture.pixels, picture.alpha, picture.metadata
@@ -84,9 +98,14 @@ def _fit_bits(samples: Samples, file_format: FileFormat) -> tuple[Samples, tuple
     """Samples with as many bits as the format holds."""
     name, notes = file_format.name, []
     if samples.dtype == np.float32 and not file_format.floats:
-        if samples.min() < 0 or samples.max() > 1:
+        if np.isnan(samples).any():
+            notes.append(f"{name} has no floating point; samples that are no numbers became black.")
+            samples = np.nan_to_num(samples)
+        values = FloatRange(float(samples.min()), float(samples.max()))
+        check_range(values, file_format)
+        if not values.is_nominal:
             notes.append(f"{name} has no floating point; samples outside of [0, 1] were clipped.")
-        samples = np.rint(np.nan_to_num(samples).clip(0, 1) * np.float32(65_535)).astype(np.uint16)
+        samples = np.rint(samples.clip(0, 1) * np.float32(65_535)).astype(np.uint16)
         notes.append(f"{name} has no floating point; the samples were rounded to {file_format.max_bits} bits.")
         if file_format.max_bits == 8:
             samples = bits_16_to_8(samples)
@@ -124,7 +143,7 @@ def _grey_to_rgb(
     """Grey as RGB. A grey profile cannot describe RGB pixels, so its tone curve is turned into that of sRGB."""
     grey, alpha = samples[:, :, :1], samples[:, :, 1:]
     if metadata.icc_profile is not None:
-        image = _to_vips(np.ascontiguousarray(grey), metadata.icc_profile)
+        image = samples_to_image(np.ascontiguousarray(grey), metadata.icc_profile)
         grey = image.icc_transform("srgb", embedded=True, depth=8 * samples.itemsize, intent="relative").numpy()
         metadata = replace(metadata, icc_profile=None)
     rgb = grey if grey.shape[2] == 3 else np.repeat(grey, 3, axis=2)
@@ -148,21 +167,6 @@ def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | Non
     if exif_resolution(metadata.exif) is None:
         notes = (*notes, f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.")
     return metadata, notes
-
-
-def _to_vips(samples: Samples, icc_profile: bytes | None) -> Any:
-    """Samples as libvips sees them, with the profile attached."""
-    height, width, bands = samples.shape
-    image = pyvips.Image.new_from_memory(samples.data, width, height, bands, _BAND_FORMATS[samples.dtype.name])
-    return interpreted(image, samples.dtype, icc_profile)
-
-
-def interpreted(image: Any, dtype: np.dtype, icc_profile: bytes | None) -> Any:
-    """An image that says what its samples mean, with the profile attached."""
-    image = image.copy(interpretation=_INTERPRETATIONS[dtype.name][image.bands >= 3])
-    if icc_profile is not None:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc_profile)
-    return image
 
 
 def _save_with_metadata(

@@ -1,20 +1,18 @@
-"""EXIF blocks and XMP packets that fit the pixels they travel with.
+"""EXIF blocks and XMP packets that fit the pixels they travel with."""
 
-Blocks are changed in place: every tag keeps its position, so that makers' notes that hold offsets stay readable.
-"""
-
-import re
 import struct
 from dataclasses import replace
 
 from nlcunet.imaging import tiff_tags as tags
+from nlcunet.imaging.exif_editing import main_slots, orientation_of, with_numbers, without_thumbnail
 from nlcunet.imaging.picture import Metadata
+from nlcunet.imaging.pixel_counts import scaled_exif, without_places
 from nlcunet.imaging.tiff_tags import Directory, Layout, Slots, Value
+from nlcunet.imaging.xmp import scaled_xmp, set_numbers, without_xmp_places
 
 _PREFIX = b"Exif\x00\x00"
-_WIDTH_TAGS = (0x0100, 0xA002)  # ImageWidth, PixelXDimension
-_HEIGHT_TAGS = (0x0101, 0xA003)  # ImageLength, PixelYDimension
-_THUMBNAIL_AT, _THUMBNAIL_BYTES = 0x0201, 0x0202
+_WIDTH_TAGS = (0x0100, 0xA002, 0x1001)  # ImageWidth, PixelXDimension, RelatedImageWidth
+_HEIGHT_TAGS = (0x0101, 0xA003, 0x1002)  # ImageLength, PixelYDimension, RelatedImageLength
 
 _LITTLE = Layout("<")
 _HEADER = b"II*\x00\x08\x00\x00\x00"
@@ -41,105 +39,72 @@ def with_prefix(exif: bytes) -> bytes:
     return _PREFIX + exif
 
 
-def upright_metadata(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """Metadata for pixels that are the right way up: orientation tags say so; notes tell of blocks left out."""
-    if metadata.exif is None:
-        return replace(metadata, xmp=_patch_xmp(metadata.xmp, {b"tiff:Orientation": 1})), ()
-    exif: bytes | None = None
+def upright_metadata(metadata: Metadata, orientation: int = 1) -> tuple[Metadata, tuple[str, ...]]:
+    """Metadata for pixels that are the right way up: orientation tags say so; notes tell what was left out.
+
+    Args:
+        metadata: What to change.
+        orientation: EXIF orientation 1..8 by which the pixels were turned; by default what the EXIF block says.
+    """
     notes: tuple[str, ...] = ()
-    try:
-        exif = _patch_exif(metadata.exif, {tags.ORIENTATION: 1})
-    except ValueError as error:
-        notes = (f"The EXIF block is damaged ({error}) and was left out.",)
-    return replace(metadata, exif=exif, xmp=_patch_xmp(metadata.xmp, {b"tiff:Orientation": 1})), notes
+    exif, xmp = metadata.exif, metadata.xmp
+    lost: tuple[str, ...] = ()
+    if exif is not None:
+        try:
+            if orientation == 1:
+                orientation = orientation_of(exif)
+            if orientation != 1:
+                exif, lost = without_places(exif)
+            exif = with_numbers(exif, {tags.ORIENTATION: 1})
+        except ValueError as error:
+            exif, notes = None, (f"The EXIF block is damaged ({error}) and was left out.",)
+    if xmp is not None:
+        xmp = set_numbers(xmp, {b"tiff:Orientation": 1})
+        if 2 <= orientation <= 8:
+            xmp, lost_in_xmp = without_xmp_places(xmp)
+            lost += lost_in_xmp
+    if lost:
+        notes += (f"The picture was turned upright; places in the stored one were left out: {_listed(lost)}.",)
+    return replace(metadata, exif=exif, xmp=xmp), notes
 
 
 def sized_metadata(metadata: Metadata, width: int, height: int) -> tuple[Metadata, tuple[str, ...]]:
-    """Metadata for an upright picture of this size: dimensions where the tags exist, and no outdated thumbnail."""
-    metadata, notes = upright_metadata(metadata)
-    exif = metadata.exif
+    """Metadata for an upright picture of this size; notes tell what was left out."""
+    upright, turned = upright_metadata(metadata)
+    sized, notes = resized_metadata(upright, width, height)
+    return sized, (*turned, *notes)
+
+
+def resized_metadata(metadata: Metadata, width: int, height: int) -> tuple[Metadata, tuple[str, ...]]:
+    """Metadata for a picture of this size: dimensions where the tags exist, and no outdated thumbnail.
+
+    Where it tells which size it describes, everything that counts pixels, or pixels per unit, is scaled with it.
+    """
+    notes: tuple[str, ...] = ()
+    exif, xmp = metadata.exif, metadata.xmp
+    before, after = metadata.size_px or (width, height), (width, height)
+    lost: tuple[str, ...] = ()
     if exif is not None:
         try:
-            exif = _without_thumbnail(exif)
-            exif = _patch_exif(exif, dict.fromkeys(_WIDTH_TAGS, width) | dict.fromkeys(_HEIGHT_TAGS, height))
+            exif = with_numbers(
+                without_thumbnail(exif), dict.fromkeys(_WIDTH_TAGS, width) | dict.fromkeys(_HEIGHT_TAGS, height)
+            )
+            exif, lost = scaled_exif(exif, before, after)
         except ValueError as error:
-            exif, notes = None, (*notes, f"The EXIF block is damaged ({error}) and was left out.")
-    sides = {b"tiff:ImageWidth": width, b"exif:PixelXDimension": width}
-    sides |= {b"tiff:ImageLength": height, b"exif:PixelYDimension": height}
-    return replace(metadata, exif=exif, xmp=_patch_xmp(metadata.xmp, sides)), notes
+            exif, notes = None, (f"The EXIF block is damaged ({error}) and was left out.",)
+    if xmp is not None:
+        sides = {b"tiff:ImageWidth": width, b"exif:PixelXDimension": width}
+        sides |= {b"tiff:ImageLength": height, b"exif:PixelYDimension": height}
+        xmp, lost_in_xmp = scaled_xmp(set_numbers(xmp, sides), before, after)
+        lost += lost_in_xmp
+    if lost:
+        notes += (f"What counts pixels of the old size was left out: {_listed(lost)}.",)
+    return replace(metadata, exif=exif, xmp=xmp, size_px=after), notes
 
 
-def _main_slots(exif: bytes) -> tuple[Layout, Slots, int]:
-    """Layout, tags of the first directory, and where the link to the thumbnail's directory is.
-
-    Raises:
-        ValueError: The block is damaged.
-    """
-    layout = tags.read_layout(exif)
-    if layout.big:
-        raise ValueError("an EXIF block must have 32 bit offsets")
-    at = tags.read_offset(exif, layout, layout.first_offset_at)
-    return layout, *tags.read_slots(exif, layout, at, strict=False)
-
-
-def _patch_exif(exif: bytes, numbers: dict[int, int]) -> bytes:
-    """Set whole-number tags where they exist in the main or the EXIF directory; nothing moves.
-
-    Raises:
-        ValueError: The block is damaged.
-    """
-    layout, slots, _ = _main_slots(exif)
-    patched = bytearray(exif)
-    found = [slots]
-    exif_at = tags.number_in(exif, layout, slots, tags.EXIF_POINTER)
-    if exif_at:
-        found.append(tags.read_slots(exif, layout, exif_at, strict=False)[0])
-    for directory in found:
-        for tag in directory.keys() & numbers.keys():
-            slot = directory[tag]
-            if slot.count != 1 or slot.kind not in {tags.SHORT, tags.LONG}:
-                continue
-            kind = slot.kind if numbers[tag] <= 0xFFFF else tags.LONG  # an entry has room for a LONG in any case
-            struct.pack_into(layout.order + "HHI", patched, slot.entry_at, tag, kind, 1)
-            code = "I" if kind == tags.LONG else "H2x"
-            struct.pack_into(layout.order + code, patched, slot.entry_at + 8, numbers[tag])
-    return bytes(patched)
-
-
-def _without_thumbnail(exif: bytes) -> bytes:
-    """Unlink the thumbnail's directory and blank the thumbnail; cut it off if it lies at the end.
-
-    Raises:
-        ValueError: The block is damaged.
-    """
-    layout, _, link_at = _main_slots(exif)
-    if link_at + 4 > len(exif):
-        return exif
-    thumbnail_directory = tags.read_offset(exif, layout, link_at)
-    if not thumbnail_directory:
-        return exif
-    patched = bytearray(exif)
-    struct.pack_into(layout.offset, patched, link_at, 0)
-    try:
-        slots, _ = tags.read_slots(exif, layout, thumbnail_directory, strict=False)
-    except ValueError:  # a thumbnail that cannot be found cannot be outdated
-        return bytes(patched)
-    start = tags.number_in(exif, layout, slots, _THUMBNAIL_AT)
-    length = tags.number_in(exif, layout, slots, _THUMBNAIL_BYTES)
-    if not start or not length or start + length > len(exif):
-        return bytes(patched)
-    patched[start : start + length] = bytes(length)
-    return bytes(patched[:start] if len(exif) - start - length < 2 else patched)
-
-
-def _patch_xmp(xmp: bytes | None, numbers: dict[bytes, int]) -> bytes | None:
-    """Set whole-number properties of an XMP packet where they exist, written as attribute or as element."""
-    if xmp is None:
-        return None
-    for name, number in numbers.items():
-        pattern = rb"(%s\s*=\s*[\"']|<%s>)\s*\d+\s*(?=[\"'<])" % (name, name)
-        xmp = re.sub(pattern, rb"\g<1>%d" % number, xmp)
-    return xmp
+def _listed(names: tuple[str, ...]) -> str:
+    """Names in order, each once."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def exif_resolution(exif: bytes | None) -> tuple[float, float] | None:
@@ -147,7 +112,7 @@ def exif_resolution(exif: bytes | None) -> tuple[float, float] | None:
     if exif is None:
         return None
     try:
-        layout, slots, _ = _main_slots(exif)
+        layout, slots, _ = main_slots(exif)
     except ValueError:
         return None
     per_inch = {None: 1.0, 2: 1.0, 3: 2.54}.get(tags.number_in(exif, layout, slots, tags.RESOLUTION_UNIT))

@@ -15,9 +15,10 @@ from nlcunet.imaging.formats import (
     FORMATS,
     FileFormat,
     format_for_suffix,
-    readable_formats,
+    libvips_reads,
     writable_formats,
 )
+from nlcunet.imaging.heic import is_hevc_readable
 from nlcunet.imaging.opening import check_size, header_of, open_file
 from nlcunet.imaging.own_errors import with_own_errors
 from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
@@ -39,6 +40,11 @@ __all__ = [
 
 DEFAULT_MAX_PIXELS = 500_000_000
 """Larger pictures are refused unless asked for: 1.5 GB at 8 bits, more than any camera makes."""
+
+
+def readable_formats() -> tuple[str, ...]:
+    """Names of the formats that can be read here, HEIC by whichever decoder there is."""
+    return tuple(name for name in FORMATS if libvips_reads(name) or (name == "heif" and is_hevc_readable()))
 
 
 def read_header(source: Path | str | bytes) -> PictureHeader:

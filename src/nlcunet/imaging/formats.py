@@ -24,8 +24,8 @@ class FileFormat:
     Attributes:
         name: Its name in this package.
         suffixes: File name endings, the usual one first.
-        loader: Name of libvips' loader, without ``_buffer``.
-        saver: Name of libvips' saver, without ``_buffer``.
+        loader: Name of libvips' loader, without ``_buffer``; nothing where this package reads the format itself.
+        saver: Name of libvips' saver, without ``_buffer``; nothing where the format is only read.
         compression: Coder inside the container, where libvips asks for one (HEIF family).
         max_bits: Most bits per integer sample.
         floats: Whether it holds floating point samples.
@@ -38,8 +38,8 @@ class FileFormat:
 
     name: str
     suffixes: tuple[str, ...]
-    loader: str
-    saver: str
+    loader: str | None
+    saver: str | None
     compression: str | None = None
     max_bits: int = 8
     floats: bool = False
@@ -110,6 +110,7 @@ FORMATS: dict[str, FileFormat] = {
         max_bits=16,
         default_quality=90,
     ),
+    "bmp": FileFormat(name="bmp", suffixes=(".bmp", ".dib"), loader=None, saver=None),
 }
 
 PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes)
@@ -117,10 +118,12 @@ PICTURE_SUFFIXES = frozenset(suffix for file_format in FORMATS.values() for suff
 PICTURE_SUFFIXES_IN_WORDS = ", ".join(sorted(PICTURE_SUFFIXES))
 """The same, as messages name them."""
 
+BMP_HEADER_BYTES = frozenset({12, 40, 52, 56, 64, 108, 124})
+"""Sizes of the headers that a bitmap may have: OS/2, and Windows from version 1 to 5."""
+
 _REFUSED = {
     b"GIF8": "a GIF, which holds at most 256 colours; convert it to PNG",
     b"%PDF": "a PDF document; export its picture first",
-    b"BM": "a BMP; convert it to PNG",
     b"8BPS": "a Photoshop document; save it as TIFF",
     b"FUJIFILM": "a camera raw file; develop it to TIFF first",
     b"IIU\x00": "a camera raw file; develop it to TIFF first",
@@ -167,6 +170,8 @@ def _name_of(head: bytes) -> str | None:
         return "tiff"
     if head.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")):
         return "jxl"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in BMP_HEADER_BYTES:
+        return "bmp"
     if head[4:8] == b"ftyp":
         brands = head[8:12] + head[16 : min(64, int.from_bytes(head[:4], "big"))]
         if b"avif" in brands or b"avis" in brands:
@@ -216,9 +221,11 @@ def reason_of(error: Exception) -> str:
 def _works(name: str) -> tuple[bool, bool]:
     """Whether a format can be written and read here, found out by doing it with a 16×16 picture."""
     file_format = FORMATS[name]
+    if file_format.loader is None:
+        return False, True
     if not has_operation(file_format.loader):
         return False, False
-    if not has_operation(file_format.saver):
+    if file_format.saver is None or not has_operation(file_format.saver):
         return False, True
     grey_square = (pyvips.Image.black(16, 16, bands=3) + 128).cast("uchar").copy(interpretation="srgb")
     try:
@@ -234,9 +241,6 @@ def writable_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if _works(name)[0])
 
 
-def readable_formats() -> tuple[str, ...]:
-    """Names of the formats that are known to be readable with the libvips at hand.
-
-    HEIF pictures are tried even where this does not list them, since a libvips that cannot write them may read them.
-    """
-    return tuple(name for name in FORMATS if _works(name)[1])
+def libvips_reads(name: str) -> bool:
+    """Whether a format is known to be readable without decoders beside libvips."""
+    return _works(name)[1]

@@ -1,14 +1,17 @@
 """Files as far as their headers: what they are, and whether they may be decoded at all."""
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyvips
 
 from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, TruncatedImageError, UnreadableImageError
 from nlcunet.imaging import tiff_tags as tags
+from nlcunet.imaging.bmp import decode_bmp, read_bmp_header
 from nlcunet.imaging.containers import count_gif_frames, count_heif_frames, count_png_frames, is_monochrome_heif
 from nlcunet.imaging.conversion import signed_lab
 from nlcunet.imaging.formats import (
@@ -20,10 +23,21 @@ from nlcunet.imaging.formats import (
     reason_of,
     sniff_format,
 )
+from nlcunet.imaging.heic import HEVC, check_hevc, decode_hevc, libvips_decodes_hevc
 from nlcunet.imaging.picture import PictureHeader
+from nlcunet.imaging.vips_images import samples_to_image, with_fields_of
 
-_UNSUPPORTED = ("nsupported", "not support", "not built", "o decod", "not implemented", "out of range")
+_UNSUPPORTED = (
+    "nsupported",
+    "not support",
+    "not built",
+    "not been built",
+    "o decod",
+    "not implemented",
+    "out of range",
+)
 _PHOTOMETRIC, _CIELAB, _AS_RGB = 262, 8, 2
+_ALPHA_MARKS = frozenset({1, 2})  # of ExtraSamples: multiplied into the colours, or not (TIFF 6.0, section 18)
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,7 @@ class OpenFile:
         format: Its format.
         image: libvips' picture, not decoded yet.
         orientation: EXIF orientation 1..8 that the pixels still need.
+        decode_elsewhere: what makes the same picture with its pixels, where libvips has only its header.
     """
 
     name: str
@@ -43,6 +58,7 @@ class OpenFile:
     format: FileFormat
     image: Any
     orientation: int
+    decode_elsewhere: Callable[[], Any] | None = None
 
     @property
     def num_colours(self) -> int:
@@ -52,10 +68,31 @@ class OpenFile:
         return 1 if self.image.interpretation in {"b-w", "grey16"} or self.image.bands < 3 else 3
 
     @property
+    def alpha_band(self) -> int | None:
+        """The band of alpha: in a TIFF the first that is marked as such, elsewhere the one behind the colours."""
+        if self.image.bands == self.num_colours:
+            return None
+        if self.format.name != "tiff":
+            return self.num_colours
+        marks = _extra_samples(self.data)
+        found = next((index for index, mark in enumerate(marks) if mark in _ALPHA_MARKS), self.image.bands)
+        return self.num_colours + found if self.num_colours + found < self.image.bands else None
+
+    @property
     def is_foreign_colour(self) -> bool:
         """Whether the colours are neither grey nor RGB, so that they have to be converted."""
         kept = {"b-w", "grey16", "srgb", "rgb", "rgb16", "scrgb", "multiband"}
         return self.image.interpretation not in kept
+
+    def with_pixels(self) -> "OpenFile":
+        """The same file with a picture that libvips can take pixels from.
+
+        Raises:
+            pyvips.Error: The file is damaged.
+        """
+        if self.decode_elsewhere is None:
+            return self
+        return replace(self, image=with_fields_of(self.image, self.decode_elsewhere()), decode_elsewhere=None)
 
     def field(self, name: str, default: Any) -> Any:
         """A field of libvips' header, or a default where the file has none."""
@@ -81,7 +118,9 @@ def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
         file_format = sniff_format(data)
     except UnreadableImageError as error:
         raise UnreadableImageError(f"{name}: {error}") from None
-    if not has_operation(file_format.loader):
+    if file_format.name == "bmp":
+        return _open_bmp(data, name)
+    if file_format.loader is not None and not has_operation(file_format.loader):
         raise UnreadableImageError(f"{name}: this libvips cannot read {file_format.name}; convert the picture to PNG")
     if file_format.name == "tiff":
         _check_pages(data, name)
@@ -93,9 +132,48 @@ def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
     if frames > 1:
         raise _animated(name, frames)
     if file_format.compression:  # libvips has turned it upright, and made it RGB
-        return OpenFile(name, data, file_format, _grey_again(image) if is_monochrome_heif(data) else image, 1)
+        return _open_heif(data, name, file_format, image)
     orientation = image.get("orientation") if image.get_typeof("orientation") else 1
     return OpenFile(name, data, file_format, image, orientation if orientation in range(1, 9) else 1)
+
+
+def _open_heif(data: FileBytes, name: str, file_format: FileFormat, image: Any) -> OpenFile:
+    """A HEIF picture, whose pixels come from elsewhere where libvips has no decoder for them."""
+
+    def as_stored(decoded: Any) -> Any:
+        return _grey_again(decoded) if is_monochrome_heif(data) else decoded
+
+    coder = image.get("heif-compression") if image.get_typeof("heif-compression") else file_format.compression
+    if coder != HEVC or libvips_decodes_hevc():
+        return OpenFile(name, data, file_format, as_stored(image), 1)
+    check_hevc(name)
+    return OpenFile(name, data, file_format, as_stored(image), 1, lambda: as_stored(decode_hevc(data, image)))
+
+
+def _open_bmp(data: FileBytes, name: str) -> OpenFile:
+    """A bitmap, which is read here.
+
+    Raises:
+        UnreadableImageError: It is of a variant that is not read.
+        TruncatedImageError: The header is damaged.
+    """
+    try:
+        header = read_bmp_header(data)
+    except NotImplementedError as error:
+        raise UnreadableImageError(f"{name} must be a usual BMP: got {error}; convert it to PNG") from error
+    except ValueError as error:
+        raise damaged(name, data, FORMATS["bmp"], str(error)) from error
+
+    def decode() -> Any:
+        try:
+            return samples_to_image(decode_bmp(data, header))
+        except ValueError as error:
+            raise pyvips.Error("bmp", str(error)) from error
+
+    image = samples_to_image(np.zeros((1, 1, header.bands), header.dtype)).embed(0, 0, header.width, header.height)
+    if header.icc_profile is not None:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", header.icc_profile)
+    return OpenFile(name, data, FORMATS["bmp"], image, 1, decode)
 
 
 def _load(data: FileBytes, file_format: FileFormat, path: Path | None) -> Any:
@@ -123,6 +201,11 @@ def _load_tiff(data: FileBytes, path: Path | None) -> Any:
     disguised = bytearray(data)
     struct.pack_into(layout.order + "H", disguised, slots[_PHOTOMETRIC].value_at, _AS_RGB)
     return signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))
+
+
+def _extra_samples(data: FileBytes) -> tuple[int, ...]:
+    """What the bands behind the colours of a TIFF's first page are, in numbers of its tag ExtraSamples."""
+    return tags.numbers_in(data, tags.read_layout(data), next(iter(tags.directories(data))), tags.EXTRA_SAMPLES)
 
 
 def _check_pages(data: FileBytes, name: str) -> None:
@@ -171,7 +254,7 @@ def header_of(file: OpenFile) -> PictureHeader:
         width=width,
         height=height,
         channels=1 if file.num_colours == 1 else 3,
-        has_alpha=file.image.bands > file.num_colours,
+        has_alpha=file.alpha_band is not None,
         bit_depth=8 if file.image.format == "uchar" else bits,
         format=file.format.name,
     )
@@ -199,9 +282,15 @@ def unreadable(name: str, data: FileBytes, file_format: FileFormat, error: Excep
     """A file of a known kind that cannot be decoded: either of a variant that is not supported, or damaged."""
     reason = reason_of(error)
     if any(word in reason for word in _UNSUPPORTED):
+        remedy = "save it as TIFF of 8, 16 or floating 32 bits" if file_format.name == "tiff" else "convert it to PNG"
         return UnreadableImageError(
-            f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); convert it to PNG"
+            f"{name} must be of a kind that this libvips reads: got {file_format.name} ({reason}); {remedy}"
         )
+    return damaged(name, data, file_format, reason)
+
+
+def damaged(name: str, data: FileBytes, file_format: FileFormat, reason: str) -> TruncatedImageError:
+    """A file that ends early, or makes no sense."""
     return TruncatedImageError(
         f"{name} must be a whole file: got {len(data):,} bytes of {file_format.name} that end early or are damaged "
         f"({reason}); fetch or export it again"

@@ -28,6 +28,8 @@ class Metadata:
         xmp: An XMP packet, UTF-8.
         iptc: IPTC-IIM records, without Photoshop's resource blocks around them.
         dots_per_inch: Horizontal and vertical resolution.
+        size_px: Columns and rows of the upright picture that the rest describes; where there is none, it is for the
+            pixels that it travels with. Writing scales by it what counts pixels.
     """
 
     icc_profile: bytes | None = None
@@ -35,6 +37,7 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dots_per_inch: tuple[float, float] | None = None
+    size_px: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

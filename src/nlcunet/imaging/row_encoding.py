@@ -21,11 +21,12 @@ from nlcunet.errors import ImageWriteError
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.containers import PNG_SIGNATURE, png_chunks
 from nlcunet.imaging.embedding import embed_jpeg, png_metadata_chunks, png_resolution_chunk, tiff_directory
-from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, interpreted, saver_arguments
+from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, saver_arguments
 from nlcunet.imaging.exif import sized_metadata, with_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileFormat, reason_of
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.row_tiff import RowPicture, StripSource
+from nlcunet.imaging.vips_images import interpreted
 
 STREAMED_FORMATS = frozenset({"png", "jpeg", "tiff", "jxl"})
 """Formats whose encoders take rows as they come; the others hold the whole picture anyway, and are small."""
@@ -84,7 +85,7 @@ def encode_rows(
         Exception: what ``read_rows`` raised.
     """
     check_writable(file_format, picture.height, picture.width, quality)
-    fitted, metadata, notes = fit(_one_pixel(picture), file_format)
+    fitted, metadata, notes = fit(_extremes(picture), file_format)
     metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
     metadata, more = fit_metadata(metadata, file_format, quality)
     strips = StripSource(picture, file_format, bands=fitted.shape[2], dtype=fitted.dtype)
@@ -105,10 +106,13 @@ def encode_rows(
     return (*notes, *damaged, *more, *lost)
 
 
-def _one_pixel(picture: RowPicture) -> Picture:
-    """A picture of the same kind, to see what a format makes of it."""
-    alpha = np.zeros((1, 1), picture.dtype) if picture.has_alpha else None
-    return Picture(pixels=np.zeros((1, 1, picture.channels), picture.dtype), alpha=alpha, metadata=picture.metadata)
+def _extremes(picture: RowPicture) -> Picture:
+    """Two pixels of the same kind, of the least and the greatest sample, to see what a format makes of them."""
+    pixels = np.zeros((1, 2, picture.channels), picture.dtype)
+    if picture.dtype == np.float32:
+        pixels[:, 0], pixels[:, 1] = picture.values.low, picture.values.high
+    alpha = np.ones((1, 2), picture.dtype) if picture.has_alpha else None
+    return Picture(pixels=pixels, alpha=alpha, metadata=picture.metadata)
 
 
 def _save(
@@ -199,6 +203,6 @@ def _save_with_blobs(
         if content is not None:
             image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
             arguments["keep"] += f":{name}"
-    getattr(image, file_format.saver)(str(target), **arguments)
+    getattr(image, str(file_format.saver))(str(target), **arguments)
     rebuilt = f"{file_format.name}: libvips rebuilt the EXIF block, so that unusual tags may be lost."
     return (rebuilt,) if metadata.exif is not None else ()

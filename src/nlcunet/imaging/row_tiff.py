@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyvips
 
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.encoding import fit
+from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.formats import FileFormat
 from nlcunet.imaging.picture import Metadata, Picture
 
@@ -28,6 +29,7 @@ class RowPicture:
         has_alpha: whether the rows come with alpha.
         dtype: type of the samples.
         metadata: profile, EXIF, XMP, IPTC and resolution.
+        values: range of the colours, where they are floating point.
         read_rows: the rows of a slice, waited for if need be; they are asked for from top to bottom.
     """
 
@@ -37,6 +39,7 @@ class RowPicture:
     has_alpha: bool
     dtype: np.dtype
     metadata: Metadata
+    values: FloatRange = field(default_factory=FloatRange)
     read_rows: Callable[[slice], Picture]
 
 

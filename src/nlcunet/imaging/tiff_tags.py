@@ -12,12 +12,13 @@ from nlcunet.imaging.formats import FileBytes
 
 EXIF_POINTER, GPS_POINTER, INTEROPERABILITY_POINTER = 34665, 34853, 40965
 ORIENTATION, XMP_PACKET, IPTC_RECORDS, ICC_PROFILE, DNG_VERSION, SUBFILE_TYPE = 274, 700, 33723, 34675, 50706, 254
-MAKER_NOTE, BITS_PER_SAMPLE = 37500, 258
+MAKER_NOTE, BITS_PER_SAMPLE, EXTRA_SAMPLES = 37500, 258, 338
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _WORD_BYTES = _TYPE_BYTES | {5: 4, 10: 4}  # a fraction is two words
+_WHOLE_NUMBER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}
 
 _POINTERS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROPERABILITY_POINTER})
 _MAX_ENTRIES = 4096  # a directory of more is damage: the largest known have some hundred
@@ -156,10 +157,17 @@ def directories(data: FileBytes) -> Iterator[Slots]:
 def number_in(data: FileBytes, layout: Layout, slots: Slots, tag: int) -> int | None:
     """The first item of a whole-number tag, ``None`` if the tag is missing or no number."""
     slot = slots.get(tag)
-    codes = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}
-    if slot is None or slot.kind not in codes:
+    if slot is None or slot.kind not in _WHOLE_NUMBER_CODES:
         return None
-    return int(_unpack(layout.order + codes[slot.kind], data, slot.value_at))
+    return int(_unpack(layout.order + _WHOLE_NUMBER_CODES[slot.kind], data, slot.value_at))
+
+
+def numbers_in(data: FileBytes, layout: Layout, slots: Slots, tag: int) -> tuple[int, ...]:
+    """All items of a whole-number tag, none if the tag is missing or no number."""
+    slot = slots.get(tag)
+    if slot is None or slot.kind not in _WHOLE_NUMBER_CODES:
+        return ()
+    return struct.unpack_from(f"{layout.order}{slot.count}{_WHOLE_NUMBER_CODES[slot.kind]}", data, slot.value_at)
 
 
 def read_directory(data: FileBytes, layout: Layout, at: int, depth: int = 0) -> Directory:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
+from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
     PictureHeader,
     encode_picture,
@@ -18,6 +19,7 @@ from nlcunet.imaging.files import (
     writable_formats,
     write_picture,
 )
+from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant import upscale_giant
@@ -164,6 +166,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         record = _described(_record(job, "done"), header, report.work, one, is_streamed=True)
         return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
     picture = read_picture(source, max_pixels=settings.max_pixels)
+    check_range(float_range_of(picture), FORMATS[file_format])
     done = count(1)
 
     def on_tile() -> None:

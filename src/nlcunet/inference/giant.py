@@ -21,6 +21,8 @@ import numpy as np
 from nlcunet.errors import ImageWriteError
 from nlcunet.files.atomic import flush_file, move_into_place
 from nlcunet.files.checksums import hash_values
+from nlcunet.imaging.encoding import check_range
+from nlcunet.imaging.float_range import FloatRange, UnitSource, checked_range
 from nlcunet.imaging.formats import format_for_suffix
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
@@ -33,7 +35,7 @@ from nlcunet.inference.part_folder import Journal, PartFolder
 from nlcunet.inference.passes import NetworkPass
 from nlcunet.inference.planning import Work
 from nlcunet.inference.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
-from nlcunet.inference.samples import check_float_range, dtype_between
+from nlcunet.inference.samples import dtype_between
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.version import __version__
@@ -87,9 +89,11 @@ class _Enlargement:
         self._upscaler = upscaler
         self._settings = settings
         self._listener = listener
-        self._notes = list(spooled.notes)
-        if spooled.raw.dtype == np.float32:
-            self._notes += check_float_range(spooled.facts.low, spooled.facts.high)
+        is_float = spooled.raw.dtype == np.float32
+        self._values = checked_range(spooled.facts.low, spooled.facts.high) if is_float else FloatRange()
+        self._format = format_for_suffix(folder.target.suffix)
+        check_range(self._values, self._format)
+        self._notes = [*spooled.notes, *self._values.notes]
         self._journal = self._take_up()
         self._work = self._plan(self._journal.tile)
         self._tiles_done, self._tile_numbers = 0, count(1)
@@ -181,7 +185,7 @@ class _Enlargement:
 
     def _run_passes(self) -> tuple[str, ...]:
         """All passes from where the journal stands; notes of the encoder."""
-        source: PixelSource = self._spooled.needful()
+        source: PixelSource = UnitSource(self._spooled.needful(), self._values)
         last = len(self._work.passes) - 1
         with ExitStack() as opened:
             for index in range(last):
@@ -292,12 +296,13 @@ class _Enlargement:
             has_alpha=header.has_alpha,
             dtype=kept.dtype,
             metadata=metadata,
+            values=self._values,
             read_rows=read_rows,
         )
         return encode_rows(
             picture,
             self._folder.file("encoded"),
-            format_for_suffix(self._folder.target.suffix),
+            self._format,
             quality=settings.quality,
             layout=settings.layout,
         )
@@ -305,7 +310,8 @@ class _Enlargement:
     def _as_asked(self, window: Picture) -> Picture:
         """Rows with the channels of the input: those that the network need not see are put back."""
         header, facts = self._spooled.header, self._spooled.facts
-        pixels = np.broadcast_to(window.pixels, (*window.pixels.shape[:2], header.channels))
+        pixels = self._values.from_unit(window.pixels)
+        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], header.channels))
         alpha = window.alpha
         if facts.flat_alpha is not None:
             alpha = np.full(pixels.shape[:2], facts.flat_alpha, pixels.dtype)

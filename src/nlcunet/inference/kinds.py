@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import AnimatedImageError, ConfigError
+from nlcunet.imaging.exif import resized_metadata, with_prefix, without_prefix
 from nlcunet.imaging.files import read_picture
-from nlcunet.imaging.picture import Picture
-
-FLOAT_TOLERANCE = 0.5
-"""How far floats may leave [0, 1] (they are clamped) before they are taken for another range, as 0 … 255."""
+from nlcunet.imaging.float_range import FloatRange
+from nlcunet.imaging.picture import Metadata, Picture
 
 INFO_KEPT = ("icc_profile", "exif", "xmp", "dpi")
 """Entries of a Pillow image's ``info`` that are still true of the enlarged one."""
@@ -42,7 +41,7 @@ def open_image(image: Any) -> OpenedImage:
 
     Raises:
         ConfigError: it is of another kind, or its shape, type or range is not accepted.
-        ImageError: the file cannot be read.
+        ImageError: the file cannot be read, or a Pillow image has several frames.
     """
     if isinstance(image, Picture):
         return OpenedImage((image,), _only)
@@ -76,7 +75,7 @@ def _array_to_picture(array: np.ndarray) -> Picture:
         )
     if array.dtype.kind == "f":
         samples = array.astype(np.float32, copy=False)
-        _check_range(float(samples.min()), float(samples.max()))
+        samples = _without_overshoot(samples)
     elif array.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         samples = array
     else:
@@ -85,12 +84,15 @@ def _array_to_picture(array: np.ndarray) -> Picture:
     return Picture(pixels=samples[:, :, :colours], alpha=samples[:, :, colours] if samples.shape[2] > colours else None)
 
 
-def _check_range(low: float, high: float) -> None:
-    # written so that NaN fails, too
-    if not (low >= -FLOAT_TOLERANCE and high <= 1.0 + FLOAT_TOLERANCE):
+def _without_overshoot(samples: np.ndarray) -> np.ndarray:
+    """Floats clipped to [0, 1], which they may leave by as much as a sharpened photograph does."""
+    values = FloatRange(float(samples.min()), float(samples.max()))
+    if not values.is_near_nominal:  # NaN is not either
         raise ConfigError(
-            f"floating point pixels must lie in [0, 1]: got {low:g} to {high:g}; divide by their full scale"
+            f"floating point pixels must lie in [0, 1]: got {values.low:g} to {values.high:g}; "
+            "divide by their full scale"
         )
+    return samples if values.is_nominal else samples.clip(0.0, 1.0)
 
 
 def _picture_to_array(picture: Picture, like: np.ndarray) -> np.ndarray:
@@ -127,16 +129,45 @@ def _open_tensor(tensor: Tensor) -> OpenedImage:
     return OpenedImage(pictures, close)
 
 
+def _resized_info(info: dict[Any, Any], before: tuple[int, int], after: tuple[int, int]) -> dict[str, bytes]:
+    """EXIF and XMP of a Pillow image that was enlarged; the pixels are still as stored, and so is the orientation."""
+    exif, xmp = info.get("exif"), info.get("xmp")
+    metadata = Metadata(exif=without_prefix(exif) if exif else None, xmp=xmp or None, size_px=before)
+    resized, _ = resized_metadata(metadata, *after)
+    blocks = {"exif": resized.exif and with_prefix(resized.exif), "xmp": resized.xmp}
+    return {key: block for key, block in blocks.items() if block is not None}
+
+
+def _check_frames(image: Any) -> None:
+    """Refuse an animated image: the others of its frames would vanish.
+
+    Raises:
+        AnimatedImageError: it has several frames or pages.
+    """
+    frames = getattr(image, "n_frames", 1)
+    # the further pictures of a JPEG are previews and gain maps, as phones write them: no frames
+    if frames > 1 and image.format != "MPO":
+        raise AnimatedImageError(
+            f"a Pillow image must hold one picture: got {frames} frames or pages; give image.copy() of each after seek"
+        )
+
+
 def _open_pillow(image: Any) -> OpenedImage:
     """A Pillow image; palettes and other colour spaces become grey or RGB, with alpha if they have transparency."""
     mode, info = image.mode, image.info
+    _check_frames(image)
     if mode in {"I", "F"}:
         raise ConfigError(f"a Pillow image must hold 8 or 16 bits per channel: got mode {mode}; convert it to L or RGB")
     if mode.startswith("I;16"):
+        if image.has_transparency_data:
+            raise ConfigError(
+                "a Pillow image of 16 bits must be opaque, since Pillow has no alpha of 16 bits: got mode I;16 with a "
+                "transparent shade; give the path of its file, which keeps both"
+            )
         array = np.asarray(image).astype(np.uint16)
     else:
         wanted = "L" if mode in {"1", "L"} else "LA" if mode in {"LA", "La"} else "RGB"
-        if wanted != "LA" and ("transparency" in info or mode in {"RGBA", "RGBa", "PA"}):
+        if wanted != "LA" and image.has_transparency_data:
             wanted = "LA" if wanted == "L" else "RGBA"
         array = np.asarray(image if mode == wanted else image.convert(wanted))
         if wanted == "RGB" and mode in {"CMYK", "LAB"}:
@@ -147,6 +178,7 @@ def _open_pillow(image: Any) -> OpenedImage:
         samples = _picture_to_array(results[0], array)
         enlarged = import_module("PIL.Image").fromarray(samples)
         enlarged.info.update({key: info[key] for key in INFO_KEPT if key in info})
+        enlarged.info.update(_resized_info(info, image.size, enlarged.size))
         return enlarged
 
     return OpenedImage((picture,), close)

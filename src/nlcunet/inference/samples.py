@@ -12,7 +12,6 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlcunet.errors import ImageError
 from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.pixel_sources import PixelSource
 from nlcunet.inference.sizes import Pass
@@ -41,30 +40,6 @@ def write_samples(
     if dtype == np.float32:
         return values.contiguous().numpy()
     return np.asarray((values * full_scale(dtype)).round_().contiguous().numpy(), dtype=dtype)
-
-
-def check_floats(picture: Picture) -> tuple[str, ...]:
-    """Notes on floating point samples that will not come through as they are.
-
-    Raises:
-        ImageError: some are infinite or NaN.
-    """
-    if picture.pixels.dtype != np.float32:
-        return ()
-    return check_float_range(float(picture.pixels.min()), float(picture.pixels.max()))
-
-
-def check_float_range(low: float, high: float) -> tuple[str, ...]:
-    """Notes on floating point samples between these that will not come through as they are.
-
-    Raises:
-        ImageError: they are infinite or NaN.
-    """
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError("floating point pixels must be finite: got infinities or NaN; replace them first")
-    if low < 0.0 or high > 1.0:
-        return (f"floating point values outside 0 … 1 were cut off (they ran from {low:g} to {high:g})",)
-    return ()
 
 
 def alpha_reach(step: Pass) -> int:

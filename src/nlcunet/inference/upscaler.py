@@ -19,6 +19,7 @@ from torch import Tensor
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.export.facts import weights_checksum
 from nlcunet.imaging.files import bleed_colour_under_alpha
+from nlcunet.imaging.float_range import FloatRange, float_range_of
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
 from nlcunet.inference.engines.engine import Engine
@@ -31,7 +32,7 @@ from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
 from nlcunet.inference.planning import Work, plan_work
 from nlcunet.inference.quality import find_quality
-from nlcunet.inference.samples import check_floats, dtype_between, without_needless_channels
+from nlcunet.inference.samples import dtype_between, without_needless_channels
 from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
@@ -144,11 +145,12 @@ class Upscaler(Enlarger):
             on_tile: called after every tile.
 
         Raises:
+            ImageError: floating point pixels are not finite.
             DeviceError: memory ran out for the smallest tile.
         """
-        channels = picture.pixels.shape[2]
-        for rows in finished_rows(self._last_pass(picture, work, on_tile)):
-            pixels = np.broadcast_to(rows.pixels, (*rows.pixels.shape[:2], channels))
+        channels, values = picture.pixels.shape[2], float_range_of(picture)
+        for rows in finished_rows(self._last_pass(picture, values, work, on_tile)):
+            pixels = np.broadcast_to(values.from_unit(rows.pixels), (*rows.pixels.shape[:2], channels))
             alpha = rows.alpha
             if picture.alpha is not None and alpha is None:
                 alpha = np.full(pixels.shape[:2], picture.alpha[0, 0], picture.alpha.dtype)
@@ -200,9 +202,10 @@ class Upscaler(Enlarger):
     def _thread_count(self) -> int:
         return self.threads or torch.get_num_threads()
 
-    def _last_pass(self, picture: Picture, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
-        """The last pass over a picture, not yet begun; those before it are done, their results held whole."""
+    def _last_pass(self, picture: Picture, values: FloatRange, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
+        """The last pass over a picture in [0, 1], not yet begun; those before it are done, their results held whole."""
         current = without_needless_channels(picture)
+        current = replace(current, pixels=values.to_unit(current.pixels))
         if current.alpha is not None:
             current = replace(current, pixels=bleed_colour_under_alpha(current.pixels, current.alpha))
         between = dtype_between(picture.pixels.dtype)
@@ -221,7 +224,7 @@ class Upscaler(Enlarger):
             ImageError: floating point pixels are not finite.
             DeviceError: the memory is too small for the result or for the smallest tile.
         """
-        notes = check_floats(picture)
+        values = float_range_of(picture)
         channels, has_alpha = picture.pixels.shape[2], picture.alpha is not None
         needed = work.picture_bytes(channels + has_alpha, picture.pixels.dtype.itemsize)
         if self.device.type == "cpu":
@@ -232,15 +235,15 @@ class Upscaler(Enlarger):
                 f"the memory must hold the result of {work.width}×{work.height} pixels and what leads to it, "
                 f"{needed / 2**30:.1f} GiB: got {free / 2**30:.1f} GiB free; ask for less, or close other programs"
             )
-        last = self._last_pass(picture, work, on_tile)
+        last = self._last_pass(picture, values, work, on_tile)
         kept, size = last.source, (work.height, work.width)
         blocks = all_blocks(last)
         result = join_blocks(blocks, *size, channels, has_alpha=kept.has_alpha, dtype=last.dtype)
         alpha = result.alpha
         if picture.alpha is not None and alpha is None:
             alpha = np.full(size, picture.alpha[0, 0], picture.alpha.dtype)
-        result = replace(result, alpha=alpha)
-        return replace(picture, pixels=result.pixels, alpha=result.alpha, notes=(*picture.notes, *notes))
+        notes = (*picture.notes, *values.notes)
+        return replace(picture, pixels=values.from_unit(result.pixels), alpha=alpha, notes=notes)
 
     def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:  # noqa: ARG002
         """This very upscaler, whatever the picture."""

@@ -1,12 +1,13 @@
 """What is measured: windows of a picture as planes of numbers on one scale, and which of their pixels count."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nlcunet.imaging.float_range import range_of_most
 from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.sampling import place_windows
 
@@ -82,4 +83,5 @@ def windows_of(picture: Picture) -> tuple[Window, ...]:
 
 def pictures_to_windows(pictures: Sequence[Picture]) -> tuple[Window, ...]:
     """All of them in steps of 1/255."""
-    return tuple(picture_to_window(picture) for picture in pictures)
+    values = range_of_most(pictures)
+    return tuple(picture_to_window(replace(picture, pixels=values.to_unit(picture.pixels))) for picture in pictures)

@@ -9,8 +9,6 @@ from nlcunet.data.fetching.sets import name_problems
 from nlcunet.errors import DataError
 from nlcunet.imaging.formats import PICTURE_SUFFIXES
 
-_ENDINGS = PICTURE_SUFFIXES | {".bmp"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
@@ -42,7 +40,7 @@ def check_set(wanted: PictureSet, folder: Path) -> Checked:
         )
     rows = read_manifest(target)
     if rows is None:
-        files = [path for path in target.rglob("*") if path.suffix.lower() in _ENDINGS]
+        files = [path for path in target.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
         problems = name_problems(wanted, [path.stem for path in files])
         return Checked(
             name=wanted.name, folder=target, pictures=len(files), has_manifest=False, problems=tuple(problems)
