@@ -153,9 +153,16 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
 def add_watching(router: APIRouter, service: Service) -> None:
     """What machines ask that watch a server; without a key, and without anything about pictures."""
 
-    @router.get("/healthz", summary="Does the process live?", tags=["watching"])
-    async def health() -> Health:
-        return Health(status="ok")
+    @router.get(
+        "/healthz",
+        summary="Do all parts of the process live?",
+        tags=["watching"],
+        responses={503: {"description": "It must be started anew.", "model": Health}},
+    )
+    async def health(response: Response) -> Health:
+        problems = service.dead_parts()
+        response.status_code = 503 if problems else 200
+        return Health(status="broken" if problems else "ok", problems=problems)
 
     @router.get(
         "/readyz",

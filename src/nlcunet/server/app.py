@@ -1,6 +1,7 @@
 """The application: REST, the page, and the rules around both."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nlcunet.server.api import make_api
+from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
@@ -97,6 +99,14 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         return refuse(RefusedError(422, "not_possible", "; ".join(str(one["msg"]) for one in error.errors())))
+
+    @app.exception_handler(sqlite3.Error)
+    @app.exception_handler(OSError)
+    async def disk(request: Request, error: Exception) -> Response:
+        if not is_full(error):
+            return await mistake(request, error)
+        log("disk full", logging.ERROR, error=error)
+        return await refused(request, refuse_for_room("this now: try again later"))
 
     @app.exception_handler(Exception)
     async def mistake(_request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.jobs import suffix_for
 from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
+from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.page.readings import Trait, find_traits
@@ -30,7 +31,7 @@ from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, mak
 from nlcunet.server.page.visitors import find_visitor, forget_key, remember_key
 from nlcunet.server.page.zips import Member, Zip, unique_names
 from nlcunet.server.refusals import RefusedError
-from nlcunet.server.service import Service
+from nlcunet.server.service import A_VIEW, Service
 from nlcunet.server.store import Job
 
 MOST_JOBS = 200
@@ -277,6 +278,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImageWriteError as error:
+        if is_full(error):
+            raise refuse_for_room(A_VIEW) from error
         raise RefusedError(410, "expired", "the picture has been deleted: send it again") from error
     except ImageError as error:
         raise RefusedError(404, "no_view", str(error)) from error
