@@ -18,6 +18,7 @@ from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
+from nlcunet.server.proxies import has_unknown_proxy
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.store import Job
@@ -118,9 +119,13 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
     async def find(job_id: str, owner: str) -> Job:
         return await run_in_threadpool(service.find, job_id, owner if has_keys else None)
 
-    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=_problems(401))
-    def list_jobs(owner: client) -> list[JobFacts]:
+    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=_problems(401, 403))
+    def list_jobs(request: Request, owner: client) -> list[JobFacts]:
         """At most 100, newest first; without API keys those sent from your address."""
+        if not has_keys and has_unknown_proxy(request):
+            raise RefusedError(
+                403, "unknown_proxy", "the server cannot tell whose jobs are meant: it must be told of its --proxy"
+            )
         return [_linked(service, job) for job in service.jobs_of(owner)]
 
     @router.get("/v1/jobs/{job_id}", summary="How a job is doing", tags=["jobs"], responses=_problems(401, 404))
@@ -308,9 +313,10 @@ def _accepted(service: Service, job: Job) -> JSONResponse:
 
 def _linked(service: Service, job: Job) -> JobFacts:
     """Facts with the addresses of job and result."""
-    links = {"self": f"/v1/jobs/{job.id}"}
+    address = f"{service.settings.root_path}/v1/jobs/{job.id}"
+    links = {"self": address}
     if job.state not in FINAL or job.state == "done":
-        links["result"] = f"/v1/jobs/{job.id}/result"
+        links["result"] = f"{address}/result"
     return service.facts(job).model_copy(update={"links": links})
 
 
@@ -331,7 +337,7 @@ _BINARY = {"type": "string", "format": "binary"}
 _REASONS = {
     400: "A form that cannot be read.",
     401: "No key, or an unknown one.",
-    403: "Sent by a page of another web site.",
+    403: "Sent by a page of another web site, or through a proxy that the server does not know.",
     404: "There is no such job.",
     408: "The request came too slowly.",
     409: "Not ready, cancelled, or without a result.",

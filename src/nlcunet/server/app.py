@@ -17,6 +17,7 @@ from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
+from nlcunet.server.proxies import BehindProxies
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.settings import ServerSettings
@@ -80,6 +81,7 @@ def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
         max_bytes=settings.max_upload_bytes + FORM_BYTES,
         max_seconds=settings.max_upload_seconds,
     )
+    app.add_middleware(BehindProxies, proxies=settings.proxies, root_path=settings.root_path)
     return app
 
 

@@ -219,9 +219,9 @@ def _add_key(router: APIRouter, keys: Keys) -> None:
         return response
 
     @router.post("/leave")
-    def leave() -> Response:
+    def leave(request: Request) -> Response:
         response = RedirectResponse("../", 303)
-        forget_key(response)
+        forget_key(request, response)
         return response
 
 
