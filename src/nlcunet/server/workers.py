@@ -47,6 +47,8 @@ class RunningJob:
     job: Job
     deadline: float
     """On the clock of `time.monotonic`."""
+    speed: Speed
+    """Is told of what is done."""
     tiles_done: int = 0
     tiles: int = 0
     becomes: State | None = None
@@ -59,6 +61,7 @@ class RunningJob:
 
     def on_tile(self, done: int, tiles: int) -> None:
         """Note how far the work is, and end it if it shall end."""
+        self.speed.add((done - self.tiles_done) / tiles * self.job.network_pixels)
         self.tiles_done, self.tiles = done, tiles
         if self.becomes is None and time.monotonic() > self.deadline:
             self.becomes = "failed"
@@ -190,9 +193,10 @@ class Workers:
             OSError: it is.
         """
         REQUEST_ID.set(job.request_id)
-        running = self.running[job.id] = RunningJob(job, time.monotonic() + self._settings.max_job_seconds)
+        deadline = time.monotonic() + self._settings.max_job_seconds
+        running = self.running[job.id] = RunningJob(job, deadline, self._speed)
         try:
-            with self._speed.working(job.network_pixels):
+            with self._speed.working():
                 self._do(job, running)
         except sqlite3.Error:
             raise  # the queue's fault, not the picture's
