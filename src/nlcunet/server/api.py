@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import anyio
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -16,6 +18,7 @@ from starlette.datastructures import UploadFile
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
+from nlcunet.server.headers import READERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
 from nlcunet.server.proxies import has_unknown_proxy
@@ -75,6 +78,7 @@ def make_api(service: Service, keys: Keys | None) -> APIRouter:
 
 def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
     """``POST /v1/upscale``."""
+    takers = CapacityLimiter(READERS)  # who waits for a header takes no thread from other answers
 
     @router.post(
         "/v1/upscale",
@@ -100,9 +104,8 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
             name, fields = await _receive(request, path)
             wait = _wait_of(fields.pop("wait", None), service.settings.wait_seconds)
             order = read_order(fields)
-            job = await run_in_threadpool(
-                service.submit, job_id, name=name, order=order, owner=owner, request_id=request.state.request_id
-            )
+            submit = partial(service.submit, job_id, name=name, order=order, owner=owner)
+            job = await to_thread.run_sync(partial(submit, request_id=request.state.request_id), limiter=takers)
         if wait > 0:
             await _wait_for(request, service, job, wait)
             job = await run_in_threadpool(service.find, job.id)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nlcunet.errors import AnimatedImageError, ConfigError, ImageError, ImageTooLargeError, NlcunetError
-from nlcunet.imaging.files import PictureHeader, read_header, writable_formats
+from nlcunet.imaging.files import PictureHeader, writable_formats
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.planning import Work
 from nlcunet.server.facts import JobFacts, facts_of
 from nlcunet.server.folders import JobFolders
 from nlcunet.server.full_disk import is_full, refuse_for_room
+from nlcunet.server.headers import HeaderReader
 from nlcunet.server.logs import log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
@@ -60,6 +61,7 @@ class Service:
         self._store = JobStore(settings.folder / "jobs.sqlite")
         self._speed = Speed()
         self._watchers = Watchers()
+        self._headers = HeaderReader()
         self._workers = Workers(
             settings,
             self._store,
@@ -95,6 +97,7 @@ class Service:
         self._workers.stop(self.settings.grace_seconds)
         if self._cleaner.ident is not None:
             self._cleaner.join()
+        self._headers.close()
         self.pool.close()
         self._store.close()
 
@@ -154,7 +157,7 @@ class Service:
         """
         path, name = self._folders.incoming(job_id), clean_name(name)
         try:
-            header = read_header(path)
+            header = self._headers.read(path)
             file_format = order.format or (header.format if header.format in writable_formats() else "png")
             work = self._plan(header, order, file_format)
         except NlcunetError as error:

@@ -6,6 +6,7 @@ They are for the page alone, may change with it, and are in no schema; programs 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
+from nlcunet.server.headers import READERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
@@ -109,6 +111,7 @@ def make_routes(service: Service, keys: Keys | None) -> APIRouter:
 def _make_reception(service: Service, visitor: Any) -> APIRouter:
     """Pictures in."""
     router = APIRouter(prefix="/page", include_in_schema=False)
+    takers = CapacityLimiter(READERS)  # as in REST
 
     @router.post("/pictures", status_code=202)
     async def receive(request: Request, owner: visitor) -> JobFacts:
@@ -117,15 +120,8 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
         name, order = fields.pop("name", "picture"), read_order(fields)
         with service.receiving() as (job_id, path):
             await save_body(request.stream(), path)
-            job = await run_in_threadpool(
-                service.submit,
-                job_id,
-                name=name,
-                order=order,
-                owner=owner,
-                request_id=request.state.request_id,
-                keeps_input=True,
-            )
+            submit = partial(service.submit, job_id, name=name, order=order, owner=owner, keeps_input=True)
+            job = await to_thread.run_sync(partial(submit, request_id=request.state.request_id), limiter=takers)
         return service.facts(job)
 
     return router
