@@ -43,6 +43,7 @@ NOT_RUN: dict[str, str] = {
     r"nlcunet upscale s3://.*": "needs an object store; tests/cluster has one in memory",
     r"ray start .*": "starts a cluster that stays",
     r"nlcunet serve": SERVER + "; the commands below it run against one",
+    r"nlcunet serve --proxy .*": SERVER,
     r"curl -f -F file=@photo.jpg http://127.0.0.1:7860/v1/upscale -o photo_x4.jpg": "see docs/rest.md",
     r"python benchmarks/.*": "takes minutes to hours; its flags are checked",
     r"make (demo|test|check|docs)": "the target is checked",

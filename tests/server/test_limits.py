@@ -97,13 +97,43 @@ def test_a_client_that_goes_takes_its_job_with_it(start, held):
     assert job["seconds_left"] >= 0
 
 
+def test_time_counts_only_with_the_pixels_that_were_made_in_it(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("nlcunet.server.speed.time.monotonic", lambda: now[0])
+    speed = Speed()
+    with speed.working():
+        now[0] += 3.0
+        assert speed.seconds(1000) == pytest.approx(1000 * FIRST_GUESS)
+        speed.add(1_000_000)
+        now[0] += 3.0
+        assert speed.seconds(1_000_000) == pytest.approx(3.0)
+
+
+def test_a_small_first_picture_that_has_to_wait_for_its_model_says_little(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("nlcunet.server.speed.time.monotonic", lambda: now[0])
+    speed = Speed()
+    with speed.working():
+        now[0] += 3.0
+        speed.add(64 * 64)
+    assert speed.seconds(1_000_000) < 60
+
+
+def test_what_is_left_is_honest_while_the_first_picture_is_at_work(start, held):
+    client = start(jobs_at_once=1, max_waiting_per_client=1)
+    fill(client, 1)
+    assert all(job["seconds_left"] < 60 for job in client.get("/v1/jobs").json())
+    assert int(send(client).headers["retry-after"]) < 60
+
+
 def test_speed_is_learned_from_the_work_of_all(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("nlcunet.server.speed.time.monotonic", lambda: now[0])
     speed = Speed()
     assert speed.seconds(1000) == pytest.approx(1000 * FIRST_GUESS)
     for _ in range(3):
-        with speed.working(1_000_000), speed.working(1_000_000):
+        with speed.working(), speed.working():
             now[0] += 4.0
+            speed.add(2_000_000)
         now[0] += 100.0  # idle time counts for nothing
     assert speed.seconds(1_000_000) == pytest.approx(2.0, rel=1e-3)

@@ -47,6 +47,13 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="A web site whose pages may use it.")
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy that is believed about who its clients are (X-Forwarded-For)."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="The path below which a proxy shows the server, such as /sr.")
+    ] = "",
     page: Annotated[bool, typer.Option("--page/--no-page", help="The web page, beside REST.")] = True,
 ) -> None:
     """Serve a web page, and REST below /v1.
@@ -68,6 +75,7 @@ def serve(
         from nlcunet.server.app import make_app
         from nlcunet.server.listening import bind
         from nlcunet.server.logs import log_to_stderr
+        from nlcunet.server.proxies import read_networks, read_root_path
         from nlcunet.server.run import run_server
         from nlcunet.server.settings import MEBIBYTE, ServerSettings
     except ModuleNotFoundError as error:
@@ -94,6 +102,8 @@ def serve(
         keys_file=keys,
         allowed_origins=tuple(allow_origin or ()),
         allowed_hosts=tuple(allow_host or ()),
+        proxies=read_networks(proxy or ()),
+        root_path=read_root_path(root_path),
         has_page=page,
     )
     listener = bind(host, port)

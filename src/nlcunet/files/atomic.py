@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another disk",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another disk",
@@ -63,6 +65,15 @@ def move_into_place(finished: Path, target: Path) -> None:
         _flush_directory(final.parent)
     except (OSError, ValueError) as error:
         raise ImageWriteError(_explain(target, finished.stat().st_size, error)) from error
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, says that the disk has no room left."""
+    while error is not None:
+        if getattr(error, "errno", None) in _FULL or any(os.strerror(code) in str(error) for code in _FULL):
+            return True
+        error = error.__cause__
+    return False
 
 
 def flush_file(path: Path) -> None:

@@ -7,8 +7,15 @@ Walkers stop quietly where a file ends early: whether that is an error is decide
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import count, islice, takewhile
 
 from nlcunet.imaging.formats import FileBytes
+
+MOST_CHUNKS = 1 << 16
+"""Of a PNG before its pixels, and of the boxes of a HEIF file: more are there to keep a reader busy."""
+
+MOST_GIF_BLOCKS = 1 << 18
+"""Up to which frames are counted: 67 MB of full blocks."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -56,6 +63,12 @@ def riff_chunk(kind: bytes, content: bytes) -> bytes:
     return kind + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)
 
 
+def has_many_chunks(data: FileBytes) -> bool:
+    """Whether a PNG has more chunks before its pixels than any honest one."""
+    before = takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data))
+    return next(islice(before, MOST_CHUNKS, None), None) is not None
+
+
 def count_png_frames(data: FileBytes) -> int:
     """Frames of an animated PNG; 1 for all others. libvips would show the first frame and say nothing."""
     for kind, start, length in png_chunks(data):
@@ -67,16 +80,16 @@ def count_png_frames(data: FileBytes) -> int:
 
 
 def count_gif_frames(data: FileBytes) -> int:
-    """Frames of a GIF, up to where it is damaged."""
-    frames = 0
+    """Frames of a GIF, up to where it is damaged, or has had many blocks."""
+    frames, blocks = 0, count()
     position = 13 + _gif_table_bytes(data, 10)
     while position < len(data):
         block = data[position]
         if block == 0x2C:  # an image: descriptor, colour table, code size, data
             frames += 1
-            position = _after_gif_data(data, position + 11 + _gif_table_bytes(data, position + 9))
+            position = _after_gif_data(data, position + 11 + _gif_table_bytes(data, position + 9), blocks)
         elif block == 0x21:  # an extension: label, data
-            position = _after_gif_data(data, position + 2)
+            position = _after_gif_data(data, position + 2, blocks)
         else:
             break
     return frames
@@ -88,11 +101,13 @@ def _gif_table_bytes(data: FileBytes, flags_at: int) -> int:
     return int(3 << ((flags & 7) + 1)) if flags & 0x80 else 0
 
 
-def _after_gif_data(data: FileBytes, position: int) -> int:
-    """Position behind a chain of GIF data blocks."""
-    while position < len(data) and data[position]:
+def _after_gif_data(data: FileBytes, position: int, blocks: Iterator[int]) -> int:
+    """Position behind a chain of GIF data blocks; the end of the file where there have been many."""
+    while next(blocks) < MOST_GIF_BLOCKS and position < len(data):
+        if not data[position]:
+            return position + 1
         position += data[position] + 1
-    return position + 1
+    return len(data)
 
 
 def is_monochrome_heif(data: FileBytes) -> bool:
@@ -125,7 +140,9 @@ def count_heif_frames(data: FileBytes) -> int:
 def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
     """A top-level box of a HEIF file, empty if there is none."""
     position = 0
-    while position + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if position + 8 > len(data):
+            break
         length, kind = struct.unpack_from(">I4s", data, position)
         if length == 1 and position + 16 <= len(data):
             (length,) = struct.unpack_from(">Q", data, position + 8)
@@ -140,6 +157,8 @@ def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
 def _all_at(haystack: bytes, needle: bytes) -> Iterator[int]:
     """Positions at which some bytes occur."""
     at = haystack.find(needle)
-    while at >= 0:
+    for _ in range(MOST_CHUNKS):
+        if at < 0:
+            break
         yield at
         at = haystack.find(needle, at + 1)

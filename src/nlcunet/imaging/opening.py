@@ -12,7 +12,14 @@ import pyvips
 from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, TruncatedImageError, UnreadableImageError
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.bmp import decode_bmp, read_bmp_header
-from nlcunet.imaging.containers import count_gif_frames, count_heif_frames, count_png_frames, is_monochrome_heif
+from nlcunet.imaging.containers import (
+    MOST_CHUNKS,
+    count_gif_frames,
+    count_heif_frames,
+    count_png_frames,
+    has_many_chunks,
+    is_monochrome_heif,
+)
 from nlcunet.imaging.conversion import signed_lab
 from nlcunet.imaging.formats import (
     FORMATS,
@@ -124,6 +131,10 @@ def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
         raise UnreadableImageError(f"{name}: this libvips cannot read {file_format.name}; convert the picture to PNG")
     if file_format.name == "tiff":
         _check_pages(data, name)
+    if file_format.name == "png" and has_many_chunks(data):
+        raise UnreadableImageError(
+            f"{name} must have at most {MOST_CHUNKS:,} chunks before its pixels: got more; export it again"
+        )
     try:
         image = _load_tiff(data, path) if file_format.name == "tiff" else _load(data, file_format, path)
     except LIBVIPS_ERRORS as error:

@@ -22,6 +22,7 @@ _WHOLE_NUMBER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "
 
 _POINTERS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROPERABILITY_POINTER})
 _MAX_ENTRIES = 4096  # a directory of more is damage: the largest known have some hundred
+_MAX_DIRECTORIES, _MAX_TAGS = 4096, 1 << 16  # of a file: directories may overlap, so that few bytes make many
 
 
 @dataclass(frozen=True)
@@ -140,15 +141,18 @@ def directories(data: FileBytes) -> Iterator[Slots]:
     """The chain of main directories, one per page.
 
     Raises:
-        ValueError: The bytes are no TIFF, or a directory lies outside of them.
+        ValueError: The bytes are no TIFF, a directory lies outside of them, or there are more than any picture has.
     """
     layout = read_layout(data)
     at = read_offset(data, layout, layout.first_offset_at)
     if not at:
         raise ValueError("there is no directory of tags")
-    seen = set()
+    seen, num_tags = set(), 0
     while at and at not in seen:
         seen.add(at)
+        num_tags += int(_unpack(layout.count, data, at))
+        if len(seen) > _MAX_DIRECTORIES or num_tags > _MAX_TAGS:
+            raise ValueError(f"it must have at most {_MAX_DIRECTORIES} directories of {_MAX_TAGS} tags in all")
         slots, link_at = read_slots(data, layout, at)
         yield slots
         at = read_offset(data, layout, link_at) if link_at + struct.calcsize(layout.offset) <= len(data) else 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
+from nlcunet.files.atomic import is_disk_full
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
     PictureHeader,
@@ -54,6 +55,7 @@ class Record:
         notes: what was changed on the way, a sentence each.
         error: why it failed.
         traceback: where, for errors that nobody foresaw.
+        is_disk_full: whether it failed because the disk has no room left, so that it may work another time.
     """
 
     input: str
@@ -71,11 +73,12 @@ class Record:
     notes: tuple[str, ...] = ()
     error: str | None = None
     traceback: str | None = None
+    is_disk_full: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The record as plain values, without the traceback."""
+        """The record as plain values, without what only programs in the same process need."""
         values = asdict(self)
-        del values["traceback"]
+        del values["traceback"], values["is_disk_full"]
         return values | {"notes": list(self.notes)}
 
 
@@ -125,16 +128,17 @@ def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
     try:
         return work(job)
     except NlcunetError as error:
-        return _failed(job, str(error), start)
+        return _failed(job, str(error), start, error)
     except BrokenPipeError:
         raise  # nobody reads the output any more: not this picture's fault
     except Exception as error:  # noqa: BLE001 - one bad file must not end the batch; it is told with its type
         reason = f"unexpected {type(error).__name__}: {error}; -v shows where, please report it"
-        return replace(_failed(job, reason, start), traceback=traceback.format_exc())
+        return replace(_failed(job, reason, start, error), traceback=traceback.format_exc())
 
 
-def _failed(job: Job, reason: str, start: float) -> Record:
-    return replace(_record(job, "failed"), seconds=time.perf_counter() - start, error=reason)
+def _failed(job: Job, reason: str, start: float, error: Exception) -> Record:
+    seconds = time.perf_counter() - start
+    return replace(_record(job, "failed"), seconds=seconds, error=reason, is_disk_full=is_disk_full(error))
 
 
 def _record(job: Job, status: Status) -> Record:

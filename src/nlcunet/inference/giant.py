@@ -9,6 +9,8 @@ Reading ahead, the network, writing and encoding each run in a thread of their o
 its own speed, because rows wait for it on the disk.
 """
 
+import errno
+import os
 import shutil
 import time
 from contextlib import ExitStack
@@ -181,7 +183,7 @@ class _Enlargement:
                 f"the disk must have room for unfinished rows and the result of {self._work.width}×{self._work.height} "
                 f"pixels, up to {needed / 1e9:.1f} GB: got {free / 1e9:.1f} GB free at {self._folder.target}; "
                 "free some, or choose another disk with -o"
-            )
+            ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _run_passes(self) -> tuple[str, ...]:
         """All passes from where the journal stands; notes of the encoder."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import anyio
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -16,8 +18,10 @@ from starlette.datastructures import UploadFile
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
+from nlcunet.server.headers import READERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
+from nlcunet.server.proxies import has_unknown_proxy
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.store import Job
@@ -74,6 +78,7 @@ def make_api(service: Service, keys: Keys | None) -> APIRouter:
 
 def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
     """``POST /v1/upscale``."""
+    takers = CapacityLimiter(READERS)  # who waits for a header takes no thread from other answers
 
     @router.post(
         "/v1/upscale",
@@ -99,9 +104,8 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
             name, fields = await _receive(request, path)
             wait = _wait_of(fields.pop("wait", None), service.settings.wait_seconds)
             order = read_order(fields)
-            job = await run_in_threadpool(
-                service.submit, job_id, name=name, order=order, owner=owner, request_id=request.state.request_id
-            )
+            submit = partial(service.submit, job_id, name=name, order=order, owner=owner)
+            job = await to_thread.run_sync(partial(submit, request_id=request.state.request_id), limiter=takers)
         if wait > 0:
             await _wait_for(request, service, job, wait)
             job = await run_in_threadpool(service.find, job.id)
@@ -118,9 +122,13 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
     async def find(job_id: str, owner: str) -> Job:
         return await run_in_threadpool(service.find, job_id, owner if has_keys else None)
 
-    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=_problems(401))
-    def list_jobs(owner: client) -> list[JobFacts]:
+    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=_problems(401, 403))
+    def list_jobs(request: Request, owner: client) -> list[JobFacts]:
         """At most 100, newest first; without API keys those sent from your address."""
+        if not has_keys and has_unknown_proxy(request):
+            raise RefusedError(
+                403, "unknown_proxy", "the server cannot tell whose jobs are meant: it must be told of its --proxy"
+            )
         return [_linked(service, job) for job in service.jobs_of(owner)]
 
     @router.get("/v1/jobs/{job_id}", summary="How a job is doing", tags=["jobs"], responses=_problems(401, 404))
@@ -153,9 +161,16 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
 def add_watching(router: APIRouter, service: Service) -> None:
     """What machines ask that watch a server; without a key, and without anything about pictures."""
 
-    @router.get("/healthz", summary="Does the process live?", tags=["watching"])
-    async def health() -> Health:
-        return Health(status="ok")
+    @router.get(
+        "/healthz",
+        summary="Do all parts of the process live?",
+        tags=["watching"],
+        responses={503: {"description": "It must be started anew.", "model": Health}},
+    )
+    async def health(response: Response) -> Health:
+        problems = service.dead_parts()
+        response.status_code = 503 if problems else 200
+        return Health(status="broken" if problems else "ok", problems=problems)
 
     @router.get(
         "/readyz",
@@ -301,9 +316,10 @@ def _accepted(service: Service, job: Job) -> JSONResponse:
 
 def _linked(service: Service, job: Job) -> JobFacts:
     """Facts with the addresses of job and result."""
-    links = {"self": f"/v1/jobs/{job.id}"}
+    address = f"{service.settings.root_path}/v1/jobs/{job.id}"
+    links = {"self": address}
     if job.state not in FINAL or job.state == "done":
-        links["result"] = f"/v1/jobs/{job.id}/result"
+        links["result"] = f"{address}/result"
     return service.facts(job).model_copy(update={"links": links})
 
 
@@ -324,7 +340,7 @@ _BINARY = {"type": "string", "format": "binary"}
 _REASONS = {
     400: "A form that cannot be read.",
     401: "No key, or an unknown one.",
-    403: "Sent by a page of another web site.",
+    403: "Sent by a page of another web site, or through a proxy that the server does not know.",
     404: "There is no such job.",
     408: "The request came too slowly.",
     409: "Not ready, cancelled, or without a result.",

@@ -1,6 +1,7 @@
 """The application: REST, the page, and the rules around both."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,9 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nlcunet.server.api import make_api
+from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
+from nlcunet.server.proxies import BehindProxies
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.settings import ServerSettings
@@ -78,6 +81,7 @@ def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
         max_bytes=settings.max_upload_bytes + FORM_BYTES,
         max_seconds=settings.max_upload_seconds,
     )
+    app.add_middleware(BehindProxies, proxies=settings.proxies, root_path=settings.root_path)
     return app
 
 
@@ -97,6 +101,14 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         return refuse(RefusedError(422, "not_possible", "; ".join(str(one["msg"]) for one in error.errors())))
+
+    @app.exception_handler(sqlite3.Error)
+    @app.exception_handler(OSError)
+    async def disk(request: Request, error: Exception) -> Response:
+        if not is_full(error):
+            return await mistake(request, error)
+        log("disk full", logging.ERROR, error=error)
+        return await refused(request, refuse_for_room("this now: try again later"))
 
     @app.exception_handler(Exception)
     async def mistake(_request: Request, error: Exception) -> Response:

@@ -14,6 +14,9 @@ KEEP = "keep-input"
 
 RESULT = "result"
 
+SPARE_BYTES = 16 << 20
+"""What uploads and results leave free on the disk, so that the queue can still be written."""
+
 
 class JobFolders:
     """The files of all jobs below one folder.
@@ -78,6 +81,10 @@ class JobFolders:
         """The picture is not needed any more, unless it was to be kept."""
         if not (self._jobs / job_id / KEEP).exists():
             self.input(job_id).unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """What uploads and results may still take on the disk."""
+        return max(0, shutil.disk_usage(self.root).free - SPARE_BYTES)
 
     def size_bytes(self, job_id: str) -> int:
         """What a job's files take."""

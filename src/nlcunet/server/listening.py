@@ -17,10 +17,12 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(
             f"a server needs a free port of this machine: got {host}:{port}: {reason}; "
             "choose another --port, or 0 for any"
         ) from error
+    # asyncio turns Nagle's algorithm off, which holds short answers back, only for sockets that name their protocol
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())

@@ -33,6 +33,7 @@ def run_server(app: FastAPI, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the application knows its proxies
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(service.settings.grace_seconds) + 5,
         backlog=BACKLOG,

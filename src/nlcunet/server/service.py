@@ -3,6 +3,7 @@
 REST and the web page are two doors to this one object; it knows nothing of HTTP but the numbers in refusals.
 """
 
+import logging
 import re
 import secrets
 import threading
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nlcunet.errors import AnimatedImageError, ConfigError, ImageError, ImageTooLargeError, NlcunetError
-from nlcunet.imaging.files import PictureHeader, read_header, writable_formats
+from nlcunet.imaging.files import PictureHeader, writable_formats
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.planning import Work
 from nlcunet.server.facts import JobFacts, facts_of
 from nlcunet.server.folders import JobFolders
+from nlcunet.server.full_disk import is_full, refuse_for_room
+from nlcunet.server.headers import HeaderReader
 from nlcunet.server.logs import log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
@@ -30,6 +33,9 @@ from nlcunet.server.workers import Workers
 
 CLEANING_SECONDS = 20.0
 """Between two looks at what has expired."""
+
+A_VIEW = "a view of this picture"
+"""What a full disk has no room for, in the words of a refusal."""
 
 LONGEST_NAME = 120
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"|?*]+")
@@ -55,6 +61,7 @@ class Service:
         self._store = JobStore(settings.folder / "jobs.sqlite")
         self._speed = Speed()
         self._watchers = Watchers()
+        self._headers = HeaderReader()
         self._workers = Workers(
             settings,
             self._store,
@@ -90,6 +97,7 @@ class Service:
         self._workers.stop(self.settings.grace_seconds)
         if self._cleaner.ident is not None:
             self._cleaner.join()
+        self._headers.close()
         self.pool.close()
         self._store.close()
 
@@ -123,9 +131,9 @@ class Service:
         if (waiting := self._store.count("queued")) >= limits.max_waiting:
             message = f"at most {limits.max_waiting} pictures may wait: the queue is full"
             raise RefusedError(503, "queue_full", message, self._next_turn(waiting))
-        if self._store.bytes_used() + needed_bytes >= limits.quota_bytes:
-            message = "there is no room on the disk for this result: ask for less, delete results, or wait"
-            raise RefusedError(503, "disk_full", message, 60.0)
+        is_over_quota = self._store.bytes_used() + needed_bytes >= limits.quota_bytes
+        if is_over_quota or self._folders.free_bytes() <= needed_bytes:
+            raise refuse_for_room("this result: ask for less, delete results, or wait")
 
     def _next_turn(self, waiting: int) -> float:
         """About how long until one of those that wait is begun."""
@@ -149,7 +157,7 @@ class Service:
         """
         path, name = self._folders.incoming(job_id), clean_name(name)
         try:
-            header = read_header(path)
+            header = self._headers.read(path)
             file_format = order.format or (header.format if header.format in writable_formats() else "png")
             work = self._plan(header, order, file_format)
         except NlcunetError as error:
@@ -171,8 +179,12 @@ class Service:
         )
         with self._accepting:
             self.check_room(owner, job.bytes)
-            self._folders.accept(job_id, keeps_input=keeps_input)
-            self._store.add(job)
+            try:
+                self._folders.accept(job_id, keeps_input=keeps_input)
+                self._store.add(job)
+            except BaseException:
+                self._folders.remove(job_id)
+                raise
         self.metrics.accepted.inc()
         log("accepted", job=job_id, width=job.width, height=job.height, format=header.format)
         self._workers.wake()
@@ -287,13 +299,15 @@ class Service:
                 if not path.is_file():
                     self._make(job, path, make)
             except OSError as error:
+                if is_full(error):
+                    raise refuse_for_room(A_VIEW) from error
                 raise RefusedError(410, "expired", "the picture has been deleted: send it again") from error
         return path
 
     def _make(self, job: Job, path: Path, make: Callable[[Path], None]) -> None:
         """Write a file whole or not at all, and count it."""
         if self._store.bytes_used() >= self.settings.quota_bytes:
-            raise RefusedError(503, "disk_full", "there is no room on the disk for a view of this picture", 60.0)
+            raise refuse_for_room(A_VIEW)
         part = path.with_name(f"{path.name}.part")
         try:
             make(part)
@@ -322,11 +336,17 @@ class Service:
         """Why the server cannot take a job now; nothing if it can."""
         found = {
             "ending": self.is_ending,
-            "no worker": not self._workers.are_alive(),
+            "disk full": not self._folders.free_bytes(),
             "disk quota used up": self._store.bytes_used() >= self.settings.quota_bytes,
             "queue full": self._store.count("queued") >= self.settings.max_waiting,
         }
-        return tuple(problem for problem, is_so in found.items() if is_so)
+        told = dict.fromkeys((*self.dead_parts(), *sorted(self._workers.troubles())))
+        return tuple(told | {problem: None for problem, is_so in found.items() if is_so})
+
+    def dead_parts(self) -> tuple[str, ...]:
+        """What of the server has ended although it should not have; only a new start helps then."""
+        found = {"a worker has ended": self._workers.are_alive(), "the cleaner has ended": self._cleaner.is_alive()}
+        return () if self.is_ending else tuple(problem for problem, is_alive in found.items() if not is_alive)
 
     def measure(self) -> bytes:
         """Metrics, up to date, as Prometheus wants them."""
@@ -345,7 +365,10 @@ class Service:
 
     def _clean(self) -> None:
         while not self._ended.wait(CLEANING_SECONDS):
-            self.remove_expired()
+            try:
+                self.remove_expired()
+            except Exception as error:  # noqa: BLE001 - the next look may do it; the log has it all
+                log("cleaning failed", logging.ERROR, error=error)
 
 
 def clean_name(name: str) -> str:

@@ -60,5 +60,9 @@ class ServerSettings(BaseModel):
     """Web sites whose pages may call the server from a browser, such as ``https://example.org``."""
     allowed_hosts: tuple[str, ...] = ()
     """Names by which the server may be called; by default those of this machine's loopback, and what it binds to."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
+    root_path: str = ""
+    """What the world puts before every path, such as ``/sr``, where a proxy shows the server below a path."""
     has_page: bool = True
     """Whether the web page is served at ``/``."""

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from nlcunet.errors import ConfigError
+from pydantic import ValidationError
+
+from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.imaging.formats import FORMATS
 from nlcunet.server.orders import Order, State
 
 MOST_ATTEMPTS = 3
@@ -40,6 +43,10 @@ ORDER BY (SELECT COUNT(*) FROM jobs AS other WHERE other.owner = jobs.owner AND 
 LIMIT 1
 """
 """Clients take turns: first those with least at work, of them who was served longest ago; of theirs the oldest job."""
+
+
+UNREADABLE: dict[str, object] = {"order": Order(), "output_format": "png"}
+"""What stands in a job for what this version does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,20 @@ class Job:
     model: str | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+
+
+class UnreadableJobError(NlcunetError):
+    """A job in the queue that this version cannot read.
+
+    Attributes:
+        job: what can be told of it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(
+            "another version of the server accepted this picture, and this one cannot read it: send it again"
+        )
+        self.job = job
 
 
 class JobStore:
@@ -111,10 +132,11 @@ class JobStore:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # SQLite ends it by itself after some errors, a full disk for one
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def add(self, job: Job) -> None:
         """Accept a job; it is on the disk when this returns."""
@@ -124,11 +146,17 @@ class JobStore:
             database.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608 - field names
 
     def take(self) -> Job | None:
-        """The job whose turn it is, now running; nothing if none waits."""
+        """The job whose turn it is, now running; nothing if none waits.
+
+        Raises:
+            UnreadableJobError: it is that job's turn, but this version cannot read it.
+        """
         with self._transaction() as database:
             row = database.execute(NEXT).fetchone()
             if row is None:
                 return None
+            if not _is_readable(row):
+                raise UnreadableJobError(_to_job(row))
             database.execute(
                 "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?",
                 (time.time(), row["id"]),
@@ -262,7 +290,18 @@ def _to_row(job: Job) -> dict[str, object]:
     return values | {"order": job.order.model_dump_json(exclude_none=True), "notes": "\n".join(job.notes)}
 
 
+def _is_readable(row: sqlite3.Row) -> bool:
+    """Whether this version knows all that a job asks for; another may have written it."""
+    try:
+        Order.model_validate_json(row["order"])
+    except ValidationError:
+        return False
+    return row["output_format"] in FORMATS
+
+
 def _to_job(row: sqlite3.Row) -> Job:
+    """A job; one that cannot be read has an empty order, so that it can be told and removed."""
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over values
     notes = tuple(line for line in (values["notes"] or "").split("\n") if line)
-    return Job(**values | {"order": Order.model_validate_json(values["order"]), "notes": notes})
+    readable = {"order": Order.model_validate_json(values["order"])} if _is_readable(row) else UNREADABLE
+    return Job(**values | readable | {"notes": notes})

@@ -4,26 +4,37 @@ What is done with a picture is what ``nlcunet upscale`` does with a file, so the
 two tiles when the job is cancelled, its time is up, or the server ends; then it goes back to the queue.
 """
 
+import errno
 import logging
+import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nlcunet.inference import jobs as inference_jobs
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.server.folders import JobFolders
+from nlcunet.server.full_disk import is_full
 from nlcunet.server.logs import REQUEST_ID, log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
 from nlcunet.server.orders import State
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
-from nlcunet.server.store import Job, JobStore
+from nlcunet.server.store import Job, JobStore, UnreadableJobError
 
 MISTAKE = "the server made a mistake with this picture; its log knows more"
 LONGEST_PAUSE_S = 5.0
+
+PAUSE_AFTER_FAILURE_S = 5.0
+"""Of a worker whose disk or queue has failed, before it goes on."""
+
+
+Settled = TypeVar("Settled")
 
 
 class _StopWork(BaseException):
@@ -37,6 +48,8 @@ class RunningJob:
     job: Job
     deadline: float
     """On the clock of `time.monotonic`."""
+    speed: Speed
+    """Is told of what is done."""
     tiles_done: int = 0
     tiles: int = 0
     becomes: State | None = None
@@ -49,6 +62,7 @@ class RunningJob:
 
     def on_tile(self, done: int, tiles: int) -> None:
         """Note how far the work is, and end it if it shall end."""
+        self.speed.add((done - self.tiles_done) / tiles * self.job.network_pixels)
         self.tiles_done, self.tiles = done, tiles
         if self.becomes is None and time.monotonic() > self.deadline:
             self.becomes = "failed"
@@ -89,6 +103,7 @@ class Workers:
             for number in range(settings.jobs_at_once)
         ]
         self.running: dict[str, RunningJob] = {}
+        self._troubles: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -101,8 +116,12 @@ class Workers:
             self._wake.notify()
 
     def are_alive(self) -> bool:
-        """Whether anybody works."""
-        return any(thread.is_alive() for thread in self._threads)
+        """Whether all of them are there."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def troubles(self) -> frozenset[str]:
+        """Why workers pause now, if some do."""
+        return frozenset(self._troubles.copy().values())
 
     def end(self) -> None:
         """Begin no more jobs."""
@@ -151,42 +170,100 @@ class Workers:
         return has_ended
 
     def _work(self) -> None:
-        """What each thread does: one job after the other."""
-        while (job := self._next()) is not None:
-            REQUEST_ID.set(job.request_id)
-            running = self.running[job.id] = RunningJob(job, time.monotonic() + self._settings.max_job_seconds)
+        """What each thread does: one job after the other, whatever happens to one of them."""
+        while not self._is_ending:
             try:
-                with self._speed.working(job.network_pixels):
-                    self._do(job, running)
+                if (job := self._next()) is not None:
+                    self._work_on(job)
             except Exception as error:  # noqa: BLE001 - a worker must live on; the log has it all
-                log("failed unexpectedly", logging.ERROR, error=error, job=job.id)
-                self._folders.remove(job.id)
-                self.end_job(job, "failed", error=MISTAKE)
-            finally:
-                del self.running[job.id]
+                self._rest(error)
+
+    def _rest(self, error: Exception) -> None:
+        """Tell why no work can be done now, and pause."""
+        me = threading.current_thread().name
+        self._troubles[me] = "disk full" if is_full(error) else "work fails"
+        log("a worker pauses", logging.ERROR, error=error, reason=self._troubles[me])
+        with self._wake:
+            self._wake.wait_for(lambda: self._is_ending, PAUSE_AFTER_FAILURE_S)
+        del self._troubles[me]
+
+    def _work_on(self, job: Job) -> None:
+        """Give one job its final state, or back to the queue if the disk is full.
+
+        Raises:
+            OSError: it is.
+        """
+        REQUEST_ID.set(job.request_id)
+        deadline = time.monotonic() + self._settings.max_job_seconds
+        running = self.running[job.id] = RunningJob(job, deadline, self._speed)
+        try:
+            with self._speed.working():
+                self._do(job, running)
+        except sqlite3.Error:
+            raise  # the queue's fault, not the picture's
+        except Exception as error:
+            if is_full(error):
+                running.becomes = "queued"
+                self._settle(lambda: self._store.hand_back(job.id))
+                raise
+            log("failed unexpectedly", logging.ERROR, error=error, job=job.id)
+            self._fail(job, MISTAKE)
+        finally:
+            del self.running[job.id]
+            if running.becomes != "queued":
                 self._on_end(job.id)
-                REQUEST_ID.set(None)
+            REQUEST_ID.set(None)
 
     def _next(self) -> Job | None:
         """The next job, waited for; nothing at the end."""
         with self._wake:
             while not self._is_ending:
-                if (job := self._store.take()) is not None:
-                    return job
+                try:
+                    if (job := self._store.take()) is not None:
+                        return job
+                except UnreadableJobError as unreadable:
+                    self._fail(unreadable.job, str(unreadable))
+                    self._on_end(unreadable.job.id)
+                    continue
                 self._wake.wait(LONGEST_PAUSE_S)
         return None
 
+    def _settle(self, write: Callable[[], Settled]) -> Settled:
+        """Write down what became of a job: again and again, for as long as the queue cannot be written.
+
+        Raises:
+            sqlite3.Error: it cannot be written, and the server ends; the next start goes on with the job.
+        """
+        while True:
+            try:
+                return write()
+            except sqlite3.Error as error:
+                if self._is_ending:
+                    raise
+                self._rest(error)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._settle(lambda: self.end_job(job, "failed", error=reason))
+        self._folders.remove(job.id)
+
     def _do(self, job: Job, running: RunningJob) -> None:
-        """Enlarge a job's picture, and give it its final state."""
+        """Enlarge a job's picture, and give it its final state.
+
+        Raises:
+            OSError: the disk is full.
+        """
         try:
             record = self._enlarge(job, running)
         except _StopWork:
             self._stopped(job, running.becomes)
             return
+        if record.is_disk_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if record.status in {"done", "skipped"}:  # skipped: an earlier process had written the result
             self._folders.remove_input(job.id)
             size_bytes = self._folders.size_bytes(job.id)
-            if not self.end_job(job, "done", size_bytes, record=record):  # cancelled just before the work began
+            is_wanted = self._settle(lambda: self.end_job(job, "done", size_bytes, record=record))
+            if not is_wanted:  # cancelled just before the work began
                 self._folders.remove(job.id)
                 return
             self._metrics.job_seconds.observe(record.seconds or 0.0)
@@ -196,8 +273,7 @@ class Workers:
         if record.traceback is not None:
             log("failed unexpectedly", logging.ERROR, job=job.id, traceback=record.traceback)
         told = self._folders.without_paths(record.error or "", job.id, job.name)
-        self._folders.remove(job.id)
-        self.end_job(job, "failed", error=told if record.traceback is None else MISTAKE)
+        self._fail(job, told if record.traceback is None else MISTAKE)
 
     def _enlarge(self, job: Job, running: RunningJob) -> Record:
         """The picture through the network, to its file."""
@@ -220,12 +296,12 @@ class Workers:
     def _stopped(self, job: Job, state: State | None) -> None:
         """A job whose work was ended from outside."""
         if state == "queued":
-            self._store.hand_back(job.id)
+            self._settle(lambda: self._store.hand_back(job.id))
             log("handed back", job=job.id)
             return
-        self._folders.remove(job.id)
         if state == "cancelled":
-            self.end_job(job, "cancelled")
+            self._settle(lambda: self.end_job(job, "cancelled"))
+            self._folders.remove(job.id)
             return
         limit = self._settings.max_job_seconds
-        self.end_job(job, "failed", error=f"the work on a picture must take at most {limit:g} s here; ask for less")
+        self._fail(job, f"the work on a picture must take at most {limit:g} s here; ask for less")

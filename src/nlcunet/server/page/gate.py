@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nlcunet.server.guards import refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.page.visitors import find_visitor
+from nlcunet.server.proxies import path_below_root
 from nlcunet.server.refusals import RefusedError
 
 OPEN_PATHS = frozenset({"/", "/theme.css", "/manifest.json"})
@@ -49,7 +50,7 @@ class Gate:
         if scope["type"] != "http":
             await refuse_socket(receive, send)
             return
-        path = scope["path"]
+        path = path_below_root(scope)
         is_open = path in OPEN_PATHS or (path.startswith(OPEN_FOLDERS) and ".." not in path)
         if not is_open or scope["method"] not in {"GET", "HEAD"}:
             await refuse(RefusedError(404, "not_found", "there is nothing here"))(scope, receive, send)

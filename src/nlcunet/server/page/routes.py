@@ -6,6 +6,7 @@ They are for the page alone, may change with it, and are in no schema; programs 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -23,14 +24,16 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.jobs import suffix_for
 from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
+from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
+from nlcunet.server.headers import READERS
 from nlcunet.server.keys import Keys
 from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
 from nlcunet.server.page.visitors import find_visitor, forget_key, remember_key
 from nlcunet.server.page.zips import Member, Zip, unique_names
 from nlcunet.server.refusals import RefusedError
-from nlcunet.server.service import Service
+from nlcunet.server.service import A_VIEW, Service
 from nlcunet.server.store import Job
 
 MOST_JOBS = 200
@@ -108,6 +111,7 @@ def make_routes(service: Service, keys: Keys | None) -> APIRouter:
 def _make_reception(service: Service, visitor: Any) -> APIRouter:
     """Pictures in."""
     router = APIRouter(prefix="/page", include_in_schema=False)
+    takers = CapacityLimiter(READERS)  # as in REST
 
     @router.post("/pictures", status_code=202)
     async def receive(request: Request, owner: visitor) -> JobFacts:
@@ -116,15 +120,8 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
         name, order = fields.pop("name", "picture"), read_order(fields)
         with service.receiving() as (job_id, path):
             await save_body(request.stream(), path)
-            job = await run_in_threadpool(
-                service.submit,
-                job_id,
-                name=name,
-                order=order,
-                owner=owner,
-                request_id=request.state.request_id,
-                keeps_input=True,
-            )
+            submit = partial(service.submit, job_id, name=name, order=order, owner=owner, keeps_input=True)
+            job = await to_thread.run_sync(partial(submit, request_id=request.state.request_id), limiter=takers)
         return service.facts(job)
 
     return router
@@ -218,9 +215,9 @@ def _add_key(router: APIRouter, keys: Keys) -> None:
         return response
 
     @router.post("/leave")
-    def leave() -> Response:
+    def leave(request: Request) -> Response:
         response = RedirectResponse("../", 303)
-        forget_key(response)
+        forget_key(request, response)
         return response
 
 
@@ -277,6 +274,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImageWriteError as error:
+        if is_full(error):
+            raise refuse_for_room(A_VIEW) from error
         raise RefusedError(410, "expired", "the picture has been deleted: send it again") from error
     except ImageError as error:
         raise RefusedError(404, "no_view", str(error)) from error

@@ -35,9 +35,15 @@ def remember_key(request: Request, response: Response, key: str) -> None:
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
+        path=_cookie_path(request),
     )
 
 
-def forget_key(response: Response) -> None:
+def forget_key(request: Request, response: Response) -> None:
     """Have the browser forget it."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", path=_cookie_path(request))
+
+
+def _cookie_path(request: Request) -> str:
+    """This server's paths alone: what else a proxy shows beside it is not to have the key."""
+    return f"{request.scope.get('root_path', '')}/"
