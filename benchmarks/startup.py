@@ -31,7 +31,7 @@ def run_parts(source: Path, target: Path) -> None:
     from nlcunet.inference.sizes import SizeRequest
 
     marks.append(time.perf_counter())
-    upscaler = load()
+    upscaler = load("4x-NLCUnet-S")
     marks.append(time.perf_counter())
     picture = read_picture(source)
     marks.append(time.perf_counter())
