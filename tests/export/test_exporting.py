@@ -14,13 +14,13 @@ from nlcunet.errors import ConfigError, ExportError
 from nlcunet.export import exporting, torch_export
 from nlcunet.export.drawing import WatchedNetwork, draw, drawable
 from nlcunet.export.exporting import ExportRequest, export_model
-from nlcunet.export.facts import ExportFacts, weights_checksum
+from nlcunet.export.facts import ExportFacts
 from nlcunet.export.libraries import import_library
 from nlcunet.export.onnx import make_onnx
 from nlcunet.export.sessions import open_onnx, open_openvino
 from nlcunet.models.dcls import DCLS, DCLSConfig
 from nlcunet.models.registry import network_from_config, size_config
-from nlcunet.models.weights import LoadedModel, describe, load_model
+from nlcunet.models.weights import LoadedModel, describe, load_model, weights_checksum
 
 SIZES = [(1, 4, 4), (2, 16, 20), (3, 20, 24), (1, 36, 36), (2, 40, 64)]
 """In the tiny network less than one chunk of attention, exactly one, a little more, and several; batches of one and

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, ExportError
-from nlcunet.export.facts import ExportFacts, Parity, weights_checksum
+from nlcunet.export.facts import ExportFacts, Parity
 from nlcunet.export.libraries import import_library
 from nlcunet.export.onnx import make_onnx, without_watching, write_facts
 from nlcunet.export.openvino import write_openvino
@@ -19,7 +19,7 @@ from nlcunet.export.quantisation import quantise
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
 from nlcunet.export.torch_export import compile_package, open_graph, open_package, watch_network, write_graph
 from nlcunet.export.verification import BOUNDS, Bound, compare, cut_tiles
-from nlcunet.models.weights import LoadedModel
+from nlcunet.models.weights import LoadedModel, weights_checksum
 
 DEFAULT_TILES = (64, 128)
 """Sides of the tiles that are verified where none are named."""

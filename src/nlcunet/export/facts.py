@@ -1,11 +1,8 @@
 """What an exported file says of itself; written into each format's own metadata as JSON."""
 
-import hashlib
-
-import torch
 from pydantic import BaseModel, ConfigDict
 
-from nlcunet.models.weights import LoadedModel, WeightsHeader
+from nlcunet.models.weights import WeightsHeader
 from nlcunet.version import __version__
 
 FACTS_KEY = "nlcunet"
@@ -53,12 +50,3 @@ class ExportFacts(BaseModel):
     """The header of the weights."""
     parity: Parity
     """The result of the verification."""
-
-
-def weights_checksum(model: LoadedModel) -> str:
-    """SHA-256 over a model's header and tensors; names what an export was made from."""
-    digest = hashlib.sha256(model.header.model_dump_json().encode())
-    for name, value in sorted(model.network.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -7,7 +7,7 @@ from typing import Literal, Unpack, overload
 from nlcunet.errors import ConfigError
 from nlcunet.inference.automatic import AutomaticUpscaler
 from nlcunet.inference.engines.engine import ENGINES
-from nlcunet.inference.engines.exported import is_exported, open_cached, open_exported
+from nlcunet.inference.engines.exported import is_exported
 from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
@@ -87,9 +87,13 @@ def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Cal
             raise ConfigError(
                 "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
             )
+        from nlcunet.inference.engines.exports import open_exported
+
         return Upscaler(open_exported(Path(name_or_path), settings), settings)
     model = mixed_model(name_or_path, settings)
     if engine in {"onnx", "openvino"}:
+        from nlcunet.inference.engines.exports import open_cached
+
         return Upscaler(open_cached(model, settings, on_export=on_export), settings)
     return Upscaler(model, settings)
 

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError
-from nlcunet.export.facts import weights_checksum
 from nlcunet.imaging.files import bleed_colour_under_alpha
 from nlcunet.imaging.float_range import FloatRange, float_range_of
 from nlcunet.imaging.picture import Picture
@@ -36,7 +35,7 @@ from nlcunet.inference.samples import dtype_between, without_needless_channels
 from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tile_runner import TileRunner
-from nlcunet.models.weights import LoadedModel, WeightsHeader
+from nlcunet.models.weights import LoadedModel, WeightsHeader, weights_checksum
 from nlcunet.runtime import (
     choose_device,
     choose_dtype,

@@ -3,6 +3,7 @@
 A loaded model describes itself as data: scale, size rules and tiling advice stand in its header, not in code around it.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -227,3 +228,12 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
 def header_as_json(header: WeightsHeader) -> str:
     """A header for people: indented JSON."""
     return json.dumps(header.model_dump(), indent=2, ensure_ascii=False)
+
+
+def weights_checksum(model: LoadedModel) -> str:
+    """SHA-256 over a model's header and tensors; names what an export was made from."""
+    digest = hashlib.sha256(model.header.model_dump_json().encode())
+    for name, value in sorted(model.network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
