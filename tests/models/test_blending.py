@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.models.blending import blend_weights, find_pair, load_blend, load_denoised
+from nlcunet.models.blending import blend_weights, find_pair, load_blend, load_denoised, mix_networks
 from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.weights import LoadedModel, WeightsHeader, describe, load_model, save_weights
 
@@ -231,6 +232,23 @@ def test_denoise_goes_from_the_clean_weights_to_the_named_ones(tmp_path, psnr, d
     first, second = psnr.network.state_dict(), denoising.network.state_dict()
     value = half.network.state_dict()["head.weight"]
     torch.testing.assert_close(value, (first["head.weight"] + second["head.weight"]) / 2)
+
+
+def test_denoise_goes_from_a_network_with_fewer_blocks_to_one_with_more(tmp_path, psnr):
+    deeper = make_model("2x-Tiny-Photo", 3, replace(CONFIG, depths=(2, 1, 2, 0, 0, 0)), clean_weights="2x-Tiny")
+    save(tmp_path, psnr)
+    path = save(tmp_path, deeper)
+    picture = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        answers = {share: load_denoised(path, share).network(picture) for share in (0, 0.5, 1)}
+        torch.testing.assert_close(answers[0], psnr.network(picture), rtol=0, atol=1e-6)
+        assert torch.equal(answers[1], deeper.network(picture))
+    assert not torch.equal(answers[0.5], answers[1])
+    mixed, last = load_denoised(path, 0.5).network.state_dict(), deeper.network.state_dict()
+    assert torch.equal(mixed["encoder1.1.merge.weight"], last["encoder1.1.merge.weight"] / 2)
+    assert torch.equal(mixed["encoder1.1.local.0.weight"], last["encoder1.1.local.0.weight"])
+    with pytest.raises(WeightsError, match="must have one config"):
+        mix_networks(deeper, psnr, 0.5)
 
 
 def test_denoise_and_strength_go_together(tmp_path, psnr, denoising):

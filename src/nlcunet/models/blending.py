@@ -13,12 +13,15 @@ A GAN weights file names its PSNR weights in its header (``fidelity_weights``). 
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nlcunet.errors import ConfigError, NlcunetError, WeightsError
+from nlcunet.models.growing import can_grow, grown_network
+from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import (
     LoadedModel,
     WeightsHeader,
@@ -167,9 +170,12 @@ def blend_weights(fidelity: LoadedModel, perceptual: LoadedModel, strength: floa
 def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) -> nn.Module:
     """The network, in evaluation mode, whose weights lie ``share`` of the way from the first to the second model's.
 
+    Where the second has more blocks, the first counts as one whose further blocks do nothing.
+
     Raises:
         WeightsError: the two networks differ in shape, or in what is fixed and not trained.
     """
+    first = _with_blocks_of(first, second)
     for field in ("architecture", "config", "scale"):
         got = [getattr(model.header, field) for model in (first, second)]
         if got[0] != got[1]:
@@ -180,6 +186,18 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     network = copy.deepcopy(first.network)
     network.load_state_dict(dict(_blend_tensors(first.network, second.network, share)))
     return network.eval()
+
+
+def _with_blocks_of(first: LoadedModel, second: LoadedModel) -> LoadedModel:
+    """The first model, with as many blocks as the second where it has fewer."""
+    shallow, deep = first.network, second.network
+    if not isinstance(shallow, NLCUnet) or not isinstance(deep, NLCUnet) or shallow.config == deep.config:
+        return first
+    is_alike = replace(shallow.config, depths=deep.config.depths) == deep.config
+    if not is_alike or not can_grow(shallow.config, deep.config):
+        return first
+    config = {**first.header.config, "depths": second.header.config["depths"]}
+    return LoadedModel(grown_network(shallow, deep), first.header.model_copy(update={"config": config}))
 
 
 def check_denoise(denoise: float | int) -> None:

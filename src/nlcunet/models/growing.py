@@ -5,6 +5,7 @@ network answers as the shallower one does; their gradients are not zero, so the 
 Source: zero-initialised residual branches, Goyal et al., https://arxiv.org/abs/1706.02677, section 5.1.
 """
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -38,3 +39,14 @@ def grown_state(network: NLCUnet, given: NLCUnetConfig, tensors: Mapping[str, Te
                 if block.merge.bias is not None:
                     block.merge.bias.zero_()
     return {name: tensors.get(name, value) for name, value in network.state_dict().items()}
+
+
+def grown_network(shallow: NLCUnet, deep: NLCUnet) -> NLCUnet:
+    """A network of the shape of the deeper one that answers as the shallower one; neither of the two is changed.
+
+    What the added blocks hold before their last layers is that of the deeper network: of two such networks every
+    mixture lies between the two.
+    """
+    network = copy.deepcopy(deep)
+    network.load_state_dict(grown_state(network, shallow.config, shallow.state_dict()))
+    return network
