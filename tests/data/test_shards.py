@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from nlcunet.data import packing
-from nlcunet.data.packing import PackSettings, pack
+from nlcunet.data.pack_sources import PackSettings
+from nlcunet.data.packing import pack
 from nlcunet.data.photographs import list_photographs, load_photographs, read_photograph
 from nlcunet.data.shards import (
     PICTURE_SUFFIXES,

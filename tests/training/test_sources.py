@@ -5,7 +5,8 @@ import csv
 import pytest
 import torch
 
-from nlcunet.data.packing import PackSettings, pack
+from nlcunet.data.pack_sources import PackSettings
+from nlcunet.data.packing import pack
 from nlcunet.data.photographs import Photographs
 from nlcunet.data.pools import PhotographFiles
 from nlcunet.training import sources

@@ -45,7 +45,7 @@ def pack(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nlcunet.data.packing import Encoding, PackSettings
+    from nlcunet.data.pack_sources import Encoding, PackSettings
     from nlcunet.data.packing import pack as run_packing
     from nlcunet.data.tiling import Place
     from nlcunet.errors import ConfigError

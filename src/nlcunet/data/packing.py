@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
 
-from nlcunet.data.photographs import find_pictures, map_in_order, read_manifest, read_photograph
+from nlcunet.data.pack_sources import PackSettings, Source, list_sources
+from nlcunet.data.photographs import map_in_order, read_photograph
 from nlcunet.data.shards import (
     MANIFEST_FILE,
     PACK_FILE,
@@ -36,20 +37,16 @@ from nlcunet.data.shards import (
     shard_bytes,
 )
 from nlcunet.data.tiling import (
-    Place,
     Tile,
     best_of_each,
     choose_tiles,
     count_licences,
-    hold_back,
     place_tiles,
 )
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_bytes, hash_file
 from nlcunet.imaging.files import Picture, encode_picture
-
-Encoding: TypeAlias = Literal["webp", "png", "avif", "keep"]
 
 ENCODINGS: dict[str, tuple[str, int | None]] = {
     "webp": ("webp", 100),
@@ -59,68 +56,11 @@ ENCODINGS: dict[str, tuple[str, int | None]] = {
 }
 """Format and quality of tiles that are cut; 100 is lossless. ``keep`` takes files over that are one tile already."""
 
-_SPLIT_NAME = re.compile(r"[a-z0-9_]+")
 _SHARD_NAME = re.compile(r"[a-z0-9_]+-\d{4,}\.tar")
 _MIB = 2**20
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told the stage (``measure`` or ``encode``) and how many of how many photographs are done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackSettings:
-    """What is cut, kept and written."""
-
-    tile_px: int = 512
-    """Side of the tiles, even."""
-    place: Place = "detail"
-    """Where tiles lie in a photograph; see :func:`nlcunet.data.tiling.place_tiles`."""
-    keep_share: float | None = 0.5
-    """Share of the tiles to keep, most detail first; nothing where a number is given."""
-    max_tiles: int | None = None
-    """Most tiles in all, instead of a share."""
-    per_photograph: int = 4
-    """Most tiles of one photograph, so that none dominates."""
-    flat_db: float = 40.0
-    """Tiles that lose less than this in the round trip are flat and never kept."""
-    shard_mib: int = 40
-    """Most MiB per shard, never exceeded."""
-    encoding: Encoding = "webp"
-    """How pixels are stored."""
-    valid_share: float = 0.05
-    """Share of photographs held back for validation, where the manifest names no splits."""
-    seed: int = 0
-    """Chooses which photographs are held back."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: A limit is below 1.
-        """
-        if self.shard_mib < 1 or self.per_photograph < 1:
-            raise ConfigError(
-                "shards must hold at least 1 MiB and photographs give at least 1 tile: "
-                f"got {self.shard_mib} and {self.per_photograph}"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A photograph to cut, and what is known about it."""
-
-    path: Path
-    """Its file."""
-    name: str
-    """Path below the folder, with forward slashes."""
-    slug: str
-    """The same in plain letters, unlike that of any other."""
-    group: str
-    """Name of the photograph or scene that it is part of; its own name where nothing else is known."""
-    split: str
-    """train, valid, …"""
-    about: dict[str, str]
-    """Licence, holder and source; empty where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,32 +147,6 @@ def pack(
     _write_lists(output, settings, result, rows)
     _remove_old_shards(output, {shard.file for shard in shards})
     return result
-
-
-def list_sources(folder: Path, manifest: Path | None, settings: PackSettings) -> list[Source]:
-    """The photographs to cut, by name, each with its split.
-
-    Raises:
-        ConfigError: a split has a name that no shard can have.
-        DataError: the folder or manifest is missing, or there is no picture.
-    """
-    rows = [{"file": path.relative_to(folder).as_posix()} for path in find_pictures(folder)]
-    if manifest is not None:
-        rows = sorted({row["file"]: row for row in read_manifest(manifest)}.values(), key=lambda row: row["file"])
-    if not rows:
-        raise DataError(f"{folder} must hold pictures: found none; check the path")
-    groups = [row.get("photo") or row.get("photograph") or row["file"] for row in rows]
-    held_back = hold_back(groups, settings.valid_share, settings.seed)
-    slugs = _slugs([row["file"] for row in rows])
-    sources = []
-    for row, group in zip(rows, groups, strict=True):
-        split = row.get("split") or ("valid" if group in held_back else "train")
-        if not _SPLIT_NAME.fullmatch(split):
-            raise ConfigError(f"a split must be named in small letters, digits and _: got {split!r} for {row['file']}")
-        about = {key: row.get(key) or "" for key in ("licence", "holder", "source")}
-        name = row["file"]
-        sources.append(Source(path=folder / name, name=name, slug=slugs[name], group=group, split=split, about=about))
-    return sources
 
 
 class _Encoder:
@@ -453,21 +367,6 @@ def _remove_old_shards(output: Path, current: set[str]) -> None:
 def _write_if_changed(path: Path, data: bytes) -> None:
     if not path.is_file() or path.stat().st_size != len(data) or path.read_bytes() != data:
         write_file_atomically(path, data)
-
-
-def _slugs(names: list[str]) -> dict[str, str]:
-    """A short plain name for each, without dots (WebDataset takes what follows one for the ending)."""
-    slugs: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name.rpartition(".")[0] or name).strip("-")[-60:] or "picture"
-        slug, number = plain, 1
-        while slug in taken:
-            number += 1
-            slug = f"{plain}-{number}"
-        taken.add(slug)
-        slugs[name] = slug
-    return slugs
 
 
 def _key(source: Source, tile: Tile) -> str:

@@ -12,7 +12,8 @@ from doctor_pictures import enlarged, resized, scene, with_noise
 from nlcunet.data.checking.examination import KINDS, Limits, examine, find_duplicates
 from nlcunet.data.checking.remedies import move_bad_files, write_good_manifest
 from nlcunet.data.checking.report import SHOWN_PER_KIND, make_html, make_json, make_markdown
-from nlcunet.data.packing import PackSettings, pack
+from nlcunet.data.pack_sources import PackSettings
+from nlcunet.data.packing import pack
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.imaging.files import Picture, read_picture, write_picture
 from nlcunet.imaging.jpeg import jpeg_round_trip
