@@ -338,7 +338,7 @@ def test_a_journal_that_makes_no_sense_begins_anew(tmp_path: Path) -> None:
 def test_heights_from_disk_to_disk_are_those_that_memory_gives(tmp_path: Path) -> None:
     heights = Picture(pixels=make(channels=1, dtype="float32").pixels * 800 + 201)
     write_picture(heights, tmp_path / "in.tif")
-    report = upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(3.5, "tiff"))
+    report = upscale_giant(tmp_path / "in.tif", tmp_path / "out.tif", small_tiles(), settings(3.5))
     result = read_picture(tmp_path / "out.tif").pixels
     assert np.array_equal(result, small_tiles().upscale(heights, 3.5).pixels)
     assert 201 <= result.min() < 205
