@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageCms
 
 from nlcunet.errors import ImageTooLargeError, TruncatedImageError, UnreadableImageError
-from nlcunet.imaging.files import Metadata, Picture, write_picture
+from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.inspection.ranges import embedded_headers
-from nlcunet.inspection.reading import read
+from nlcunet.inspection.reading import measure, read
 
 
 def all_numbers(value):
@@ -55,6 +55,18 @@ def test_profile_and_orientation_are_those_of_the_file(degraded, tmp_path):
     assert reading.orientation == 6
     assert "sRGB" in reading.colour_profile
     assert (reading.jpeg.quality, reading.jpeg.chroma, reading.jpeg.source) == (85, "4:2:0", "tables")
+
+
+@pytest.mark.parametrize("repeats", [(1, 1, 1), (5, 6, 1)])
+def test_what_was_decoded_already_shows_the_same_traces(degraded, tmp_path, repeats):
+    image = Image.fromarray(np.tile(degraded(0.5, noise_std_8bit=3.0, seed=1), repeats))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", quality=85, exif=exif)
+    for source in (tmp_path / "turned.jpg", (tmp_path / "turned.jpg").read_bytes()):
+        decoded = read_picture(source)
+        assert measure(source, decoded=decoded).traces == measure(source).traces
+        assert measure(source, decoded=decoded).jpeg.source == "tables"
 
 
 def test_pixels_that_were_a_jpeg_are_told_from_those_that_are(degraded, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.picture import Picture
 from nlcunet.inference.enlarging import Chosen, Enlarger
 from nlcunet.inference.sizes import SizeRequest
@@ -27,9 +28,17 @@ class AutomaticUpscaler(Enlarger):
         self._open_model = open_model
         self._opened: dict[str, Upscaler] = {}
 
-    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:
+    def for_picture(
+        self,
+        source: Path | bytes | Picture,
+        request: SizeRequest,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        decoded: Picture | None = None,
+    ) -> Chosen:
         """The upscaler for a picture, and why it is this one."""
-        choice = choose(measure(source, max_pixels=max_pixels).traces, self._headers, request.scale)
+        traces = measure(source, max_pixels=max_pixels, decoded=decoded).traces
+        choice = choose(traces, self._headers, request.scale)
         return Chosen(self._open(choice.model).shrinking(choice.shrink_to), (choice.sentence,))
 
     def for_size(self, request: SizeRequest) -> Upscaler:

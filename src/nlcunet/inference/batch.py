@@ -160,17 +160,19 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
-    chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
-    one = chosen.upscaler
-    work = one.plan(header.height, header.width, settings.request)
-    _check_format_holds(file_format, work)
-    if job.target is not None and is_giant(work, file_format, settings.layout):
+    expected = upscaler.for_size(settings.request).plan(header.height, header.width, settings.request)
+    _check_format_holds(file_format, expected)
+    if job.target is not None and is_giant(expected, file_format, settings.layout):
+        chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
         _make_folder(job.target.parent)
-        report = upscale_giant(source, job.target, one, settings, listener)
-        record = _described(_record(job, "done"), header, report.work, one, is_streamed=True)
+        report = upscale_giant(source, job.target, chosen.upscaler, settings, listener)
+        record = _described(_record(job, "done"), header, report.work, chosen.upscaler, is_streamed=True)
         return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
     picture = read_picture(source, max_pixels=settings.max_pixels)
     check_range(float_range_of(picture), FORMATS[file_format])
+    chosen = upscaler.for_picture(source, settings.request, decoded=picture)
+    one = chosen.upscaler
+    work = one.plan(picture.height, picture.width, settings.request)
     done = count(1)
 
     def on_tile() -> None:

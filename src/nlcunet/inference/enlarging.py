@@ -1,7 +1,7 @@
 """What enlarges pictures of any kind, whether with one network or with those that suit each picture."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -39,13 +39,21 @@ class Enlarger(ABC):
     """Enlarges pictures; what comes out is of the kind that went in."""
 
     @abstractmethod
-    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:
+    def for_picture(
+        self,
+        source: Path | bytes | Picture,
+        request: SizeRequest,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        decoded: Picture | None = None,
+    ) -> Chosen:
         """The upscaler for a picture.
 
         Args:
             source: a file, the bytes of one, or a picture in memory.
             request: the size of the result.
             max_pixels: width × height up to which a file is decoded.
+            decoded: what is in the file, where it has been decoded already.
 
         Raises:
             ImageError: the file cannot be read.
@@ -133,8 +141,13 @@ class Enlarger(ABC):
         request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
         opened = open_image(image)
         # a file tells more of itself than the pixels in it
-        sources = [Path(image).expanduser()] if isinstance(image, str | Path) else opened.pictures
-        chosen = [self.for_picture(source, request, max_pixels=DEFAULT_MAX_PIXELS) for source in sources]
+        sources: Sequence[Path | Picture] = opened.pictures
+        if isinstance(image, str | Path):
+            sources = [Path(image).expanduser()]
+        chosen = [
+            self.for_picture(source, request, decoded=picture)
+            for source, picture in zip(sources, opened.pictures, strict=True)
+        ]
         pairs = list(zip(chosen, opened.pictures, strict=True))
         works = [each.upscaler.plan(picture.height, picture.width, request) for each, picture in pairs]
         total, done = sum(work.tile_count for work in works), count(1)

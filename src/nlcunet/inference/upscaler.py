@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError
-from nlcunet.imaging.files import bleed_colour_under_alpha
+from nlcunet.imaging.files import DEFAULT_MAX_PIXELS, bleed_colour_under_alpha
 from nlcunet.imaging.float_range import FloatRange, float_range_of
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
@@ -244,7 +244,14 @@ class Upscaler(Enlarger):
         notes = (*picture.notes, *values.notes)
         return replace(picture, pixels=values.from_unit(result.pixels), alpha=alpha, notes=notes)
 
-    def for_picture(self, source: Path | bytes | Picture, request: SizeRequest, *, max_pixels: int) -> Chosen:  # noqa: ARG002
+    def for_picture(
+        self,
+        source: Path | bytes | Picture,  # noqa: ARG002
+        request: SizeRequest,  # noqa: ARG002
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,  # noqa: ARG002
+        decoded: Picture | None = None,  # noqa: ARG002
+    ) -> Chosen:
         """This very upscaler, whatever the picture."""
         return Chosen(self)
 

@@ -95,7 +95,9 @@ def read(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_MAX_
     return replace(reading, models=fits, advice=advice)
 
 
-def measure(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Reading:
+def measure(
+    source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS, decoded: Picture | None = None
+) -> Reading:
     """The same without models and advice.
 
     Large pictures are measured in windows, so that time and memory have a bound; see
@@ -104,6 +106,7 @@ def measure(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_M
     Args:
         source: a file, the bytes of one, or a picture in memory.
         max_pixels: width × height up to which a file is decoded.
+        decoded: what is in the file, where it has been decoded already; then no pixel is decoded again.
 
     Raises:
         UnreadableImageError: It is no picture, or of a kind that is not read.
@@ -115,6 +118,9 @@ def measure(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_M
         return _measure(_describe(source), windows_of(source), None)
     if isinstance(source, str | Path):
         source = Path(source).expanduser()
+    if decoded is not None:
+        tables = bytes_of(source, mapped=True) if decoded.source_format == "jpeg" else None
+        return _measure(_describe(decoded), windows_of(decoded), tables)
     sample = sample_picture(source, max_pixels=max_pixels)
     header = sample.header
     described = Reading(
