@@ -197,8 +197,8 @@ def _extra_notes(file: OpenFile) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
     if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
-        told = "1 more channel" if extra == 1 else f"{extra} more channels"
-        notes.append(f"The file has {told} beside colour and alpha, such as near infrared or a mask; left out.")
+        told, lost = ("1 more channel", "it was") if extra == 1 else (f"{extra} more channels", "they were")
+        notes.append(f"The file has {told} beside colour and alpha, as near infrared or a mask; {lost} left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
     if file.image.format == "double" and not file.is_foreign_colour:
