@@ -27,7 +27,7 @@ from nlcunet.imaging.containers import png_chunk, png_chunks
 from nlcunet.imaging.embedding import embed_jpeg
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, writable_formats, write_picture
 from nlcunet.imaging.parts import CONTAINERS, parts_as_markdown
-from nlcunet.imaging.tiff_tags import UNDEFINED, Value
+from nlcunet.imaging.tiff_tags import SUBFILE_TYPE, UNDEFINED, Value, directories
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 TEXTS = (("Title", "Kite"), ("Copyright", "© A. Photographer"), ("prompt", '{"seed": 4711, "by": "画"}'))
@@ -273,9 +273,11 @@ def test_layers_and_resources_of_photoshop_in_a_tiff():
 
 
 def test_a_mask_beside_a_tiff_is_told():
-    first, mask = Image.fromarray(gradient(np.uint8, 3)), Image.new("L", (56, 40), 255)
-    mask.encoderinfo = {"tiffinfo": {254: 4}}
-    assert "transparency mask" in notes_of(pillow_bytes(first, "TIFF", save_all=True, append_images=[mask]))
+    first, mask = (Image.fromarray(gradient(np.uint8, channels).squeeze()) for channels in (3, 1))
+    data = bytearray(pillow_bytes(first, "TIFF", save_all=True, append_images=[mask], tiffinfo={254: 0}))
+    second = list(directories(bytes(data)))[1][SUBFILE_TYPE]
+    struct.pack_into("<I", data, second.value_at, 4)
+    assert "transparency mask" in notes_of(bytes(data))
 
 
 def test_a_fourth_byte_of_a_bitmap_that_is_not_marked_is_told():

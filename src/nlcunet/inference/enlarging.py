@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+from nlcunet.imaging.home import expand_home
 from nlcunet.imaging.picture import Picture
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.sizes import SizeRequest
@@ -133,7 +134,7 @@ class Enlarger(ABC):
         request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
         opened = open_image(image)
         # a file tells more of itself than the pixels in it
-        sources = [Path(image).expanduser()] if isinstance(image, str | Path) else opened.pictures
+        sources = [expand_home(image)] if isinstance(image, str | Path) else opened.pictures
         chosen = [self.for_picture(source, request, max_pixels=DEFAULT_MAX_PIXELS) for source in sources]
         pairs = list(zip(chosen, opened.pictures, strict=True))
         works = [each.upscaler.plan(picture.height, picture.width, request) for each, picture in pairs]

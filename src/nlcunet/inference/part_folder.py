@@ -5,6 +5,7 @@ journal that says how far both are good. The journal is replaced last, after wha
 the process or the machine dies, the journal that is found is true.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,9 @@ from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.atomic import flush_file, move_into_place
 
 JOURNAL = "journal.json"
+LONGEST_NAME_BYTES = 255
+"""Of a file, on all usual disks."""
+_MARK = ".nlcunet-part"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,13 @@ class Journal:
     state: str | None = None
 
 
+def _folder_name(name: str) -> str:
+    """What the folder beside a target is called; of a name that leaves no room, only a checksum."""
+    if len(os.fsencode(name)) <= LONGEST_NAME_BYTES - len(_MARK) - 1:
+        return f".{name}{_MARK}"
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()}{_MARK}"
+
+
 class PartFolder:
     """The folder of unfinished rows beside a target, held by one process at a time.
 
@@ -56,7 +67,7 @@ class PartFolder:
     def __init__(self, target: Path) -> None:
         self.target = target
         final = Path(os.path.realpath(target))
-        self.path = final.with_name(f".{final.name}.nlcunet-part")
+        self.path = final.with_name(_folder_name(final.name))
         try:
             self.path.mkdir(exist_ok=True)
             self._lock = (self.path / "lock").open("wb")

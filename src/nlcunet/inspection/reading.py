@@ -6,6 +6,7 @@ from typing import Any
 
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.home import expand_home
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.sampling import sample_picture
 from nlcunet.imaging.source_bytes import bytes_of
@@ -114,7 +115,7 @@ def measure(source: Path | str | bytes | Picture, *, max_pixels: int = DEFAULT_M
     if isinstance(source, Picture):
         return _measure(_describe(source), windows_of(source), None)
     if isinstance(source, str | Path):
-        source = Path(source).expanduser()
+        source = expand_home(source)
     sample = sample_picture(source, max_pixels=max_pixels)
     header = sample.header
     described = Reading(

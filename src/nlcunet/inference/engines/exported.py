@@ -18,6 +18,7 @@ from nlcunet.export.facts import ExportFacts, weights_checksum
 from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
 from nlcunet.export.torch_export import open_graph
+from nlcunet.imaging.home import expand_home
 from nlcunet.models.backbones.pretrained import cache_folder
 from nlcunet.models.weights import LoadedModel
 from nlcunet.runtime import choose_device
@@ -87,7 +88,7 @@ def open_exported(
         ConfigError: file, engine and precision do not fit together.
         DeviceError: the engine cannot use the device.
     """
-    path = path.expanduser()
+    path = expand_home(path)
     name = ENGINE_OF_SUFFIX[path.suffix.lower()] if engine == "auto" else engine
     if path.suffix.lower() not in READABLE[name]:
         raise ConfigError(f"the engine {name} takes files that end in {' or '.join(READABLE[name])}: got {path.name}")

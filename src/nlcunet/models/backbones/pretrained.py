@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nlcunet.errors import WeightsError
+from nlcunet.imaging.home import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
 from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
 
@@ -43,7 +44,7 @@ def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLi
     Raises:
         WeightsError: package or file is missing, damaged, or of another network.
     """
-    path = _packaged_efficientnet_lite0() if weights is None else Path(weights).expanduser()
+    path = _packaged_efficientnet_lite0() if weights is None else expand_home(weights)
     network = EfficientNetLite0()
     fill(network, efficientnet_lite0_from_published(read_state(path)), path)
     return network.eval()
@@ -60,7 +61,7 @@ def load_vgg19(weights: str | Path | None = None) -> VGG19:
         WeightsError: the file is missing, damaged or of another network, or cannot be fetched.
     """
     source = VGG19_URL if weights is None else str(weights)
-    path = fetch(source, vgg19_from_published) if "://" in source else Path(source).expanduser()
+    path = fetch(source, vgg19_from_published) if "://" in source else expand_home(source)
     network = VGG19()
     fill(network, vgg19_from_published(read_state(path)), path)
     return network.eval()
@@ -108,7 +109,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
 def cache_folder() -> Path:
     """Where downloads are kept; see the module's docstring."""
     if own := os.environ.get("NLCUNET_CACHE"):
-        return Path(own).expanduser()
+        return expand_home(own)
     users = os.environ.get("XDG_CACHE_HOME")
     return (Path(users) if users else Path.home() / ".cache") / "nlcunet"
 
