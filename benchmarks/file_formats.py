@@ -1,10 +1,13 @@
-"""What each file format keeps, found out by writing and reading: prints the table of docs/files.md.
+"""What each file format keeps, found out by writing and reading: prints the first table of docs/files.md.
 
 Usage: python benchmarks/file_formats.py
+       python benchmarks/file_formats.py --parts    puts the table of parts into docs/files.md
 """
 
 import struct
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyvips
@@ -12,6 +15,7 @@ import pyvips
 from nlcunet.imaging.exif import directory_to_exif
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, writable_formats
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.parts import parts_as_markdown
 from nlcunet.imaging.tiff_tags import ASCII, EXIF_POINTER, MAKER_NOTE, UNDEFINED, Directory, Value
 
 CAMERA = Directory(
@@ -94,8 +98,18 @@ def has_tags(exif: bytes) -> bool:
     return all(text in exif for text in (b"Camera\x00", b"2026:05:17 12:34:56\x00", b"a secret\x00"))
 
 
+def write_parts(page: Path) -> None:
+    """Put the table of parts between its marks."""
+    before, opening, rest = page.read_text(encoding="utf-8").partition("--parts` -->\n")
+    _, closing, after = rest.partition("<!-- /parts -->")
+    page.write_text(f"{before}{opening}\n{parts_as_markdown()}\n\n{closing}{after}", encoding="utf-8")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or write the other one."""
+    if "--parts" in sys.argv:
+        write_parts(Path(__file__).parents[1] / "docs" / "files.md")
+        return
     version = ".".join(str(pyvips.version(part)) for part in range(3))
     print(f"libvips {version}, pyvips {pyvips.__version__}, {struct.calcsize('P') * 8} bit\n")
     print("| format |", " | ".join(COLUMNS), "|")

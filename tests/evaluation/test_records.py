@@ -1,5 +1,6 @@
 """Records come back as they were written, join, and never contradict each other in silence."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -36,6 +37,25 @@ ALL = Records(sets=(SET,), systems=(SYSTEM,), pairs=(PAIR,))
 def test_records_come_back_as_they_were_written(tmp_path):
     write_records(tmp_path / "records.jsonl", ALL)
     assert read_records([tmp_path / "records.jsonl"]) == ALL
+
+
+def test_infinite_and_missing_values_are_told_apart(tmp_path):
+    missing = replace(PAIR, measures={"psnr_y": math.inf, "niqe": math.nan, "ssim_y": 1.0})
+    path = tmp_path / "records.jsonl"
+    write_records(path, replace(ALL, pairs=(missing,)))
+    assert json.loads(path.read_text().splitlines()[-1])["measures"] == {"psnr_y": "inf", "niqe": None, "ssim_y": 1.0}
+    (back,) = read_records([path, path]).pairs
+    assert back.measures["psnr_y"] == math.inf
+    assert math.isnan(back.measures["niqe"])
+
+
+def test_null_of_earlier_records_is_infinite_in_decibels_only(tmp_path):
+    path = tmp_path / "records.jsonl"
+    write_records(path, replace(ALL, pairs=(replace(PAIR, measures={"psnr_y": 1.0, "niqe": 2.0}),)))
+    path.write_text(path.read_text().replace('"psnr_y": 1.0, "niqe": 2.0', '"psnr_y": null, "niqe": null'))
+    (back,) = read_records([path]).pairs
+    assert back.measures["psnr_y"] == math.inf
+    assert math.isnan(back.measures["niqe"])
 
 
 def test_runs_join_and_what_is_told_twice_counts_once(tmp_path):
@@ -96,5 +116,5 @@ def test_pairs_go_into_parquet_where_pyarrow_is_there(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     assert write_parquet(tmp_path / "records.parquet", ALL)
     (row,) = parquet.read_table(tmp_path / "records.parquet").to_pylist()
-    assert (row["measure_psnr_y"], row["measure_psnr_rgb"]) == (30.25, None)
+    assert (row["measure_psnr_y"], row["measure_psnr_rgb"]) == (30.25, math.inf)
     assert (row["image"], row["degradation_scale"]) == ("baby ☀.png", 4)

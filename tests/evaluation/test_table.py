@@ -127,6 +127,16 @@ def test_only_pairs_that_both_saw_are_compared(records):
     assert compare(perfect, perfect, "psnr_y").mean == 0.0
 
 
+def test_what_has_no_value_counts_in_no_mean(records):
+    (group,) = make_groups(records)
+    bicubic, ours = (group.find("Set5 gaussian8 x4", name) for name in ("bicubic", "ours"))
+    without = tuple(replace(one, measures={"psnr_y": math.nan}) for one in ours[:8])
+    assert summarise(without, "psnr_y") is None
+    assert summarise((*without, *ours[8:]), "psnr_y") == summarise(ours[8:], "psnr_y")
+    assert compare((*without, *ours[8:]), bicubic, "psnr_y") == compare(ours[8:], bicubic, "psnr_y")
+    assert compare(ours, without, "psnr_y") is None
+
+
 def test_blocks_hold_means_differences_and_costs(records):
     (group,) = make_groups(records)
     means, differences, *_ = mean_blocks(group, ("psnr_y", "ssim_y"), "bicubic")

@@ -23,13 +23,14 @@ def ramp():
 
 
 @pytest.fixture
-def no_decoder(monkeypatch):
+def _no_decoder(monkeypatch):
     monkeypatch.setattr(heic, "_library", lambda: None)
     if heic.libvips_decodes_hevc():
         pytest.skip("this libvips has a decoder for HEVC")
 
 
-def test_without_a_decoder_every_door_names_the_coder_and_the_remedy(no_decoder, tmp_path):
+@pytest.mark.usefixtures("_no_decoder")
+def test_without_a_decoder_every_door_names_the_coder_and_the_remedy(tmp_path):
     path = PICTURES / "phone.heic"
     doors = (
         read_header,

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from nlcunet.cli.streams import take_any_text
 from nlcunet.errors import NlcunetError
 from nlcunet.version import __version__
 
@@ -152,4 +153,5 @@ def nlcunet(
 
 def main() -> None:
     """Entry point of the ``nlcunet`` program."""
+    take_any_text()
     app(prog_name="nlcunet")

@@ -38,9 +38,8 @@ def export(
     One file takes any batch and any tile size. Nothing is written if the pictures or the buckets of sparse attention
     differ from PyTorch's. Needs pip install 'nlcunet[export]'.
     """
-    from pathlib import Path
-
     from nlcunet.export.exporting import DEFAULT_TILES, TARGETS, ExportRequest, export_model
+    from nlcunet.files.home import expand_home
     from nlcunet.hub.pretrained import find_model
     from nlcunet.models.blending import load_blend
     from nlcunet.models.weights import load_model
@@ -49,13 +48,13 @@ def export(
         to=to,
         precision=precision,
         tiles=tuple(tile or DEFAULT_TILES),
-        verification=None if verify is None else Path(verify).expanduser(),
-        calibration=None if calibration is None else Path(calibration).expanduser(),
+        verification=None if verify is None else expand_home(verify),
+        calibration=None if calibration is None else expand_home(calibration),
     )
     found = find_model(model)
     loaded = load_model(found) if strength is None else load_blend(found, strength)
     mark = "" if precision == "float32" else f"-{precision}"
-    path = Path(output or f"{loaded.header.name}{mark}{TARGETS[to].suffix}").expanduser()
+    path = expand_home(output or f"{loaded.header.name}{mark}{TARGETS[to].suffix}")
     facts = export_model(loaded, path, request)
     if as_json:
         typer.echo(facts.model_dump_json(indent=2))

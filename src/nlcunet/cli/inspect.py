@@ -70,8 +70,8 @@ def find_inputs(inputs: "Sequence[str]", *, recursive: bool) -> "list[Path | Non
     found: list[Path | None] = []
     seen: set[Path] = set()
     for file in (file for name in inputs for file in find_pictures(name, recursive=recursive)):
-        if file.path.resolve() not in seen:
-            seen.add(file.path.resolve())
+        if file.place not in seen:
+            seen.add(file.place)
             found.append(file.path)
     if not found:
         raise ConfigError(

@@ -38,9 +38,8 @@ def publish(
     The folder appears whole or not at all. Needs pip install 'nlcunet[hub,export]'; --push also an access token with
     the right to write (hf auth login, or HF_TOKEN).
     """
-    from pathlib import Path
-
     from nlcunet.errors import ConfigError
+    from nlcunet.files.home import expand_home
     from nlcunet.hub.pretrained import find_model
     from nlcunet.hub.publishing import PublishRequest
     from nlcunet.hub.publishing import publish as write
@@ -50,7 +49,7 @@ def publish(
         raise ConfigError("--private and --create-pr say how to upload: name the repository with --push")
     request = PublishRequest(repo=push, author=author, has_onnx=not no_onnx, overwrite=overwrite)
     found = find_model(model)
-    folder = Path(output or find_header(found).name).expanduser()
+    folder = expand_home(output or find_header(found).name)
     written = write(
         found, folder, request, on_export=lambda: typer.echo("exporting to ONNX; a minute or more passes", err=True)
     )

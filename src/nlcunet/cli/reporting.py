@@ -102,6 +102,8 @@ class Reporter:
             )
         for path in plan.left_out:
             self.screen.print(f"{path}: left out, it is the result of another input")
+        if (passed_over := plan.passed_over_in_words()) is not None:
+            self.screen.print(passed_over)
 
     @contextmanager
     def following(self, num_jobs: int) -> Iterator[Follower]:

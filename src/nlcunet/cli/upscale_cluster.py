@@ -84,6 +84,8 @@ def upscale_on_cluster(
     reporter = Reporter(as_json=False, is_verbose=is_verbose)  # records with node and attempts are written here
     for name in batch.left_out:
         reporter.note(f"{name}: left out, it is the result of another input")
+    if batch.passed_over is not None:
+        reporter.note(batch.passed_over)
     setup = Setup(choice=choice, model=model, settings=settings, folder=str(Path.cwd()))
     cluster = None if ray is None else Cluster(address=ray, workers=workers, shows_output=is_verbose)
     if not _run(batch, setup, cluster, reporter, as_json=as_json):

@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 
 from nlcunet.errors import ConfigError, NlcunetError
 from nlcunet.imaging.formats import PICTURE_SUFFIXES
-from nlcunet.inference.jobs import FoundPicture, find_pictures
+from nlcunet.inference.jobs import FoundPicture, find_files
 
 LOCAL_PROTOCOLS = frozenset({"file", "local"})
 WEB_PROTOCOLS = frozenset({"http", "https"})
@@ -87,7 +87,7 @@ class Places:
         return self._urls.get(path) or (with_urls(text) if _URL_AS_PATH.match(text) else text)
 
     def find(self, name: str, *, recursive: bool) -> Iterator[FoundPicture]:
-        """The pictures behind one input, as ``find_pictures`` finds them on disks.
+        """The pictures behind one input, as ``find_files`` finds them on disks.
 
         A URL that ends like a picture is taken for one without a look; others are folders, or patterns with ``*``.
 
@@ -96,7 +96,7 @@ class Places:
         """
         name = without_file_protocol(name)
         if not is_url(name):
-            yield from find_pictures(name, recursive=recursive)
+            yield from find_files(name, recursive=recursive)
             return
         store, root = open_store(name)
         with _told(name):

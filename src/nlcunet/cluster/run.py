@@ -24,11 +24,13 @@ class Batch:
     Attributes:
         orders: one for each picture, numbered from 0.
         left_out: inputs that are results of other inputs.
+        passed_over: how many files were no pictures, in words; nothing if all were.
         manifest: URL or path of the manifest; nothing if there is to be none.
     """
 
     orders: tuple[Order, ...]
     left_out: tuple[str, ...] = ()
+    passed_over: str | None = None
     manifest: str | None = None
 
 
@@ -85,7 +87,8 @@ def plan_batch(
     if manifest is None and output is not None and all(Path(order.target) != Path(output) for order in orders):
         manifest = f"{output.rstrip('/')}/{FILE_NAME}"
     left_out = tuple(places.name_of(path) for path in plan.left_out)
-    return Batch(orders, left_out, None if manifest is None else without_file_protocol(manifest))
+    manifest = None if manifest is None else without_file_protocol(manifest)
+    return Batch(orders, left_out, plan.passed_over_in_words(), manifest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.files.home import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0
 from nlcunet.models.backbones.feature_stacks import (
     ALEXNET_CHANNELS,
@@ -206,7 +207,7 @@ def load_lpips(backbone_weights: Path, linear_weights: Path, network: LpipsNetwo
     is_alex = network == "alex"
     distance = Lpips(make_alexnet() if is_alex else make_vgg16(), ALEXNET_CHANNELS if is_alex else VGG16_CHANNELS)
     load_backbone(distance.backbone, backbone_weights, _LPIPS_BACKBONES[network])
-    state = read_state(linear_weights.expanduser(), _LPIPS_LINEAR.format(network=network))
+    state = read_state(expand_home(linear_weights), _LPIPS_LINEAR.format(network=network))
     for number, weight in enumerate(distance.linear):
         take(state, f"lin{number}.model.1.weight", weight, linear_weights)
     return distance
@@ -224,7 +225,7 @@ def load_dists(backbone_weights: Path, dists_weights: Path) -> Dists:
     """
     distance = Dists()
     load_backbone(distance.backbone, backbone_weights, _LPIPS_BACKBONES["vgg"])
-    state = read_state(dists_weights.expanduser(), _DISTS_WEIGHTS)
+    state = read_state(expand_home(dists_weights), _DISTS_WEIGHTS)
     take(state, "alpha", distance.alpha, dists_weights)
     take(state, "beta", distance.beta, dists_weights)
     return distance
@@ -236,7 +237,7 @@ def load_backbone(backbone: FeatureStack, path: Path, url: str) -> None:
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
     """
-    state = read_state(path.expanduser(), f"fetch {url}")
+    state = read_state(expand_home(path), f"fetch {url}")
     fill(backbone, {name: value for name, value in state.items() if name.startswith("features.")}, path)
 
 

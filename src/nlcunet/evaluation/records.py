@@ -2,8 +2,9 @@
 
 A records file is JSON lines, each with its ``kind``: ``set`` (how its pairs were made and measured), ``system`` (what
 enlarged them, and at what cost), ``pair`` (one system on one pair). Lines may stand in any order, and files may be put
-one behind the other: that is how runs are joined. Infinite values, as the PSNR of a perfect copy, are null. Pairs go
-into Parquet as well where pyarrow is there, one row each, for notebooks and databases.
+one behind the other: that is how runs are joined. Infinite values, as the PSNR of a perfect copy, are "inf"; what has
+no value, as NIQE of a black picture, is null. Pairs go into Parquet as well where pyarrow is there, one row each, for
+notebooks and databases.
 """
 
 import json
@@ -107,6 +108,10 @@ class PairRecord:
     output_file: str = ""
     """The output as a file; empty where it was not kept."""
 
+    def has(self, measure: str) -> bool:
+        """Whether a measure gave a value; NaN is none."""
+        return not math.isnan(self.measures.get(measure, math.nan))
+
     @property
     def pair(self) -> tuple[str, str, int]:
         """What tells the pair from others, the same for all systems."""
@@ -124,6 +129,9 @@ class Records:
     pairs: tuple[PairRecord, ...]
     """In any order."""
 
+
+_ONCE_NULL_IF_INFINITE = frozenset({"psnr_y", "psnr_rgb", "consistency"})
+"""Measures in decibels, of which a perfect copy has infinitely many."""
 
 Line = TypeVar("Line", SetFacts, SystemFacts, PairRecord)
 _KINDS: dict[str, type[SetFacts | SystemFacts | PairRecord]] = {
@@ -203,7 +211,8 @@ def write_parquet(path: Path, records: Records) -> bool:
     rows = []
     for one in records.pairs:
         plain = to_plain(one)
-        spread = {f"measure_{name}": value for name, value in plain.pop("measures").items()}
+        del plain["measures"]
+        spread: dict[str, Any] = {f"measure_{name}": v if one.has(name) else None for name, v in one.measures.items()}
         spread |= {f"degradation_{name}": value for name, value in plain.pop("degradation").items()}
         rows.append({**plain, **spread})
     temporary = path.with_name(f".{path.name}.part")
@@ -216,12 +225,25 @@ def write_parquet(path: Path, records: Records) -> bool:
 
 
 def to_plain(line: SetFacts | SystemFacts | PairRecord) -> dict[str, Any]:
-    """One line as plain values for JSON, with its kind; infinite numbers become null."""
+    """One line as plain values for JSON, with its kind; infinite numbers become words, and what is no number null."""
     kind = next(name for name, cls in _KINDS.items() if isinstance(line, cls))
     values: dict[str, Any] = {"kind": kind, **asdict(line)}
     if isinstance(line, PairRecord):
-        values["measures"] = {name: v if math.isfinite(v) else None for name, v in line.measures.items()}
+        values["measures"] = {name: _plain_number(value) for name, value in line.measures.items()}
     return values
+
+
+def _plain_number(value: float) -> float | str | None:
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
+
+
+def _number(name: str, plain: float | str | None) -> float:
+    """A measured value; NaN where there is none, but infinite where earlier versions wrote null for it."""
+    if plain is None:
+        return math.inf if name in _ONCE_NULL_IF_INFINITE else math.nan
+    return float(plain)
 
 
 def _all(records: Records) -> Iterable[SetFacts | SystemFacts | PairRecord]:
@@ -242,7 +264,7 @@ def parse_line(line: str, where: str) -> SetFacts | SystemFacts | PairRecord:
         if "description" in values:
             values["description"] = tuple(values["description"])
         if "measures" in values:
-            values["measures"] = {name: math.inf if v is None else float(v) for name, v in values["measures"].items()}
+            values["measures"] = {name: _number(name, plain) for name, plain in values["measures"].items()}
         return cls(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"records must be lines of nlcunet bench run: {where}: {error}; run it again") from error
@@ -277,7 +299,7 @@ def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
         DataError: they contradict each other.
     """
     common = known.measures.keys() & other.measures.keys()
-    differs = any(known.measures[name] != other.measures[name] for name in common)
+    differs = any(_plain_number(known.measures[name]) != _plain_number(other.measures[name]) for name in common)
     if differs or _bare(known) != _bare(other):
         raise DataError(
             f"records must not contradict each other: {known.system} on {known.image} of {known.set} is there twice "

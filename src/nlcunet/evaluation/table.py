@@ -126,7 +126,7 @@ def summarise(pairs: Iterable[PairRecord], measure: str) -> Summary | None:
     """Mean and interval of some results; none where there is none."""
     by_image: dict[str, list[float]] = {}
     for one in pairs:
-        if measure in one.measures:
+        if one.has(measure):
             by_image.setdefault(one.image, []).append(one.measures[measure])
     if not by_image:
         return None
@@ -144,10 +144,10 @@ def paired_differences(
     ours: Iterable[PairRecord], baseline: Iterable[PairRecord], measure: str
 ) -> dict[str, list[float]]:
     """A system minus the baseline on each pair that both were measured on, by image."""
-    theirs = {one.pair: one.measures[measure] for one in baseline if measure in one.measures}
+    theirs = {one.pair: one.measures[measure] for one in baseline if one.has(measure)}
     by_image: dict[str, list[float]] = {}
     for one in ours:
-        if measure in one.measures and one.pair in theirs:
+        if one.has(measure) and one.pair in theirs:
             value, other = one.measures[measure], theirs[one.pair]
             # Two perfect copies are equal; infinity minus infinity is not a number.
             by_image.setdefault(one.image, []).append(0.0 if value == other else value - other)

@@ -76,6 +76,18 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
+def is_file_there(target: Path) -> bool:
+    """Whether something has this name already.
+
+    Raises:
+        ImageWriteError: Nothing can have it, as a name that is too long.
+    """
+    try:
+        return target.exists()
+    except OSError as error:
+        raise ImageWriteError(_explain(target, 0, error)) from error
+
+
 def flush_file(path: Path) -> None:
     """Wait until the disk has all of a file, whoever wrote it."""
     descriptor = os.open(path, os.O_RDWR)
@@ -126,4 +138,5 @@ def _explain(target: Path, num_bytes: int, error: OSError | ValueError) -> str:
     """What could not be done, why, and what helps."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     advice = _ADVICE.get(getattr(error, "errno", 0) or 0, "choose another target")
-    return f"the target must be a file that can be written ({num_bytes:,} bytes): got {target}: {reason}; {advice}"
+    size = f" ({num_bytes:,} bytes)" if num_bytes else ""
+    return f"the target must be a file that can be written{size}: got {target}: {reason}; {advice}"

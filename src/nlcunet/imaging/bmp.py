@@ -161,6 +161,17 @@ def _profile(data: FileBytes) -> bytes | None:
     return bytes(data[_FILE_HEADER_BYTES + start : _FILE_HEADER_BYTES + start + size]) or None
 
 
+def has_unmarked_alpha(data: FileBytes) -> bool:
+    """Whether pixels of 32 bits use bits that no mask names, as programs write alpha without saying so."""
+    header = read_bmp_header(data)
+    if header.bits != 32 or header.has_alpha:
+        return False
+    named = header.masks[0] | header.masks[1] | header.masks[2]
+    pixels = np.frombuffer(bytes(data[header.pixels_at :][: header.width * header.height * 4]), "u1")
+    others = np.frombuffer(struct.pack("<I", ~named & 0xFFFFFFFF), "u1")
+    return any(bool((pixels[index::4] & mask).any()) for index, mask in enumerate(others) if mask)
+
+
 def decode_bmp(data: FileBytes, header: BmpHeader) -> Shaped[np.ndarray, "height width bands"]:
     """All pixels, colours before alpha.
 

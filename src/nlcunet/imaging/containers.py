@@ -4,9 +4,11 @@ Just enough to count frames and to find or place metadata; pixels are libvips' b
 Walkers stop quietly where a file ends early: whether that is an error is decided by the decoder.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count, islice, takewhile
 
 from nlcunet.imaging.formats import FileBytes
@@ -47,6 +49,25 @@ def jpeg_segments(data: FileBytes) -> Iterator[tuple[int, int, int]]:
             return
         yield marker, position + 4, length - 2
         position += 2 + length
+
+
+def jpeg_end(data: FileBytes) -> int | None:
+    """Where the first picture of a JPEG ends, ``None`` if it does not: in the scans, only markers follow 0xFF."""
+    position = 2
+    for _, start, length in jpeg_segments(data):
+        position = start + length
+    while found := _SCAN_MARKER.search(data, position):
+        marker = data[found.start() + 1]
+        if marker == 0xD9:
+            return found.start() + 2
+        if found.start() + 4 > len(data):
+            break
+        (length,) = struct.unpack_from(">H", data, found.start() + 2)
+        position = found.start() + 2 + max(length, 2)
+    return None
+
+
+_SCAN_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def riff_chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
@@ -137,20 +158,61 @@ def count_heif_frames(data: FileBytes) -> int:
     return int(max(counts, default=1))
 
 
-def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
-    """A top-level box of a HEIF file, empty if there is none."""
+@dataclass(frozen=True)
+class HeifItem:
+    """A picture or a block of metadata in a HEIF file.
+
+    Attributes:
+        kind: its type in four letters.
+        content_type: MIME type of items of type ``mime``.
+    """
+
+    kind: str
+    content_type: str = ""
+
+
+def heif_items(data: FileBytes) -> Iterator[HeifItem]:
+    """The items of a HEIF file (``infe`` boxes, ISO/IEC 14496-12, section 8.11.6)."""
+    properties = _heif_box(data, b"meta")
+    for at in _all_at(properties, b"infe"):
+        version = properties[at + 4] if at + 4 < len(properties) else 0
+        kind_at = at + {2: 12, 3: 14}.get(version, len(properties))
+        kind = properties[kind_at : kind_at + 4].decode("latin-1")
+        if len(kind) == 4:
+            _name, _, behind = properties[kind_at + 4 :].partition(b"\x00")
+            yield HeifItem(kind, behind.partition(b"\x00")[0].decode("latin-1") if kind == "mime" else "")
+
+
+def auxiliary_heif_pictures(data: FileBytes) -> Iterator[str]:
+    """What the pictures beside the main one are for (``auxC``, ISO/IEC 23008-12, section 6.5.8)."""
+    properties = _heif_box(data, b"meta")
+    for at in _all_at(properties, b"auxC"):
+        yield properties[at + 8 :].partition(b"\x00")[0].decode("latin-1")
+
+
+def heif_boxes(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start of the content and length of each top-level box of a HEIF file."""
     position = 0
     for _ in range(MOST_CHUNKS):
         if position + 8 > len(data):
             break
         length, kind = struct.unpack_from(">I4s", data, position)
+        head = 8
         if length == 1 and position + 16 <= len(data):
-            (length,) = struct.unpack_from(">Q", data, position + 8)
-        if kind == wanted:
-            return bytes(data[position : position + length])
-        if length < 8:
+            (length,), head = struct.unpack_from(">Q", data, position + 8), 16
+        if length == 0:  # up to the end
+            length = len(data) - position
+        if length < head:
             break
+        yield kind, position + head, length - head
         position += length
+
+
+def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
+    """The content of a top-level box of a HEIF file, empty if there is none."""
+    for kind, start, length in heif_boxes(data):
+        if kind == wanted:
+            return bytes(data[start : start + length])
     return b""
 
 

@@ -7,15 +7,20 @@ import numpy as np
 from jaxtyping import Shaped
 
 from nlcunet.errors import UnreadableImageError
-from nlcunet.imaging.bmp import read_bmp_header
+from nlcunet.imaging.bmp import has_unmarked_alpha, read_bmp_header
 from nlcunet.imaging.containers import has_wide_signalled_colour
 from nlcunet.imaging.conversion import as_grey_or_rgb
-from nlcunet.imaging.embedding import iptc_in_jpeg, metadata_in_tiff, png_resolution
+from nlcunet.imaging.embedding import comments_in_jpeg, iptc_in_jpeg, metadata_in_tiff, png_resolution
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS
+from nlcunet.imaging.matrix_profile import matrix_profile, png_colour
 from nlcunet.imaging.opening import OpenFile, header_of, unreadable
 from nlcunet.imaging.orientation import upright
+from nlcunet.imaging.part_notes import lost_parts, lost_texts
+from nlcunet.imaging.photoshop import iptc_in
 from nlcunet.imaging.picture import Metadata, Picture
+from nlcunet.imaging.png_texts import png_texts
+from nlcunet.imaging.xmp import without_claims
 
 _MM_PER_INCH = 25.4
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
@@ -104,30 +109,68 @@ def decode(file: OpenFile) -> Picture:
 
 def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     """Everything beside the pixels, with orientation tags that fit upright pixels."""
-    image, data = file.image, file.data
     profile = file.field("icc-profile-data", None)
+    lost = lost_parts(file.data, file.format.name)
+    notes: tuple[str, ...] = ()
     if file.format.name == "tiff":
         try:
-            return upright_metadata(metadata_in_tiff(data, profile), file.orientation)
+            metadata = metadata_in_tiff(file.data, profile)
         except ValueError as error:
             return Metadata(icc_profile=profile), (f"The tags are damaged ({error}) and were left out.",)
-    block = file.field("exif-data", None)
+    elif file.format.name == "png":
+        metadata, notes, unread = _metadata_of_png(file, profile)
+        lost += unread
+    else:
+        metadata = _metadata_of_others(file, profile)
+    if metadata.xmp is not None:
+        xmp, claims = without_claims(metadata.xmp)
+        metadata = replace(metadata, xmp=xmp)
+        lost += (f"what XMP says of them ({', '.join(claims)})",) if claims else ()
+    if lost:
+        notes += (f"Parts of the file were left out: {', '.join(lost)}.",)
+    metadata, turned = upright_metadata(metadata, file.orientation)
+    return metadata, (*notes, *turned)
+
+
+def _metadata_of_others(file: OpenFile, profile: bytes | None) -> Metadata:
+    """Everything beside the pixels of a JPEG, WebP, HEIF, JPEG XL or BMP."""
+    image, block = file.image, file.field("exif-data", None)
     exif = without_prefix(block) if block else None
     resolution = None
-    if file.format.name == "png":
-        resolution = png_resolution(data)
-    elif file.format.name == "bmp":
-        resolution = read_bmp_header(data).dots_per_inch
+    if file.format.name == "bmp":
+        resolution = read_bmp_header(file.data).dots_per_inch
     elif file.format.name == "jpeg" and image.get_typeof("resolution-unit"):
         resolution = (round(image.xres * _MM_PER_INCH, 4), round(image.yres * _MM_PER_INCH, 4))
-    metadata = Metadata(
+    is_jpeg = file.format.name == "jpeg"
+    return Metadata(
         icc_profile=profile,
         exif=exif,
         xmp=file.field("xmp-data", None),
-        iptc=iptc_in_jpeg(data) if file.format.name == "jpeg" else None,
+        iptc=iptc_in_jpeg(file.data) if is_jpeg else None,
         dots_per_inch=resolution or exif_resolution(exif),
+        texts=comments_in_jpeg(file.data) if is_jpeg else (),
     )
-    return upright_metadata(metadata, file.orientation)
+
+
+def _metadata_of_png(file: OpenFile, profile: bytes | None) -> tuple[Metadata, tuple[str, ...], tuple[str, ...]]:
+    """Everything beside the pixels of a PNG, notes, and the names of what cannot be kept."""
+    found, notes = png_texts(file.data), []
+    block = file.field("exif-data", None) or found.profiles.get("exif")
+    exif = without_prefix(block) if block else None
+    colour = png_colour(file.data)
+    if profile is None and colour is not None and not colour.is_srgb:
+        profile = matrix_profile(colour, is_grey=file.num_colours == 1)
+        notes.append("The exponent and primaries of the PNG (gAMA, cHRM) became a colour profile.")
+    resources = found.profiles.get("iptc") or found.profiles.get("8bim") or b""
+    metadata = Metadata(
+        icc_profile=profile,
+        exif=exif,
+        xmp=file.field("xmp-data", None) or found.profiles.get("xmp"),
+        iptc=iptc_in(resources) or (resources if resources.startswith(b"\x1c") else None),
+        dots_per_inch=png_resolution(file.data) or exif_resolution(exif),
+        texts=tuple(found.texts),
+    )
+    return metadata, tuple(notes), lost_texts(found)
 
 
 def _without_foreign_profile(metadata: Metadata, num_colours: int) -> tuple[Metadata, tuple[str, ...]]:
@@ -154,14 +197,14 @@ def _extra_notes(file: OpenFile) -> tuple[str, ...]:
     """What else is not as in the file."""
     notes = []
     if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
-        told = "1 more channel" if extra == 1 else f"{extra} more channels"
-        notes.append(f"The file has {told} beside colour and alpha, such as near infrared or a mask; left out.")
+        told, lost = ("1 more channel", "it was") if extra == 1 else (f"{extra} more channels", "they were")
+        notes.append(f"The file has {told} beside colour and alpha, as near infrared or a mask; {lost} left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
     if file.image.format == "double" and not file.is_foreign_colour:
         notes.append("The samples were reduced from double to single precision.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")
-    if file.image.get_typeof("gainmap-data"):
-        notes.append("The HDR gain map was left out.")
+    if file.format.name == "bmp" and has_unmarked_alpha(file.data):
+        notes.append("The fourth byte of each pixel, which the file does not mark as alpha, was left out.")
     return tuple(notes)

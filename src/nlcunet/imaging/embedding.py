@@ -17,15 +17,17 @@ from nlcunet.imaging.containers import (
     riff_chunks,
 )
 from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.photoshop import PHOTOSHOP_SEGMENT, block_of_iptc, iptc_in, photoshop_block
 from nlcunet.imaging.picture import Metadata
+from nlcunet.imaging.png_texts import png_text_chunk
 from nlcunet.imaging.tiff_tags import Layout, Value
 
 METRES_PER_INCH = 0.0254
+COMMENT = "Comment"
+"""Keyword of the texts that a JPEG keeps as its comments; also one of PNG's own."""
 
 _MAX_SEGMENT_BYTES = 65_533
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\x00"
-_PHOTOSHOP_SEGMENT = b"Photoshop 3.0\x00"
-_IPTC_RESOURCE = 0x0404
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _VP8X_ALPHA, _VP8X_EXIF, _VP8X_XMP = 0x10, 0x08, 0x04
 _HEIF_MARK = b"place of the EXIF block of this picture"
@@ -40,12 +42,18 @@ def embed_jpeg(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]
     for name, marker, content in (
         ("EXIF block", 0xE1, metadata.exif and exif_blocks.with_prefix(metadata.exif)),
         ("XMP packet", 0xE1, metadata.xmp and _XMP_SEGMENT + metadata.xmp),
-        ("IPTC block", 0xED, metadata.iptc and _photoshop_block(metadata.iptc)),
+        ("IPTC block", 0xED, metadata.iptc and PHOTOSHOP_SEGMENT + block_of_iptc(metadata.iptc)),
     ):
         if content and len(content) > _MAX_SEGMENT_BYTES:
             notes.append(f"The {name} is too large for JPEG ({len(content):,} bytes) and was left out.")
         elif content:
             segments += _jpeg_segment(marker, content)
+    for keyword, text in metadata.texts:
+        comment = text.encode("utf-8", "replace")
+        if keyword == COMMENT and len(comment) > _MAX_SEGMENT_BYTES:
+            notes.append(f"A comment is too large for JPEG ({len(comment):,} bytes) and was left out.")
+        elif keyword == COMMENT:
+            segments += _jpeg_segment(0xFE, comment)
     return data[:2] + segments + data[2:], tuple(notes)
 
 
@@ -54,30 +62,23 @@ def _jpeg_segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
+def comments_in_jpeg(data: FileBytes) -> tuple[tuple[str, str], ...]:
+    """The comments of a JPEG as texts."""
+    found = [bytes(data[start : start + length]) for marker, start, length in jpeg_segments(data) if marker == 0xFE]
+    return tuple((COMMENT, _comment_text(content.rstrip(b"\x00"))) for content in found)
+
+
+def _comment_text(content: bytes) -> str:
+    """A comment in UTF-8, or else in Latin-1, which any bytes are."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def iptc_in_jpeg(data: FileBytes) -> bytes | None:
-    """IPTC-IIM records of a JPEG, out of Photoshop's resource blocks, which may span several segments."""
-    block = b""
-    for marker, start, length in jpeg_segments(data):
-        content = bytes(data[start : start + length])
-        if marker == 0xED and content.startswith(_PHOTOSHOP_SEGMENT):
-            block += content[len(_PHOTOSHOP_SEGMENT) :]
-    position = 0
-    while block[position : position + 4] == b"8BIM" and position + 12 <= len(block):
-        resource, name_length = struct.unpack_from(">HB", block, position + 4)
-        size_at = position + 6 + (name_length + 2) // 2 * 2
-        if size_at + 4 > len(block):
-            break
-        (size,) = struct.unpack_from(">I", block, size_at)
-        if resource == _IPTC_RESOURCE:
-            return block[size_at + 4 : size_at + 4 + size] or None
-        position = size_at + 4 + size + size % 2
-    return None
-
-
-def _photoshop_block(iptc: bytes) -> bytes:
-    """Records as the only resource of a Photoshop block."""
-    head = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(iptc))
-    return _PHOTOSHOP_SEGMENT + head + iptc + b"\x00" * (len(iptc) % 2)
+    """IPTC-IIM records of a JPEG."""
+    return iptc_in(photoshop_block(data))
 
 
 def embed_png(data: bytes, metadata: Metadata) -> bytes:
@@ -95,11 +96,11 @@ def embed_png(data: bytes, metadata: Metadata) -> bytes:
 
 
 def png_metadata_chunks(metadata: Metadata) -> bytes:
-    """EXIF and XMP as chunks of a PNG."""
+    """EXIF, XMP and texts as chunks of a PNG."""
     chunks = b"" if metadata.exif is None else png_chunk(b"eXIf", metadata.exif)
     if metadata.xmp is not None:
         chunks += png_chunk(b"iTXt", _XMP_KEYWORD + b"\x00" * 5 + metadata.xmp)
-    return chunks
+    return chunks + b"".join(png_text_chunk(keyword, text) for keyword, text in metadata.texts)
 
 
 def png_resolution_chunk(metadata: Metadata) -> bytes:
@@ -219,7 +220,7 @@ def metadata_in_tiff(data: FileBytes, icc_profile: bytes | None) -> Metadata:
         icc_profile=icc_profile,
         exif=exif,
         xmp=_content(directory, tags.XMP_PACKET),
-        iptc=_content(directory, tags.IPTC_RECORDS),
+        iptc=_content(directory, tags.IPTC_RECORDS) or iptc_in(_content(directory, tags.PHOTOSHOP_RESOURCES) or b""),
         dots_per_inch=exif_blocks.exif_resolution(exif_blocks.directory_to_exif(tags.Directory(resolution))),
     )
 

@@ -8,7 +8,15 @@ import pyvips
 from jaxtyping import Shaped, UInt8
 
 from nlcunet.errors import ImageWriteError
-from nlcunet.imaging.embedding import embed_heif, embed_jpeg, embed_png, embed_tiff, embed_webp, heif_placeholder
+from nlcunet.imaging.embedding import (
+    COMMENT,
+    embed_heif,
+    embed_jpeg,
+    embed_png,
+    embed_tiff,
+    embed_webp,
+    heif_placeholder,
+)
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
 from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
@@ -158,6 +166,11 @@ def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | Non
     if metadata.iptc is not None and not file_format.iptc:
         metadata = replace(metadata, iptc=None)
         notes = (f"{file_format.name} has no place for IPTC records; they were left out.", *notes)
+    held = tuple(text for text in metadata.texts if holds_text(file_format, text[0]))
+    if held != metadata.texts:
+        lost = dict.fromkeys(keyword for keyword, _ in metadata.texts if not holds_text(file_format, keyword))
+        notes = (*notes, f"{file_format.name} has no place for texts ({', '.join(lost)}); they were left out.")
+        metadata = replace(metadata, texts=held)
     resolution = metadata.dots_per_inch
     if file_format.name in {"png", "jpeg", "tiff"} or resolution is None:
         return metadata, notes
@@ -167,6 +180,11 @@ def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | Non
     if exif_resolution(metadata.exif) is None:
         notes = (*notes, f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.")
     return metadata, notes
+
+
+def holds_text(file_format: FileFormat, keyword: str) -> bool:
+    """Whether a format has a place for a text of this keyword."""
+    return file_format.name == "png" or (file_format.name == "jpeg" and keyword == COMMENT)
 
 
 def _save_with_metadata(

@@ -21,7 +21,7 @@ _PIXEL_TAGS = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291}
     | {292, 293, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 337, 338, 339, 340, 341}
     | {342, 343, 344, 345, 346, 347, 351, *range(512, 522), 529, 530, 531, 532, 32995, 32996, 32997, 32998}
-    | {tags.XMP_PACKET, tags.IPTC_RECORDS, tags.ICC_PROFILE, 34377, 37724}
+    | {tags.XMP_PACKET, tags.IPTC_RECORDS, tags.ICC_PROFILE, tags.PHOTOSHOP_RESOURCES, tags.PHOTOSHOP_LAYERS, 400}
 )
 """Tags of a TIFF directory that describe how its pixels are stored, or that are metadata of another kind than EXIF."""
 

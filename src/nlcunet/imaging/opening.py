@@ -1,5 +1,6 @@
 """Files as far as their headers: what they are, and whether they may be decoded at all."""
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -194,7 +195,7 @@ def _load(data: FileBytes, file_format: FileFormat, path: Path | None) -> Any:
         pyvips.Error: libvips cannot make sense of the header.
     """
     loader = getattr(pyvips.Image, f"{file_format.loader}_source")
-    source = pyvips.Source.new_from_memory(data) if path is None else pyvips.Source.new_from_file(str(path))
+    source = pyvips.Source.new_from_memory(data) if path is None else pyvips.Source.new_from_file(os.fsencode(path))
     return loader(source, access="sequential", fail_on="error")
 
 

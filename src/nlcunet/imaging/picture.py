@@ -28,6 +28,7 @@ class Metadata:
         xmp: An XMP packet, UTF-8.
         iptc: IPTC-IIM records, without Photoshop's resource blocks around them.
         dots_per_inch: Horizontal and vertical resolution.
+        texts: Keyword and text of each remark, such as a title, an author or a prompt.
         size_px: Columns and rows of the upright picture that the rest describes; where there is none, it is for the
             pixels that it travels with. Writing scales by it what counts pixels.
     """
@@ -37,6 +38,7 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dots_per_inch: tuple[float, float] | None = None
+    texts: tuple[tuple[str, str], ...] = ()
     size_px: tuple[int, int] | None = field(default=None, compare=False)
 
 

@@ -4,6 +4,7 @@ For looking only: 8-bit sRGB, over white where transparent, in JPEG tiles of hig
 hundred megapixels; a screen shows a few, and gets no more.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def write_pyramid(source: Path, target: Path, *, max_pixels: int) -> None:
     image, _data = _for_screen(source, max_pixels)
     try:
         image.tiffsave(
-            str(target),
+            os.fsencode(target),
             tile=True,
             pyramid=True,
             compression="jpeg",
@@ -120,7 +121,7 @@ def _open(pyramid: Path, level: int) -> Any:
         ImageError: there is none.
     """
     try:
-        return pyvips.Image.tiffload(str(pyramid), page=level, access="random")
+        return pyvips.Image.tiffload(os.fsencode(pyramid), page=level, access="random")
     except LIBVIPS_ERRORS as error:
         raise ImageError(f"a view must have level {level}: {reason_of(error)}") from error
 

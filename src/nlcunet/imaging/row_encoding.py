@@ -120,7 +120,7 @@ def _save(
 ) -> tuple[str, ...]:
     """Encode, and put the metadata in place; notes tell what did not fit."""
     if file_format.name == "tiff":
-        image.tiffsave(str(target), **arguments)
+        image.tiffsave(os.fsencode(target), **arguments)
         return _append_to_tiff(target, metadata)
     if file_format.name == "png":
         _save_behind(image, target, file_format, arguments, room=len(png_metadata_chunks(metadata)))
@@ -203,6 +203,6 @@ def _save_with_blobs(
         if content is not None:
             image.set_type(pyvips.GValue.blob_type, f"{name}-data", content)
             arguments["keep"] += f":{name}"
-    getattr(image, str(file_format.saver))(str(target), **arguments)
+    getattr(image, str(file_format.saver))(os.fsencode(target), **arguments)
     rebuilt = f"{file_format.name}: libvips rebuilt the EXIF block, so that unusual tags may be lost."
     return (rebuilt,) if metadata.exif is not None else ()

@@ -33,6 +33,22 @@ _LEFT_OUT = (b"drone-dji:DewarpData",)
 _PIXEL_REGIONS = ((b"mwg-rs:Regions", b"stArea:unit"), (b"Iptc4xmpExt:ImageRegion", b"Iptc4xmpExt:rbUnit"))
 """Regions, and the property that says whether they are told in pixels or in parts of the picture."""
 
+_CLAIMS = (
+    rb"hdrgm:\w+",
+    rb"HDRGainMap:\w+",
+    rb"apdi:\w+",
+    rb"Container:Directory",
+    rb"(?:G?Camera):(?:MotionPhoto|MicroVideo)\w*",
+    rb"GDepth:\w+",
+    rb"GImage:\w+",
+    rb"GAudio:\w+",
+    rb"Device:\w+",
+    rb"xmpNote:HasExtendedXMP",
+    rb"xmp:Thumbnails",
+    rb"dcterms:provenance",
+)
+"""Properties about what lies elsewhere in the same file, which never comes along: gain maps, videos, depth, sounds."""
+
 _NUMBER = rb"-?\d+(?:\.\d+|/\d+)?"
 
 
@@ -42,6 +58,12 @@ def set_numbers(xmp: bytes, numbers: dict[bytes, int]) -> bytes:
         pattern = rb"(%s\s*=\s*[\"']|<%s>)\s*\d+\s*(?=[\"'<])" % (name, name)
         xmp = re.sub(pattern, rb"\g<1>%d" % number, xmp)
     return xmp
+
+
+def without_claims(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """A packet that no longer speaks of pictures, videos and packets beside it; and the names of what is gone."""
+    found = dict.fromkeys(re.findall(rb"(?<=[\s<])(?:%s)(?=[\s=/>])" % rb"|".join(_CLAIMS), xmp))
+    return without_properties(xmp, tuple(found))
 
 
 def scaled_xmp(xmp: bytes, before: tuple[int, int], after: tuple[int, int]) -> tuple[bytes, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
-from nlcunet.files.atomic import is_disk_full
+from nlcunet.files.atomic import is_disk_full, is_file_there
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
     PictureHeader,
@@ -148,7 +148,7 @@ def _record(job: Job, status: Status) -> Record:
 
 def _is_finished(job: Job, settings: BatchSettings) -> bool:
     """Whether the result is there; since files appear whole or not at all, it is complete then."""
-    return job.target is not None and job.target.exists() and not settings.overwrite
+    return job.target is not None and is_file_there(job.target) and not settings.overwrite
 
 
 def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listener) -> Record:

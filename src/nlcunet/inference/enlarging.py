@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from torch import Tensor
 
+from nlcunet.files.home import expand_home
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.picture import Picture
 from nlcunet.inference.kinds import open_image
@@ -143,7 +144,7 @@ class Enlarger(ABC):
         # a file tells more of itself than the pixels in it
         sources: Sequence[Path | Picture] = opened.pictures
         if isinstance(image, str | Path):
-            sources = [Path(image).expanduser()]
+            sources = [expand_home(image)]
         chosen = [
             self.for_picture(source, request, decoded=picture)
             for source, picture in zip(sources, opened.pictures, strict=True)

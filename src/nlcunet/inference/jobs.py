@@ -4,6 +4,7 @@ Rules: a result never replaces an input; two results never have one name; the tr
 """
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
+from nlcunet.files.home import expand_home
 from nlcunet.imaging.formats import FORMATS, PICTURE_SUFFIXES, PICTURE_SUFFIXES_IN_WORDS, writable_formats
-from nlcunet.imaging.listing import list_pictures
 from nlcunet.inference.sizes import SizeRequest
 
 PIPE = "-"
@@ -41,10 +42,20 @@ class JobPlan:
     Attributes:
         jobs: in order.
         left_out: inputs that are results of other inputs.
+        passed_over: files in the folders that are no pictures by their endings; hidden ones are not counted.
     """
 
     jobs: tuple[Job, ...]
     left_out: tuple[Path, ...] = ()
+    passed_over: tuple[Path, ...] = ()
+
+    def passed_over_in_words(self) -> str | None:
+        """How many files were passed over, with the first of their names; nothing if there were none."""
+        if not self.passed_over:
+            return None
+        names = [path.name for path in self.passed_over[:3]] + ["…"] * (len(self.passed_over) > 3)
+        files = "1 file was" if len(self.passed_over) == 1 else f"{len(self.passed_over):,} files were"
+        return f"{files} passed over, no pictures by their endings: {', '.join(names)}"
 
 
 @dataclass(frozen=True)
@@ -55,25 +66,54 @@ class FoundPicture:
         path: where it is.
         relative: its place below the folder that was named; just its name if the file itself was.
         was_named: whether the file itself was named.
+        is_picture: whether it is one by its ending, or was named; others are found only to be counted.
     """
 
     path: Path
     relative: Path
     was_named: bool
+    is_picture: bool = True
+
+    @property
+    def place(self) -> Path:
+        """Where it is, the same however it was named; two links to one file are two places."""
+        return self.path.parent.resolve() / self.path.name
 
 
-def find_pictures(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
-    """The pictures behind one input; a file that is not there is kept, to be told later with its reason."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        for file in list_pictures(path, recursive=recursive):
-            yield FoundPicture(file, file.relative_to(path), was_named=False)
-    elif not path.exists() and glob.has_magic(name):
+def find_files(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
+    """The files behind one input, hidden ones aside; one that is not there is kept, to be told with its reason."""
+    path = expand_home(name)
+    if _is(path.is_dir):
+        for file in sorted(path.rglob("*") if recursive else path.iterdir()):
+            relative = file.relative_to(path)
+            is_hidden = any(part.startswith(".") for part in relative.parts)
+            if not is_hidden and _is_file_or_broken_link(file):
+                is_picture = file.suffix.lower() in PICTURE_SUFFIXES
+                yield FoundPicture(file, relative, was_named=False, is_picture=is_picture)
+    elif glob.has_magic(name) and not _is(path.exists) and not path.is_symlink():
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
-            if Path(match).is_file():
+            if _is_file_or_broken_link(Path(match)):
                 yield FoundPicture(Path(match), Path(Path(match).name), was_named=True)
     else:
         yield FoundPicture(path, Path(path.name), was_named=True)
+
+
+def find_pictures(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
+    """The pictures among the files behind one input."""
+    return (file for file in find_files(name, recursive=recursive) if file.is_picture)
+
+
+def _is(look: Callable[[], bool]) -> bool:
+    """What a look at the disk says; no, where it is not possible, as for a name that is too long."""
+    try:
+        return look()
+    except OSError:
+        return False
+
+
+def _is_file_or_broken_link(path: Path) -> bool:
+    """Whether there is something that could be read, or that should be told about."""
+    return _is(path.is_file) or (path.is_symlink() and not _is(path.exists))
 
 
 def plan_jobs(
@@ -108,12 +148,17 @@ def plan_jobs(
     chosen = None if file_format is None else _format_name(file_format)
     if PIPE in names:
         return JobPlan((_pipe_job(names, output, chosen),))
-    find = find or partial(find_pictures, recursive=recursive)
-    found = [file for name in names for file in find(name)]
-    found = list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
+    find = find or partial(find_files, recursive=recursive)
+    files = [file for name in names for file in find(name)]
+    files = list({file.place: file for file in reversed(files)}.values())[::-1]
+    found, passed_over = (
+        [file for file in files if file.is_picture],
+        [file.path for file in files if not file.is_picture],
+    )
     if not found:
         raise ConfigError(
             f"the inputs must hold pictures ({PICTURE_SUFFIXES_IN_WORDS}): found none in {', '.join(names)}"
+            + (f" among {len(passed_over)} files" if passed_over else "")
             + ("" if recursive else "; add -r to search folders within folders")
         )
     if output == PIPE:
@@ -126,7 +171,7 @@ def plan_jobs(
         folder = None if output is None else Path(output)
         jobs = [_job_for(file, folder, chosen, suffix, size_suffix) for file in found]
         jobs = _tell_apart(jobs)
-    return _without_results(jobs, found, overwrite=overwrite)
+    return replace(_without_results(jobs, found, overwrite=overwrite), passed_over=tuple(passed_over))
 
 
 def suffix_for(request: SizeRequest, network_scale: int) -> str:
@@ -164,7 +209,7 @@ def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> 
     if output is None or output == PIPE:
         return Job(source=None, target=None, file_format=file_format)
     target = Path(output)
-    if target.is_dir():
+    if _is(target.is_dir):
         raise ConfigError(f"a picture from standard input has no name: got the folder {output}; name a file with -o")
     _check_target_format(target, file_format)
     return Job(source=None, target=target, file_format=file_format)
@@ -173,10 +218,10 @@ def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> 
 def _is_file_target(output: str, found: list[FoundPicture], file_format: str | None) -> bool:
     """Whether ``-o`` names the file to write, and not a folder."""
     target = Path(output)
-    if output.endswith(("/", "\\")) or target.is_dir() or not target.suffix:
+    if output.endswith(("/", "\\")) or _is(target.is_dir) or not target.suffix:
         return False
     if len(found) > 1 or not found[0].was_named:
-        if target.suffix.lower() in PICTURE_SUFFIXES or target.is_file():
+        if target.suffix.lower() in PICTURE_SUFFIXES or _is(target.is_file):
             raise ConfigError(f"the output of several pictures must be a folder: got the file name {output}")
         return False
     _check_target_format(target, file_format)
@@ -210,7 +255,7 @@ def _job_for(
 
 def _key(path: Path) -> str:
     """The same for two paths that some disk takes for one (macOS and Windows ignore case)."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()  # Path.resolve stumbles over links in a circle
 
 
 def _tell_apart(jobs: list[Job]) -> list[Job]:

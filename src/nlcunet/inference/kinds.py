@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import AnimatedImageError, ConfigError
+from nlcunet.files.home import expand_home
 from nlcunet.imaging.exif import resized_metadata, with_prefix, without_prefix
 from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.float_range import FloatRange
@@ -46,7 +47,7 @@ def open_image(image: Any) -> OpenedImage:
     if isinstance(image, Picture):
         return OpenedImage((image,), _only)
     if isinstance(image, str | Path):
-        return OpenedImage((read_picture(Path(image).expanduser()),), _only)
+        return OpenedImage((read_picture(expand_home(image)),), _only)
     if isinstance(image, np.ndarray):
         picture = _array_to_picture(image)
         return OpenedImage((picture,), lambda results: _picture_to_array(results[0], image))

@@ -17,10 +17,14 @@ import numpy as np
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.files.atomic import flush_file, move_into_place
+from nlcunet.files.checksums import hash_bytes
 from nlcunet.files.locks import try_lock
 
 JOURNAL = "journal.json"
 LOCK = "lock"
+LONGEST_NAME_BYTES = 255
+"""Of a file, on all usual disks."""
+_MARK = ".nlcunet-part"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,13 @@ class Journal:
     state: str | None = None
 
 
+def _folder_name(name: str) -> str:
+    """What the folder beside a target is called; of a name that leaves no room, only a checksum."""
+    if len(os.fsencode(name)) <= LONGEST_NAME_BYTES - len(_MARK) - 1:
+        return f".{name}{_MARK}"
+    return f".{hash_bytes(os.fsencode(name))}{_MARK}"
+
+
 class PartFolder:
     """The folder of unfinished rows beside a target, held by one process at a time.
 
@@ -57,7 +68,7 @@ class PartFolder:
     def __init__(self, target: Path) -> None:
         self.target = target
         final = Path(os.path.realpath(target))
-        self.path = final.with_name(f".{final.name}.nlcunet-part")
+        self.path = final.with_name(_folder_name(final.name))
         try:
             self.path.mkdir(exist_ok=True)
             lock = try_lock(self.path / LOCK)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nlcunet.files.home import expand_home
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.formats import FileBytes
 from nlcunet.imaging.picture import Picture
@@ -117,7 +118,7 @@ def measure(
     if isinstance(source, Picture):
         return _measure(_describe(source), windows_of(source), None)
     if isinstance(source, str | Path):
-        source = Path(source).expanduser()
+        source = expand_home(source)
     if decoded is not None:
         tables = bytes_of(source, mapped=True) if decoded.source_format == "jpeg" else None
         return _measure(_describe(decoded), windows_of(decoded), tables)

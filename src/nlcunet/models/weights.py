@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import nn
 
 from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.files.home import expand_home
 from nlcunet.models.registry import SIZE_RULES, Network, make_network
 
 HEADER_KEY = "nlcunet"
@@ -173,7 +174,7 @@ def find_weights(name_or_path: str | Path) -> Path:
     embedded = Path(str(resources.files("nlcunet") / "weights" / f"{name_or_path}.safetensors"))
     if embedded.is_file():
         return embedded
-    path = Path(name_or_path).expanduser()
+    path = expand_home(name_or_path)
     if not path.is_file():
         known = ", ".join((*embedded_models(), "bicubic-x2 … bicubic-x8"))
         raise WeightsError(f"the model must be one of {known}, or a .safetensors file: got {str(name_or_path)!r}")

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nlcunet.errors import ConfigError
+from nlcunet.files.home import expand_home
 from nlcunet.training.recipe import Recipe
 
 
@@ -25,7 +26,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
         ConfigError: there is neither.
     """
     embedded = Path(str(resources.files("nlcunet") / "recipes" / f"{name_or_path}.yaml"))
-    path = embedded if embedded.is_file() else Path(name_or_path).expanduser()
+    path = embedded if embedded.is_file() else expand_home(name_or_path)
     if not path.is_file():
         raise ConfigError(
             f"the recipe must be a YAML file or one of {', '.join(embedded_recipes())}: found no {name_or_path}"

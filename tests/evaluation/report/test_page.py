@@ -150,6 +150,10 @@ def test_infinite_results_are_shown_and_compared(make_records, make_report, read
     assert table.rows[2][1] == "∞"
     assert table.rows[2][2] == "+∞" or table.rows[2][2] == "∞"
     assert "at least one output of sharpened equals its original exactly" in found.text
+    assert re.search(
+        r"sharpened has the best mean PSNR Y over the 4 pairs without perfect copies, \d\d\.\d\d dB", found.text
+    )
+    assert "∞ dB" not in found.text
     assert "nan" not in found.text
 
 
@@ -160,8 +164,10 @@ def test_equal_infinite_results_do_not_differ(make_records, make_report, read):
         if line["kind"] == "pair":
             line["measures"]["psnr_y"] = None
     path.write_text("\n".join(map(json.dumps, lines)))
-    table = table_of(read(make_report(path)), "drawn, gaussian8")
+    found = read(make_report(path))
+    table = table_of(found, "drawn, gaussian8")
     assert table.rows[2][2].startswith("0.00")
+    assert "every pair has a perfect copy, so that there is no mean to compare" in found.text
 
 
 @pytest.mark.parametrize("systems", [("sharpened",), ("bicubic",)])

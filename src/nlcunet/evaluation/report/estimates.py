@@ -130,19 +130,25 @@ def gain(value: float, other: float, measure: str) -> float:
     return value - other if words_of(measure).more_is_better else other - value
 
 
-def find_best(results: SetResults, measure: str) -> tuple[str, bool, float]:
+def find_best(results: SetResults, measure: str, pairs: Sequence[Pair] | None = None) -> tuple[str, bool, float]:
     """The system with the best mean, and whether it differs significantly from every other one.
 
     The best was not known before the tests, so their p-values are corrected for their number (Holm).
 
+    Args:
+        results: of a set.
+        measure: by what.
+        pairs: over which; by default over all.
+
     Returns:
         Its name (empty if nothing was measured), whether that is significant, and the largest p-value.
     """
-    means = {name: estimate_mean(results, name, measure).mean for name in results.names}
+    means = {name: estimate_mean(results, name, measure, pairs).mean for name in results.names}
     known = {name: mean for name, mean in means.items() if not math.isnan(mean)}
     if not known:
         return "", False, math.nan
     best = max(known, key=lambda name: known[name] if words_of(measure).more_is_better else -known[name])
-    tests = holm([estimate_gain(results, best, measure, over=name).p_value for name in known if name != best])
+    rivals = [name for name in known if name != best]
+    tests = holm([estimate_gain(results, best, measure, over=name, pairs=pairs).p_value for name in rivals])
     largest = max((1.0 if p is None else p for p in tests), default=math.nan)
     return best, largest < LEVEL, largest

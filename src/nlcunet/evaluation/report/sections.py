@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isinf
 
 from nlcunet.evaluation.records import Records
-from nlcunet.evaluation.report.contents import SetResults
+from nlcunet.evaluation.report.contents import Pair, SetResults
 from nlcunet.evaluation.report.costs import COSTS, Cost
 from nlcunet.evaluation.report.degradations import make_curves, make_surfaces
 from nlcunet.evaluation.report.estimates import (
@@ -32,15 +32,30 @@ def make_lead(sets: Sequence[SetResults]) -> list[str]:
     sentences = []
     for results in sets:
         words = words_of(results.main)
-        best, is_significant, p_value = find_best(results, results.main)
-        value = words.with_unit(estimate_mean(results, best, results.main).mean)
-        sentence = f"{name_of(results.facts.key)}: {name_of(best)} has the best mean {words.name}, {value}"
+        finite = [pair for pair in results.pairs if not _has_perfect_copy(results, pair)]
+        where = (
+            ""
+            if len(finite) == len(results.pairs)
+            else f" over the {plural(len(finite), 'pair')} without perfect copies"
+        )
+        best, is_significant, p_value = find_best(results, results.main, finite)
+        if not best:
+            told = "every pair has a perfect copy" if not finite else f"no picture has a {words.name}"
+            sentences.append(f"<li>{name_of(results.facts.key)}: {told}, so that there is no mean to compare.</li>")
+            continue
+        value = words.with_unit(estimate_mean(results, best, results.main, finite).mean)
+        sentence = f"{name_of(results.facts.key)}: {name_of(best)} has the best mean {words.name}{where}, {value}"
         if len(results.names) > 1:
             others = [name for name in results.names if name != best]
             told = "significant" if is_significant else f"not significant (p = {p_value:.2f})"
             sentence += f"; its lead over {name_of(others[0]) if len(others) == 1 else 'every other system'} is {told}"
         sentences.append(f"<li>{sentence}.</li>")
     return [f"<ul class='lead'>{''.join(sentences)}</ul>"]
+
+
+def _has_perfect_copy(results: SetResults, pair: Pair) -> bool:
+    """Whether an output equals its original, so that its decibels are infinite and every mean with them."""
+    return any(isinf(results.value(name, pair, results.main)) for name in results.names)
 
 
 def make_protocols(sets: Sequence[SetResults]) -> list[str]:

@@ -18,6 +18,7 @@ from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import open_onnx, open_openvino
 from nlcunet.export.torch_export import open_graph
 from nlcunet.files.cache import cache_folder
+from nlcunet.files.home import expand_home
 from nlcunet.inference.engines.exported import ENGINE_OF_SUFFIX, ExportedEngine
 from nlcunet.inference.settings import EngineSettings
 from nlcunet.models.weights import LoadedModel, weights_checksum
@@ -43,7 +44,7 @@ def open_exported(path: Path, settings: EngineSettings) -> ExportedEngine:
         ConfigError: file, engine and precision do not fit together.
         DeviceError: the engine cannot use the device.
     """
-    path, engine, precision = path.expanduser(), settings.engine, settings.precision
+    path, engine, precision = expand_home(path), settings.engine, settings.precision
     name = ENGINE_OF_SUFFIX[path.suffix.lower()] if engine == "auto" else engine
     if path.suffix.lower() not in READABLE[name]:
         raise ConfigError(f"the engine {name} takes files that end in {' or '.join(READABLE[name])}: got {path.name}")

@@ -20,6 +20,7 @@ from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.files.checksums import Digest, hash_file
 from nlcunet.files.download import Wanted, download
+from nlcunet.files.home import expand_home
 from nlcunet.files.locks import wait_for_lock
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
 from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
@@ -41,7 +42,7 @@ def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLi
     Raises:
         WeightsError: package or file is missing, damaged, or of another network.
     """
-    path = _packaged_efficientnet_lite0() if weights is None else Path(weights).expanduser()
+    path = _packaged_efficientnet_lite0() if weights is None else expand_home(weights)
     network = EfficientNetLite0()
     fill(network, efficientnet_lite0_from_published(read_state(path)), path)
     return network.eval()
@@ -58,7 +59,7 @@ def load_vgg19(weights: str | Path | None = None) -> VGG19:
         WeightsError: the file is missing, damaged or of another network, or cannot be fetched.
     """
     source = VGG19_URL if weights is None else str(weights)
-    path = fetch(source, vgg19_from_published) if "://" in source else Path(source).expanduser()
+    path = fetch(source, vgg19_from_published) if "://" in source else expand_home(source)
     network = VGG19()
     fill(network, vgg19_from_published(read_state(path)), path)
     return network.eval()
