@@ -81,7 +81,7 @@ class Service:
         again, fatal = self._store.recover(self.settings.keep_seconds)
         if again or fatal:
             log("recovered", queued_again=again, given_up=list(fatal))
-        self._folders.remove_strangers(self._store.ids())
+        self._folders.remove_strangers(self._store.with_files())
         self._workers.start()
         self._cleaner.start()
 

@@ -211,6 +211,7 @@ class Workers:
             del self.running[job.id]
             if running.becomes != "queued":
                 self._on_end(job.id)
+            self.wake()  # a job may have waited for this one to end
             REQUEST_ID.set(None)
 
     def _next(self) -> Job | None:
