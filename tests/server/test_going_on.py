@@ -68,6 +68,20 @@ def test_a_job_goes_back_to_the_queue_while_the_disk_is_full(client, monkeypatch
     assert client.post("/v1/upscale", files=form()).status_code == 200
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_job_that_was_cancelled_does_not_come_back_from_a_full_disk(client, monkeypatch):
+    workers_of = client.app.state.service._workers
+
+    def fail(*_arguments, **_named):
+        for job_id in list(workers_of.running):
+            workers_of.cancel(job_id)
+        raise FULL
+
+    monkeypatch.setattr(batch, "write_picture", fail)
+    answer = client.post("/v1/upscale", files=form())
+    assert (answer.status_code, answer.json()["error"]) == (409, "cancelled")
+
+
 def test_readiness_tells_of_workers_that_pause(start, monkeypatch):
     client = start(jobs_at_once=1)
     fail_first(monkeypatch, batch, "write_picture", FULL)

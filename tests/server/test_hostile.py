@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from nlcunet.imaging.files import read_header
-from nlcunet.server.service import clean_name
+from nlcunet.server.intake import clean_name
 
 from .conftest import form, picture_bytes
 

@@ -97,9 +97,9 @@ def test_kill_9_loses_nothing_that_was_accepted(serve, tmp_path):
     assert again.end(signal.SIGTERM) == 143
 
 
-def test_a_picture_that_kills_the_server_three_times_is_given_up(serve):
+def test_a_picture_that_kills_the_server_four_times_is_given_up(serve):
     jobs = []
-    for _ in range(3):
+    for _ in range(4):
         served = serve("--jobs-at-once", "1")
         jobs = jobs or [served.post(picture_bytes(700, 700), "wait=0&model=4x-NLCUnet-S")["id"]]
         served.wait(jobs, {"running"})
@@ -107,7 +107,7 @@ def test_a_picture_that_kills_the_server_three_times_is_given_up(serve):
     served = serve()
     facts = served.get(f"/v1/jobs/{jobs[0]}")
     assert facts["state"] == "failed"
-    assert "ended 3 times" in facts["error"]
+    assert "ended 4 times" in facts["error"]
 
 
 def test_an_end_finishes_the_picture_at_hand_and_keeps_the_queue(serve):

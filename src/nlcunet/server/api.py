@@ -19,22 +19,16 @@ from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.headers import READERS
+from nlcunet.server.intake import announced_bytes
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
 from nlcunet.server.proxies import has_unknown_proxy
 from nlcunet.server.refusals import RefusedError
+from nlcunet.server.schema import BINARY, LONGEST_WAIT_S, order_parameters, problems_of, upscale_body
 from nlcunet.server.service import Service
 from nlcunet.server.store import Job
 
 CHUNK_BYTES = 1 << 20
-LONGEST_WAIT_S = 300.0
-
-
-class Problem(BaseModel):
-    """Why a request was not served."""
-
-    error: str = Field(description="One word for programs.")
-    detail: str = Field(description="A sentence for people.")
 
 
 class ModelFacts(BaseModel):
@@ -68,7 +62,7 @@ def make_api(service: Service, keys: Keys | None) -> APIRouter:
     add_jobs(router, service, client, has_keys=keys is not None)
     add_watching(router, service)
 
-    @router.get("/v1/models", summary="Models on offer", tags=["models"], responses=_problems(401))
+    @router.get("/v1/models", summary="Models on offer", tags=["models"], responses=problems_of(401))
     def list_models(_owner: client) -> list[ModelFacts]:
         """All models, with the scores that their headers state."""
         return [_model_facts(header, service.pool.default_model) for header in service.pool.headers.values()]
@@ -85,11 +79,11 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
         summary="Enlarge a picture",
         tags=["upscale"],
         response_model=None,
-        openapi_extra={"requestBody": _upscale_body(), "parameters": _order_parameters()},
+        openapi_extra={"requestBody": upscale_body(), "parameters": order_parameters()},
         responses={
-            200: {"description": "The enlarged picture.", "content": {"image/*": {"schema": _BINARY}}},
+            200: {"description": "The enlarged picture.", "content": {"image/*": {"schema": BINARY}}},
             202: {"description": "It takes longer: a job to ask for.", "model": JobFacts},
-            **_problems(400, 401, 403, 408, 409, 413, 415, 421, 422, 429, 503),
+            **problems_of(400, 401, 403, 408, 409, 413, 415, 421, 422, 429, 503),
         },
     )
     async def upscale(request: Request, owner: client) -> Response:
@@ -99,8 +93,9 @@ def add_upscale(router: APIRouter, service: Service, client: Any) -> None:
         at `links.result`. With `wait=0` the answer is always a job. When the client goes while it waits, the work is
         cancelled. What was answered with 202 is done even if the server is restarted meanwhile.
         """
-        await run_in_threadpool(service.check_room, owner)
         with service.receiving() as (job_id, path):
+            needed = announced_bytes(request.headers, service.settings.max_upload_bytes)
+            await run_in_threadpool(service.reserve, job_id, owner, needed)
             name, fields = await _receive(request, path)
             wait = _wait_of(fields.pop("wait", None), service.settings.wait_seconds)
             order = read_order(fields)
@@ -122,7 +117,7 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
     async def find(job_id: str, owner: str) -> Job:
         return await run_in_threadpool(service.find, job_id, owner if has_keys else None)
 
-    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=_problems(401, 403))
+    @router.get("/v1/jobs", summary="Your latest jobs", tags=["jobs"], responses=problems_of(401, 403))
     def list_jobs(request: Request, owner: client) -> list[JobFacts]:
         """At most 100, newest first; without API keys those sent from your address."""
         if not has_keys and has_unknown_proxy(request):
@@ -131,7 +126,7 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
             )
         return [_linked(service, job) for job in service.jobs_of(owner)]
 
-    @router.get("/v1/jobs/{job_id}", summary="How a job is doing", tags=["jobs"], responses=_problems(401, 404))
+    @router.get("/v1/jobs/{job_id}", summary="How a job is doing", tags=["jobs"], responses=problems_of(401, 404))
     async def tell_job(job_id: str, owner: client) -> JobFacts:
         return _linked(service, await find(job_id, owner))
 
@@ -141,15 +136,18 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
         tags=["jobs"],
         response_class=FileResponse,
         responses={
-            200: {"description": "The picture.", "content": {"image/*": {"schema": _BINARY}}},
-            **_problems(401, 404, 409, 410),
+            200: {"description": "The picture.", "content": {"image/*": {"schema": BINARY}}},
+            **problems_of(401, 404, 409, 410),
         },
     )
     async def give_result(job_id: str, owner: client) -> Response:
         return answer_picture(service, await find(job_id, owner))
 
     @router.delete(
-        "/v1/jobs/{job_id}", summary="Cancel a job, or delete its result", tags=["jobs"], responses=_problems(401, 404)
+        "/v1/jobs/{job_id}",
+        summary="Cancel a job, or delete its result",
+        tags=["jobs"],
+        responses=problems_of(401, 404),
     )
     async def discard(job_id: str, owner: client) -> JobFacts:
         """Work that has begun ends with the tile at hand; until then the job is still `running`."""
@@ -217,6 +215,16 @@ async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
         if not path.stat().st_size:  # whatever its kind is called: curl and urllib call every body a form
             raise RefusedError(422, "no_picture", "send a picture as the field 'file' of a form, or as the whole body")
         return fields.pop("name", "picture"), fields
+    try:
+        return await _receive_form(request, path, fields)
+    except UnicodeError as error:
+        raise RefusedError(
+            400, "bad_request", "a form must be in UTF-8: it could not be read in its charset"
+        ) from error
+
+
+async def _receive_form(request: Request, path: Path, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The same for a form, whose fields go before those of the query."""
     async with request.form(max_files=1, max_fields=32, max_part_size=4096) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
@@ -333,61 +341,3 @@ def _model_facts(header: WeightsHeader, default: str) -> ModelFacts:
         is_default=header.name == default,
         scores={name: dict(values) for name, values in header.scores.items()},
     )
-
-
-_BINARY = {"type": "string", "format": "binary"}
-
-_REASONS = {
-    400: "A form that cannot be read.",
-    401: "No key, or an unknown one.",
-    403: "Sent by a page of another web site, or through a proxy that the server does not know.",
-    404: "There is no such job.",
-    408: "The request came too slowly.",
-    409: "Not ready, cancelled, or without a result.",
-    410: "The result has been deleted.",
-    413: "Too many bytes or pixels.",
-    415: "No picture, or of a kind that is not read.",
-    421: "Sent to a name that this server does not have.",
-    422: "Not possible as ordered, or failed.",
-    429: "Too many of your pictures wait; see Retry-After.",
-    503: "The queue or the disk is full, or the server ends; see Retry-After.",
-}
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Refusals in the schema."""
-    return {status: {"description": _REASONS[status], "model": Problem} for status in statuses}
-
-
-_WAIT = {
-    "type": "number",
-    "minimum": 0,
-    "maximum": LONGEST_WAIT_S,
-    "description": "Seconds to wait for the picture before a job is answered instead; by default what the server says.",
-}
-
-
-def _order_fields() -> dict[str, Any]:
-    """JSON schema of an order's fields, and of the time to wait."""
-    return {**Order.model_json_schema()["properties"], "wait": _WAIT}
-
-
-def _upscale_body() -> dict[str, Any]:
-    """The request body in the schema: a form, or the picture itself."""
-    form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY, **_order_fields()}}
-    example = {"scale": 4, "format": "png", "wait": 60}
-    media = {kind: {"schema": _BINARY} for kind in ("image/png", "image/jpeg", "application/octet-stream")}
-    return {
-        "required": True,
-        "description": "A form with the picture in `file`, or the picture itself with the order in the query.",
-        "content": {"multipart/form-data": {"schema": form, "example": example}, **media},
-    }
-
-
-def _order_parameters() -> list[dict[str, Any]]:
-    """The order as query parameters, for requests whose body is the picture."""
-    names = {"type": "string", "maxLength": 120, "description": "The picture's name."}
-    return [
-        {"name": name, "in": "query", "required": False, "schema": schema, "description": schema.get("description", "")}
-        for name, schema in {**_order_fields(), "name": names}.items()
-    ]

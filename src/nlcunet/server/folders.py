@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
@@ -32,8 +33,11 @@ class JobFolders:
         self.root = root
         self._incoming, self._jobs = root / "incoming", root / "jobs"
         try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self._incoming, self._jobs):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.mkdir(exist_ok=True, mode=0o700)
+                with suppress(OSError):  # of another user, or on a disk that knows no permissions
+                    folder.chmod(0o700)
         except OSError as error:
             raise ConfigError(
                 f"the server's folder must be one that can be written: got {root}: {error.strerror}; "
@@ -95,7 +99,7 @@ class JobFolders:
         shutil.rmtree(self._jobs / job_id, ignore_errors=True)
 
     def remove_strangers(self, known: Iterable[str]) -> None:
-        """What an earlier process left behind: half uploads, and folders of jobs that were never accepted."""
+        """What an earlier process left behind: half uploads, and folders of jobs that shall have no files any more."""
         for file in self._incoming.iterdir():
             file.unlink(missing_ok=True)
         kept = frozenset(known)

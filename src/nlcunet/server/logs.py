@@ -34,13 +34,16 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send the server's lines, and uvicorn's, to standard error."""
+    """Send the server's lines and uvicorn's to standard error, and what is worth a warning of all other libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    logging.getLogger().handlers = [handler]
+    logging.captureWarnings(capture=True)
     for name in ("nlcunet.server", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+        logging.getLogger(name).setLevel(level)
+    for known in logging.Logger.manager.loggerDict.values():
+        if isinstance(known, logging.Logger):
+            known.handlers, known.propagate = [], True  # no library writes beside it in a form of its own
 
 
 def log(event: str, level: int = logging.INFO, *, error: BaseException | None = None, **facts: object) -> None:

@@ -13,7 +13,7 @@ class RefusedError(NlcunetError):
     """
 
     def __init__(self, status: int, code: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message.encode("utf-8", "replace").decode())  # forms can hold halves of characters
         self.status = status
         self.code = code
         self.retry_after = retry_after

@@ -1,15 +1,18 @@
 """The server as a process: an address, signals, and an end that loses nothing."""
 
+import asyncio
 import socket
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from nlcunet.server.connections import BACKLOG, Connection, connections_within
 from nlcunet.server.service import Service
 
 KEEP_ALIVE_S = 15
-BACKLOG = 256
 
 
 class _Server(uvicorn.Server):
@@ -28,8 +31,10 @@ class _Server(uvicorn.Server):
 def run_server(app: FastAPI, listener: socket.socket) -> None:
     """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
     service: Service = app.state.service
+    connection = partial(Connection, most=connections_within(service.settings.max_connections))
     config = uvicorn.Config(
         app,
+        http=cast("type[asyncio.Protocol]", connection),  # it is called as a class is
         log_config=None,
         access_log=False,
         server_header=False,

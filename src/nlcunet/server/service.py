@@ -4,7 +4,6 @@ REST and the web page are two doors to this one object; it knows nothing of HTTP
 """
 
 import logging
-import re
 import secrets
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nlcunet.errors import AnimatedImageError, ConfigError, ImageError, ImageTooLargeError, NlcunetError
+from nlcunet.errors import ConfigError, ImageTooLargeError, NlcunetError
 from nlcunet.imaging.files import PictureHeader, writable_formats
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.planning import Work
@@ -20,6 +19,7 @@ from nlcunet.server.facts import JobFacts, facts_of
 from nlcunet.server.folders import JobFolders
 from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.headers import HeaderReader
+from nlcunet.server.intake import Arrivals, clean_name, largest_file, refusal_of
 from nlcunet.server.logs import log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
@@ -36,9 +36,6 @@ CLEANING_SECONDS = 20.0
 
 A_VIEW = "a view of this picture"
 """What a full disk has no room for, in the words of a refusal."""
-
-LONGEST_NAME = 120
-_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"|?*]+")
 
 
 class Service:
@@ -61,7 +58,7 @@ class Service:
         self._store = JobStore(settings.folder / "jobs.sqlite")
         self._speed = Speed()
         self._watchers = Watchers()
-        self._headers = HeaderReader()
+        self._headers, self._arrivals = HeaderReader(), Arrivals()
         self._workers = Workers(
             settings,
             self._store,
@@ -81,7 +78,7 @@ class Service:
         again, fatal = self._store.recover(self.settings.keep_seconds)
         if again or fatal:
             log("recovered", queued_again=again, given_up=list(fatal))
-        self._folders.remove_strangers(self._store.ids())
+        self._folders.remove_strangers(self._store.with_files())
         self._workers.start()
         self._cleaner.start()
 
@@ -111,6 +108,17 @@ class Service:
             yield job_id, self._folders.incoming(job_id)
         finally:
             self._folders.refuse(job_id)
+            self._arrivals.forget(job_id)
+
+    def reserve(self, job_id: str, owner: str, needed_bytes: int) -> None:
+        """Keep room on the disk for a picture that is about to be received, until it is submitted or gone.
+
+        Raises:
+            RefusedError: there is none, or what ``check_room`` refuses.
+        """
+        with self._accepting:
+            self.check_room(owner, needed_bytes)
+            self._arrivals.expect(job_id, owner, needed_bytes)
 
     def check_room(self, owner: str, needed_bytes: int = 0) -> None:
         """Refuse early what would be refused in the end.
@@ -125,15 +133,19 @@ class Service:
         limits = self.settings
         if self.is_ending:
             raise RefusedError(503, "ending", "the server is ending: try again in a minute", 60.0)
-        if (own := self._store.count("queued", owner)) >= limits.max_waiting_per_client:
+        if (own := self._store.count("queued", owner) + self._arrivals.count(owner)) >= limits.max_waiting_per_client:
             most = limits.max_waiting_per_client
             raise RefusedError(429, "too_many_jobs", f"at most {most} of your pictures may wait", self._next_turn(own))
         if (waiting := self._store.count("queued")) >= limits.max_waiting:
             message = f"at most {limits.max_waiting} pictures may wait: the queue is full"
             raise RefusedError(503, "queue_full", message, self._next_turn(waiting))
-        is_over_quota = self._store.bytes_used() + needed_bytes >= limits.quota_bytes
+        is_over_quota = self.bytes_used() + needed_bytes >= limits.quota_bytes
         if is_over_quota or self._folders.free_bytes() <= needed_bytes:
             raise refuse_for_room("this result: ask for less, delete results, or wait")
+
+    def bytes_used(self) -> int:
+        """Disk space of uploads and results, of uploads under way, too."""
+        return self._store.bytes_used() + self._arrivals.total_bytes()
 
     def _next_turn(self, waiting: int) -> float:
         """About how long until one of those that wait is begun."""
@@ -161,7 +173,7 @@ class Service:
             file_format = order.format or (header.format if header.format in writable_formats() else "png")
             work = self._plan(header, order, file_format)
         except NlcunetError as error:
-            raise _refused(error, str(error).replace(str(path), name).replace(path.name, name)) from error
+            raise refusal_of(error, str(error).replace(str(path), name).replace(path.name, name)) from error
         job = Job(
             id=job_id,
             owner=owner,
@@ -175,9 +187,10 @@ class Service:
             output_height=work.height,
             output_format=file_format,
             network_pixels=work.network_pixels * (2 if header.has_alpha else 1),
-            bytes=path.stat().st_size + _largest_file(header, work),
+            bytes=path.stat().st_size + largest_file(header, work),
         )
         with self._accepting:
+            self._arrivals.forget(job_id)
             self.check_room(owner, job.bytes)
             try:
                 self._folders.accept(job_id, keeps_input=keeps_input)
@@ -306,7 +319,7 @@ class Service:
 
     def _make(self, job: Job, path: Path, make: Callable[[Path], None]) -> None:
         """Write a file whole or not at all, and count it."""
-        if self._store.bytes_used() >= self.settings.quota_bytes:
+        if self.bytes_used() >= self.settings.quota_bytes:
             raise refuse_for_room(A_VIEW)
         part = path.with_name(f"{path.name}.part")
         try:
@@ -337,7 +350,7 @@ class Service:
         found = {
             "ending": self.is_ending,
             "disk full": not self._folders.free_bytes(),
-            "disk quota used up": self._store.bytes_used() >= self.settings.quota_bytes,
+            "disk quota used up": self.bytes_used() >= self.settings.quota_bytes,
             "queue full": self._store.count("queued") >= self.settings.max_waiting,
         }
         told = dict.fromkeys((*self.dead_parts(), *sorted(self._workers.troubles())))
@@ -352,7 +365,7 @@ class Service:
         """Metrics, up to date, as Prometheus wants them."""
         self.metrics.waiting.set(self._store.count("queued"))
         self.metrics.running.set(len(self._workers.running))
-        self.metrics.disk_bytes.set(self._store.bytes_used())
+        self.metrics.disk_bytes.set(self.bytes_used())
         return self.metrics.text()
 
     def remove_expired(self) -> None:
@@ -369,26 +382,3 @@ class Service:
                 self.remove_expired()
             except Exception as error:  # noqa: BLE001 - the next look may do it; the log has it all
                 log("cleaning failed", logging.ERROR, error=error)
-
-
-def clean_name(name: str) -> str:
-    """A picture's name without folders and without what a file system or a header could take for something else."""
-    last = re.split(r"[\\/]", name)[-1]
-    return _NOT_IN_NAMES.sub("_", last).strip(". ")[:LONGEST_NAME] or "picture"
-
-
-def _refused(error: NlcunetError, told: str) -> RefusedError:
-    """What HTTP calls an error with a picture or an order."""
-    if isinstance(error, ImageTooLargeError):
-        return RefusedError(413, "too_many_pixels", told)
-    if isinstance(error, AnimatedImageError):
-        return RefusedError(415, "several_frames", told)
-    if isinstance(error, ImageError):
-        return RefusedError(415, "not_a_picture", told)
-    return RefusedError(422, "not_possible", told)
-
-
-def _largest_file(header: PictureHeader, work: Work) -> int:
-    """What the result takes at most: its samples, uncompressed, and some for all around them."""
-    samples = (header.channels + header.has_alpha) * header.bit_depth // 8
-    return work.width * work.height * samples + 65_536

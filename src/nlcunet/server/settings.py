@@ -44,6 +44,8 @@ class ServerSettings(BaseModel):
     wait_seconds: float = Field(default=60.0, ge=0)
     """How long a request waits for its picture before it is given a job instead."""
 
+    max_connections: int = Field(default=512, ge=1)
+    """Of all clients at a time; fewer where the system allows fewer open files."""
     max_waiting: int = Field(default=64, ge=1)
     """Jobs that wait for their turn, of all clients."""
     max_waiting_per_client: int = Field(default=16, ge=1)

@@ -1,7 +1,8 @@
 """Jobs in SQLite: what has been accepted is done, whatever happens to the process.
 
 A job is written before it is confirmed to its client, and its state changes in one transaction. When the process dies,
-jobs that it was working on are queued again; one that was being worked on at three deaths is taken for their cause.
+jobs that it was working on are queued again. One that was being worked on at three deaths is suspected to be their
+cause: it is worked on alone, and given up if the process dies then, too.
 """
 
 import sqlite3
@@ -14,27 +15,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.errors import NlcunetError
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.server.database import open_database
 from nlcunet.server.orders import Order, State
 
-MOST_ATTEMPTS = 3
-"""A job that was at work at so many deaths of the process has failed."""
+MOST_DEATHS = 3
+"""A job that was at work at so many deaths of the process is suspected, and worked on alone."""
 
 FORGET_SECONDS = 7 * 24 * 3600.0
 """How long a job is remembered after its files are gone."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, request_id TEXT NOT NULL, name TEXT NOT NULL, "order" TEXT NOT NULL,
-    state TEXT NOT NULL, created REAL NOT NULL, started REAL, finished REAL, expires REAL, attempts INTEGER NOT NULL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, output_width INTEGER NOT NULL, output_height INTEGER NOT NULL,
-    output_format TEXT NOT NULL, network_pixels INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    seconds REAL, model TEXT, notes TEXT, error TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created);
-CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, started);
-"""
 
 NEXT = """
 SELECT * FROM jobs WHERE state = 'queued'
@@ -103,23 +93,12 @@ class JobStore:
         path: the database; made if it is not there.
 
     Raises:
-        ConfigError: it cannot be opened, or is no database.
+        ConfigError: it cannot be opened, or is no queue of this version.
     """
 
     def __init__(self, path: Path) -> None:
         self._guard = threading.RLock()
-        try:
-            self._database = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level=None)
-            self._database.row_factory = sqlite3.Row
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # a folder serves one server
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise ConfigError(
-                f"{path} must be a database of jobs that no other server uses: {error}; end that server, or choose "
-                "another folder"
-            ) from error
+        self._database = open_database(path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -157,11 +136,19 @@ class JobStore:
                 return None
             if not _is_readable(row):
                 raise UnreadableJobError(_to_job(row))
+            if not self._may_begin(row):
+                return None
             database.execute(
                 "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?",
                 (time.time(), row["id"]),
             )
             return _to_job(database.execute("SELECT * FROM jobs WHERE id = ?", (row["id"],)).fetchone())
+
+    def _may_begin(self, row: sqlite3.Row) -> bool:
+        """Whether the work at hand lets a job begin: a suspected one is worked on alone."""
+        at_work = "SELECT COUNT(*), COALESCE(MAX(attempts), 0) FROM jobs WHERE state = 'running'"
+        count, most_attempts = self._database.execute(at_work).fetchone()
+        return bool(count == 0 or max(row["attempts"] + 1, most_attempts) <= MOST_DEATHS)
 
     def end(
         self,
@@ -198,17 +185,20 @@ class JobStore:
         """After the death of a process: queue again what it was working on.
 
         Returns:
-            How many jobs are queued again, and the ids of those that failed too often.
+            How many jobs are queued again, and the ids of those that are given up.
         """
         with self._transaction() as database:
             fatal = [
                 row["id"]
                 for row in database.execute(
-                    "SELECT id FROM jobs WHERE state = 'running' AND attempts >= ?", (MOST_ATTEMPTS,)
+                    "SELECT id FROM jobs WHERE state = 'running' AND attempts > ?", (MOST_DEATHS,)
                 )
             ]
             for job_id in fatal:
-                error = f"the server ended {MOST_ATTEMPTS} times while working on this picture; it is not tried again"
+                error = (
+                    f"the server ended {MOST_DEATHS + 1} times while working on this picture, the last time on nothing "
+                    "else; it is not tried again"
+                )
                 now = time.time()
                 database.execute(
                     "UPDATE jobs SET state = 'failed', finished = ?, expires = ?, bytes = 0, error = ? WHERE id = ?",
@@ -275,10 +265,10 @@ class JobStore:
         with self._transaction() as database:
             database.execute("DELETE FROM jobs WHERE bytes = 0 AND expires <= ?", (now - FORGET_SECONDS,))
 
-    def ids(self) -> frozenset[str]:
-        """All jobs."""
+    def with_files(self) -> frozenset[str]:
+        """All jobs that have files."""
         with self._guard:
-            return frozenset(row["id"] for row in self._database.execute("SELECT id FROM jobs"))
+            return frozenset(row["id"] for row in self._database.execute("SELECT id FROM jobs WHERE bytes > 0"))
 
     def _number(self, query: str, values: tuple[object, ...]) -> int:
         with self._guard:

@@ -203,8 +203,8 @@ class Workers:
             raise  # the queue's fault, not the picture's
         except Exception as error:
             if is_full(error):
-                running.becomes = "queued"
-                self._settle(lambda: self._store.hand_back(job.id))
+                running.becomes = running.becomes or "queued"
+                self._stopped(job, running.becomes)
                 raise
             log("failed unexpectedly", logging.ERROR, error=error, job=job.id)
             self._fail(job, MISTAKE)
@@ -212,6 +212,7 @@ class Workers:
             del self.running[job.id]
             if running.becomes != "queued":
                 self._on_end(job.id)
+            self.wake()  # a job may have waited for this one to end
             REQUEST_ID.set(None)
 
     def _next(self) -> Job | None:

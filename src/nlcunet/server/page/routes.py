@@ -27,6 +27,7 @@ from nlcunet.server.facts import JobFacts
 from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.headers import READERS
+from nlcunet.server.intake import announced_bytes
 from nlcunet.server.keys import Keys
 from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
@@ -115,10 +116,11 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
 
     @router.post("/pictures", status_code=202)
     async def receive(request: Request, owner: visitor) -> JobFacts:
-        await run_in_threadpool(service.check_room, owner)
         fields: dict[str, Any] = dict(request.query_params)
         name, order = fields.pop("name", "picture"), read_order(fields)
         with service.receiving() as (job_id, path):
+            needed = announced_bytes(request.headers, service.settings.max_upload_bytes)
+            await run_in_threadpool(service.reserve, job_id, owner, needed)
             await save_body(request.stream(), path)
             submit = partial(service.submit, job_id, name=name, order=order, owner=owner, keeps_input=True)
             job = await to_thread.run_sync(partial(submit, request_id=request.state.request_id), limiter=takers)

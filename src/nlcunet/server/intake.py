@@ -1,0 +1,71 @@
+"""What comes in: names and sizes of uploads, the room that they need, and what is wrong with some."""
+
+import re
+import threading
+from collections.abc import Mapping
+
+from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, NlcunetError
+from nlcunet.imaging.files import PictureHeader
+from nlcunet.inference.planning import Work
+from nlcunet.server.refusals import RefusedError
+
+LONGEST_NAME = 120
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"|?*]+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+class Arrivals:
+    """Room on the disk that is kept for uploads under way; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._expected: dict[str, tuple[str, int]] = {}
+
+    def expect(self, job_id: str, owner: str, size_bytes: int) -> None:
+        """Keep room for an upload."""
+        with self._guard:
+            self._expected[job_id] = (owner, size_bytes)
+
+    def forget(self, job_id: str) -> None:
+        """It is accepted, and counted as a job from now on, or gone."""
+        with self._guard:
+            self._expected.pop(job_id, None)
+
+    def count(self, owner: str) -> int:
+        """Uploads of one client, so that nobody can keep all room by announcing what never comes."""
+        with self._guard:
+            return sum(each == owner for each, _ in self._expected.values())
+
+    def total_bytes(self) -> int:
+        """What is kept for all of them."""
+        with self._guard:
+            return sum(size_bytes for _, size_bytes in self._expected.values())
+
+
+def announced_bytes(headers: Mapping[str, str], most: int) -> int:
+    """How long a request's body is by its headers; where they do not say, the most that there may be."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and "transfer-encoding" not in headers else most
+
+
+def clean_name(name: str) -> str:
+    """A picture's name without folders and without what a file system or a header could take for something else."""
+    last = _SURROGATES.sub("_", re.split(r"[\\/]", name)[-1])  # halves of characters, which no encoding takes
+    return _NOT_IN_NAMES.sub("_", last).strip(". ")[:LONGEST_NAME] or "picture"
+
+
+def refusal_of(error: NlcunetError, told: str) -> RefusedError:
+    """What HTTP calls an error with a picture or an order."""
+    if isinstance(error, ImageTooLargeError):
+        return RefusedError(413, "too_many_pixels", told)
+    if isinstance(error, AnimatedImageError):
+        return RefusedError(415, "several_frames", told)
+    if isinstance(error, ImageError):
+        return RefusedError(415, "not_a_picture", told)
+    return RefusedError(422, "not_possible", told)
+
+
+def largest_file(header: PictureHeader, work: Work) -> int:
+    """What the result takes at most: its samples, uncompressed, and some for all around them."""
+    samples = (header.channels + header.has_alpha) * header.bit_depth // 8
+    return work.width * work.height * samples + 65_536
