@@ -121,6 +121,8 @@ def test_damaged_bitmaps_are_told(cut):
     data = pillow_bytes(Image.fromarray(gradient(np.uint8, 3)), "BMP")
     with pytest.raises(TruncatedImageError, match=f"got {cut} bytes of bmp that end early or are damaged"):
         read_picture(data[:cut])
+    with pytest.raises(TruncatedImageError, match="it has 1073741824 × 1 pixels"):
+        read_header(bmp(2**30, 1, 24, b""))
     runs = bmp(600, 2, 8, b"\xff\x01", compression=1, palette=bytes(1024))
     with pytest.raises(TruncatedImageError, match="the pixels end early"):
         read_picture(runs)

@@ -187,6 +187,12 @@ def test_resolution_survives(file_format, dots_per_inch):
         assert image.info["dpi"] == pytest.approx(dots_per_inch, abs=0.01)
 
 
+@pytest.mark.parametrize("file_format", ["png", "jpeg", "tiff", "webp"])
+def test_a_resolution_beyond_any_device_does_not_stop_the_writing(file_format):
+    picture = replace(photograph(), metadata=Metadata(dots_per_inch=(4e9, 1e12)))
+    assert read_picture(encode_picture(picture, file_format=file_format)).pixels.shape == picture.pixels.shape
+
+
 def test_iptc_of_photoshop_is_found_among_its_other_resources():
     other = b"8BIM" + struct.pack(">HB", 0x03ED, 3) + b"abc" + struct.pack(">I", 3) + b"xyz\x00"
     records = b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(IPTC)) + IPTC

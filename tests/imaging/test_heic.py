@@ -1,11 +1,12 @@
 """HEIC pictures: read where there is a decoder for HEVC, and an honest sentence where there is none."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nlcunet.errors import TruncatedImageError, UnreadableImageError
+from nlcunet.errors import ImageError, TruncatedImageError, UnreadableImageError
 from nlcunet.imaging import heic
 from nlcunet.imaging.files import read_header, read_picture, readable_formats
 from nlcunet.imaging.sampling import sample_picture
@@ -14,7 +15,7 @@ from nlcunet.imaging.spooling import spool_picture
 PICTURES = Path(__file__).parents[1] / "assets" / "pictures"
 """Made with libheif and x265: a still of 48 × 48 in a grid as phones write it, and a gradient of 32 × 24."""
 
-needs_decoder = pytest.mark.skipif(not heic.is_hevc_readable(), reason="no decoder for HEVC: pip install pi-heif")
+needs_decoder = pytest.mark.skipif(not heic.is_hevc_readable(), reason="no decoder for HEVC: pip install pillow-heif")
 
 
 def ramp():
@@ -89,3 +90,14 @@ def test_a_damaged_heic_is_told_as_damaged():
     data = bytearray((PICTURES / "phone.heic").read_bytes())
     with pytest.raises(TruncatedImageError, match="bytes of heif that end early or are damaged"):
         read_picture(bytes(data[:700]))
+
+
+@needs_decoder
+def test_heic_files_with_changed_bytes_raise_nothing_but_image_errors():
+    generator = np.random.default_rng(0)
+    for path in sorted(PICTURES.glob("*.heic")) * 30:
+        data = bytearray(path.read_bytes())
+        for place in generator.integers(0, len(data), 4):
+            data[place] = generator.integers(256)
+        with contextlib.suppress(ImageError):
+            read_picture(bytes(data), max_pixels=1_000_000)

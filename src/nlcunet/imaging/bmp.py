@@ -16,6 +16,8 @@ from nlcunet.imaging.formats import BMP_HEADER_BYTES, FileBytes
 _FILE_HEADER_BYTES, _OS2_BYTES, _WINDOWS_BYTES, _V5_BYTES = 14, 12, 40, 124
 _RGB, _RLE8, _RLE4, _BITFIELDS, _ALPHA_BITFIELDS = 0, 1, 2, 3, 6
 _MASKS_BY_BITS = {16: (0x7C00, 0x03E0, 0x001F, 0), 32: (0xFF0000, 0x00FF00, 0x0000FF, 0)}
+LARGEST_SIDE_PX = 10_000_000
+"""Longer sides are taken for damage; libvips has a limit, too."""
 _EMBEDDED_PROFILE = b"DEBM"  # "MBED" as a little-endian number
 
 
@@ -93,7 +95,7 @@ def _read_header(data: FileBytes) -> BmpHeader:
     else:
         raise NotImplementedError(f"a header of {size} bytes")
     _check_kind(bits, compression)
-    if width <= 0 or height == 0:
+    if not 0 < width <= LARGEST_SIDE_PX or not 0 < abs(height) <= LARGEST_SIDE_PX:
         raise ValueError(f"it has {width} × {height} pixels")
     num_masks = {_BITFIELDS: 3, _ALPHA_BITFIELDS: 4}.get(compression, 0) if size == _WINDOWS_BYTES else 0
     palette_at = _FILE_HEADER_BYTES + size + 4 * num_masks

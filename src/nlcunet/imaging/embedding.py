@@ -107,7 +107,7 @@ def png_resolution_chunk(metadata: Metadata) -> bytes:
     """The resolution as a chunk of a PNG; where there is none, one that says so: square pixels of no known size."""
     if metadata.dots_per_inch is None:
         return png_chunk(b"pHYs", struct.pack(">IIB", 1, 1, 0))
-    per_metre = (round(value / METRES_PER_INCH) for value in metadata.dots_per_inch)
+    per_metre = (min(round(value / METRES_PER_INCH), 0x7FFFFFFF) for value in metadata.dots_per_inch)
     return png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
 
 

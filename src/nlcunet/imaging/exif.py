@@ -131,7 +131,8 @@ def _fraction(exif: bytes, layout: Layout, slots: Slots, tag: int) -> float | No
 
 def resolution_values(dots_per_inch: tuple[float, float]) -> dict[int, Value]:
     """TIFF tags for a resolution."""
-    pairs = [struct.pack("<II", round(value * 10_000), 10_000) for value in dots_per_inch]
+    largest = 0xFFFFFFFF // 10_000  # beyond any device
+    pairs = [struct.pack("<II", round(min(value, largest) * 10_000), 10_000) for value in dots_per_inch]
     return {
         tags.X_RESOLUTION: Value(tags.RATIONAL, 1, pairs[0]),
         tags.Y_RESOLUTION: Value(tags.RATIONAL, 1, pairs[1]),

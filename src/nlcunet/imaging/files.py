@@ -102,7 +102,7 @@ def write_picture(
         target: Where to; its ending chooses the format.
         file_format: Name of the format, to choose one against the ending.
         quality: 1..100 for lossy formats; 100 is lossless for WebP, AVIF and JPEG XL.
-        strip_metadata: Leave out EXIF, XMP, IPTC and resolution. The profile stays: without it colours would shift.
+        strip_metadata: Leave out EXIF, XMP, IPTC, resolution and texts. The profile stays: without it colours shift.
 
     Returns:
         Notes on what the format could not hold.

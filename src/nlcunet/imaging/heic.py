@@ -20,8 +20,7 @@ from nlcunet.imaging.vips_images import samples_to_image
 
 HEVC = "hevc"
 
-_LIBRARIES = ("pi_heif", "pillow_heif")  # the same decoder; the second one can also encode
-
+_LIBRARY = "pillow_heif"  # its smaller sister pi_heif 1.4 ends the process on damaged files
 _SMALLEST = (  # a grey picture of 16 × 16 pixels
     "eNpjYGCQSSupLMhIzUxmAILczDRDEDs3MzGNgYGxJje1JJEBAhQzUnKKoGyGgszkEgY0oJSZkw82xMWBgREIgYBxAYQGAjUgVs7MzEsD80CiokBO"
     "KhOUl1GWbAhi8hVkluTClfzJLCgqANJ3MguS84F0KVCZMyMzSGgCWJHcB4Y/f3/8YGDgZ04A6pBwYORh/P8fpIAZpIIZhOR2MTkkAiU1nRgZ0WQW"
@@ -45,12 +44,10 @@ def libvips_decodes_hevc() -> bool:
 @functools.cache
 def _library() -> ModuleType | None:
     """The decoder of the extra ``heic``, if it is installed."""
-    for name in _LIBRARIES:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    return None
+    try:
+        return import_module(_LIBRARY)
+    except ImportError:
+        return None
 
 
 def is_hevc_readable() -> bool:
@@ -90,7 +87,7 @@ def decode_hevc(data: FileBytes, header: Any) -> Any:
     try:
         decoded = library.open_heif(bytes(data), convert_hdr_to_8bit=False)
         samples = np.atleast_3d(np.array(decoded))  # a copy: its memory goes with it
-    except (ValueError, RuntimeError, EOFError, OSError) as error:
+    except (ValueError, RuntimeError, EOFError, OSError, SyntaxError) as error:
         raise pyvips.Error("libheif", str(error)) from error
     if samples.shape[2] < header.bands:  # grey, which libvips gives as RGB
         samples = np.repeat(samples[:, :, :1], header.bands, axis=2)
