@@ -9,6 +9,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.models.nlcunet import NLCUnetConfig
 from nlcunet.models.registry import size_config
 from nlcunet.training.loop import train
+from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.recipe import OptimRecipe, Recipe
 from nlcunet.training.recipe_file import (
     changed_keys,
@@ -18,7 +19,7 @@ from nlcunet.training.recipe_file import (
     recipe_schema,
     write_recipe,
 )
-from nlcunet.training.schedule import learning_rate
+from nlcunet.training.schedule import learning_rate, pixel_loss
 
 SMALL_NETWORKS = {
     "NLCUnet": {"width": 4, "depths": [1, 0, 1, 0, 0, 0], "chunk_size": 16},
@@ -197,3 +198,18 @@ def test_cosine_decay_is_half_way_down_in_the_middle():
     assert rates[49] == pytest.approx(0.5, abs=1e-6)
     assert 0 < rates[-1] < 1e-3
     assert rates == sorted(rates, reverse=True)
+
+
+def test_the_loss_changes_for_the_last_steps():
+    optim = OptimRecipe(steps=10, l2_steps=3)
+    assert [pixel_loss(optim, step) for step in range(10)] == ["l1"] * 7 + ["l2"] * 3
+    assert {pixel_loss(OptimRecipe(steps=10), step) for step in range(10)} == {"l1"}
+    assert {pixel_loss(OptimRecipe(steps=10, l2_steps=20), step) for step in range(10)} == {"l2"}
+
+
+def test_a_run_takes_the_loss_that_its_step_has(tmp_path, make_recipe, processes, monkeypatch):
+    taken = []
+    for kind, loss in PIXEL_LOSSES.items():
+        monkeypatch.setitem(PIXEL_LOSSES, kind, lambda *a, kind=kind, loss=loss: taken.append(kind) or loss(*a))
+    train(make_recipe({"optim.steps": 5, "optim.l2_steps": 2}), tmp_path / "run", processes=processes)
+    assert taken == ["l1", "l1", "l1", "l2", "l2"]

@@ -79,6 +79,8 @@ class OptimRecipe(_Strict):
     """Patches per step, over all processes together."""
     loss: PixelLossKind = "l1"
     """Pixel loss: l1 (the paper), or l2, which is what PSNR measures."""
+    l2_steps: int = Field(default=0, ge=0)
+    """Over the last so many steps the pixel loss is l2, whatever it was before."""
     lr: float = Field(default=4e-4, gt=0)
     """Learning rate after the warm-up."""
     betas: tuple[float, float] = (0.9, 0.99)

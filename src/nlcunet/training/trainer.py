@@ -33,7 +33,7 @@ from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import GanRecipe, OptimRecipe, Recipe
-from nlcunet.training.schedule import learning_rate
+from nlcunet.training.schedule import learning_rate, pixel_loss
 from nlcunet.training.starting import clean_weights_of, load_initial_weights
 from nlcunet.training.state import Progress, progress_to_dict, random_states, restore_random_states
 
@@ -124,7 +124,7 @@ class Trainer:
         with self._autocast():
             answer = self.forward(_channels_last(pairs.low_res))
         restored = picture_of(answer)
-        terms = fidelity_terms(self.network, answer, pairs, PIXEL_LOSSES[self.optim.loss])
+        terms = fidelity_terms(self.network, answer, pairs, PIXEL_LOSSES[pixel_loss(self.optim, self.stage_step)])
         loss = torch.stack(list(terms.values())).sum()
         if self.adversary is not None:
             terms.update(self._adversarial_terms(self.adversary, restored, pairs.high_res))
