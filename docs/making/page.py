@@ -40,7 +40,7 @@ def start_browser(folder: Path) -> webdriver.Chrome:
 
 def wait(browser: webdriver.Chrome, condition: str) -> None:
     """Until an expression in the page is true."""
-    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(f"return Boolean({condition})"), condition)
+    WebDriverWait(browser, 300).until(lambda driver: driver.execute_script(f"return Boolean({condition})"), condition)
 
 
 def photograph(browser: webdriver.Chrome, address: str, name: str) -> None:
