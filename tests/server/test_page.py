@@ -183,6 +183,19 @@ def contrast(first, second):
     return (high + 0.05) / (low + 0.05)
 
 
+def shown_sliders(settings):
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        page = client.get("/").text
+    config, _ = json.JSONDecoder().raw_decode(page.partition("window.gradio_config = ")[2])
+    named = {each["props"].get("elem_id"): each["props"].get("visible", False) for each in config["components"]}
+    return {name for name in ("nlc-strength", "nlc-denoise") if named.get(name)}
+
+
+def test_controls_without_weights_behind_them_are_not_shown(make_settings):
+    assert shown_sliders(make_settings(has_page=True)) == set()
+    assert shown_sliders(make_settings(has_page=True, models=(), default_model="4x-NLCUnet-S")) == {"nlc-denoise"}
+
+
 def test_strength_is_offered_where_both_weights_are(tiny, make_settings, tmp_path):
     tiny_gan = replace(
         tiny, header=tiny.header.model_copy(update={"name": "2x-tiny-GAN", "fidelity_weights": "2x-tiny"})
@@ -198,6 +211,7 @@ def test_strength_is_offered_where_both_weights_are(tiny, make_settings, tmp_pat
         "bicubic-x4": False,
     }
     assert facts.default_model == "2x-tiny"
+    assert shown_sliders(make_settings(models=models, default_model="2x-tiny", has_page=True)) == {"nlc-strength"}
 
 
 # pictures

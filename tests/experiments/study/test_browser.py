@@ -57,7 +57,7 @@ class Served:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(90)
         self.process.stdout.close()
         self.process.stderr.close()
         return code
@@ -157,7 +157,7 @@ class Page:
         self.driver.get(address)
         self.wait("document.querySelector('main:not([hidden])')")
 
-    def wait(self, condition, seconds=15):
+    def wait(self, condition, seconds=90):
         """Until an expression in the page is true."""
         from selenium.webdriver.support.ui import WebDriverWait
 
