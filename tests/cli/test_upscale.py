@@ -13,6 +13,7 @@ from nlcunet.cli.app import app
 from nlcunet.errors import DeviceError
 from nlcunet.imaging.files import read_header, read_picture
 from nlcunet.inference import batch
+from nlcunet.inference.origins import FILE_NAME
 from nlcunet.inference.upscaler import Upscaler
 
 Run = Callable[..., Any]
@@ -20,7 +21,9 @@ Save = Callable[..., Path]
 
 
 def files_in(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.name != FILE_NAME
+    }
 
 
 def test_without_an_output_the_result_lies_beside_its_input(nlcunet: Run, save: Save, tmp_path: Path) -> None:
