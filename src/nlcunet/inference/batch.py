@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Literal
 
-from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
+from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError, explain_out_of_memory
 from nlcunet.files.atomic import is_disk_full
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
@@ -30,6 +30,7 @@ from nlcunet.inference.results import Finding, Results
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import AUTOMATIC
+from nlcunet.runtime import is_out_of_memory
 
 Status = Literal["done", "skipped", "failed", "planned"]
 
@@ -141,6 +142,8 @@ def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
     except BrokenPipeError:
         raise  # nobody reads the output any more: not this picture's fault
     except Exception as error:  # noqa: BLE001 - one bad file must not end the batch; it is told with its type
+        if is_out_of_memory(error):
+            return _failed(job, explain_out_of_memory(error), start, error)
         reason = f"unexpected {type(error).__name__}: {error}; -v shows where, please report it"
         return replace(_failed(job, reason, start, error), traceback=traceback.format_exc())
 

@@ -123,7 +123,8 @@ class OriginNotes:
             OSError: the file of the notes cannot be written.
         """
         stamp = Stamp.of(result)
-        line = json.dumps({"result": result.name, **asdict(stamp), "origin": asdict(origin)})
+        facts = {"result": result.name, "bytes": stamp.bytes, "time_ns": stamp.time_ns}
+        line = json.dumps(facts | {"origin": asdict(origin)})
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self.path, flags, 0o666)
         try:
