@@ -70,3 +70,42 @@ class ExportError(NlcunetError):
 
 class TrainingError(NlcunetError):
     """Training cannot go on."""
+
+
+OUT_OF_MEMORY_PHRASES = (
+    "out of memory",  # CUDA, MPS, HIP, libvips
+    "cannot allocate memory",  # the C library, whoever calls it
+    "can't allocate memory",  # torch's CPU allocator on Linux and macOS
+    "not enough memory",  # torch's CPU allocator on Windows
+    "alloc_failed",  # cuBLAS and cuDNN, CUBLAS_STATUS_ALLOC_FAILED
+    "bad_alloc",  # C++
+    "bad allocation",  # C++ on Windows
+    "failed to allocate memory",  # ONNX Runtime
+    "invalid buffer size",  # MPS: one tensor larger than the device takes
+    "could not create a memory",  # oneDNN
+)
+"""What those say who tell of a lack of memory in words alone."""
+
+OUT_OF_MEMORY_ENDINGS = (
+    "could not create a primitive",  # oneDNN, which says no more; what it does not know are "primitive descriptors"
+    "failed to map segment from shared object",  # the loader of libraries; other reasons follow behind a colon
+)
+"""The same at the end of a message."""
+
+
+def says_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, of the system or of a library says that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).strip().lower()
+    is_told = any(phrase in text for phrase in OUT_OF_MEMORY_PHRASES) or text.endswith(OUT_OF_MEMORY_ENDINGS)
+    return isinstance(error, RuntimeError | OSError | ImportError) and is_told
+
+
+def explain_out_of_memory(error: BaseException) -> str:
+    """What to tell of such an error."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (
+        f"the memory must hold the program and what it works on: it ran out ({said}); close other programs, raise the "
+        "limit if there is one (ulimit -v, that of a container), or ask for a smaller tile and fewer threads"
+    )

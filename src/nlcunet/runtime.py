@@ -15,21 +15,13 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.errors import ConfigError, DeviceError, says_out_of_memory
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """``"auto"`` is float16 on CUDA devices with tensor cores (compute capability 7 and up) and float32 elsewhere."""
 
 FREE_MEMORY_UNKNOWN = 4 * 2**30
 """Taken for granted where the system does not tell."""
-
-OUT_OF_MEMORY_PHRASES = (
-    "out of memory",  # CUDA, MPS, HIP
-    "can't allocate memory",  # torch's CPU allocator on Linux and macOS
-    "not enough memory",  # torch's CPU allocator on Windows
-    "alloc_failed",  # cuBLAS and cuDNN, CUBLAS_STATUS_ALLOC_FAILED
-    "invalid buffer size",  # MPS: one tensor larger than the device takes
-)
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -74,9 +66,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in OUT_OF_MEMORY_PHRASES)
+    return isinstance(error, torch.OutOfMemoryError) or says_out_of_memory(error)
 
 
 def release_cached_memory(device: torch.device) -> None:
@@ -98,13 +88,13 @@ def free_memory_bytes(device: torch.device) -> int:
 
 
 def free_system_memory_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Main memory that this process can still take, in bytes, within the limits of its container.
+    """Main memory that this process can still take, in bytes, within its own limits and those of its container.
 
     Args:
         proc: where the kernel shows processes.
         cgroups: where the kernel shows control groups (versions 1 and 2 are read).
     """
-    candidates = _container_room_bytes(proc, cgroups)
+    candidates = _container_room_bytes(proc, cgroups) + _process_room_bytes(proc)
     for line in _read_lines(proc / "meminfo"):
         if line.startswith("MemAvailable:"):
             candidates.append(int(line.split()[1]) * 1024)
@@ -134,6 +124,25 @@ def _container_room_bytes(proc: Path, cgroups: Path) -> list[int]:
             numbers = [_read_number(folder / name) for name in (limit, used)]
             if numbers[0] is not None and numbers[1] is not None:
                 rooms.append(numbers[0] - numbers[1] + _read_statistic(folder / "memory.stat", reclaimable))
+    return rooms
+
+
+PROCESS_LIMITS = (("RLIMIT_AS", "VmSize:"), ("RLIMIT_DATA", "VmData:"))
+"""Limits of a process (``ulimit -v`` and ``-d``), and what the kernel calls that which they count."""
+
+
+def _process_room_bytes(proc: Path) -> list[int]:
+    """What every limit of this process still allows, in bytes; empty without limits."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return []
+    rooms = []
+    for limit, name in PROCESS_LIMITS:
+        most = resource.getrlimit(getattr(resource, limit))[0]
+        used = [line.split()[1] for line in _read_lines(proc / "self" / "status") if line.startswith(name)]
+        if most != resource.RLIM_INFINITY and used:
+            rooms.append(most - int(used[0]) * 1024)
     return rooms
 
 

@@ -13,6 +13,7 @@ from nlcunet.cli.app import app
 from nlcunet.errors import DeviceError
 from nlcunet.imaging.files import read_header, read_picture
 from nlcunet.inference import batch
+from nlcunet.inference.origins import FILE_NAME
 from nlcunet.inference.upscaler import Upscaler
 
 Run = Callable[..., Any]
@@ -20,7 +21,9 @@ Save = Callable[..., Path]
 
 
 def files_in(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.name != FILE_NAME
+    }
 
 
 def test_without_an_output_the_result_lies_beside_its_input(nlcunet: Run, save: Save, tmp_path: Path) -> None:
@@ -281,6 +284,41 @@ def test_lack_of_memory_ends_only_its_picture(
     result = nlcunet("upscale", "a.png")
     assert result.exit_code == 1
     assert "a.png: failed: the memory is too small" in result.stderr
+
+
+def test_lack_of_memory_outside_of_the_network_is_told_as_such(
+    nlcunet: Run, save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name)
+    original = Upscaler.upscale_picture
+
+    def fail_once(self: Upscaler, *arguments: Any) -> Any:
+        monkeypatch.setattr(Upscaler, "upscale_picture", original)
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(Upscaler, "upscale_picture", fail_once)
+    result = nlcunet("upscale", "a.png", "b.png", "-o", "out")
+    assert result.exit_code == 1
+    assert "a.png: failed: the memory must hold the program and what it works on" in result.stderr
+    assert "report it" not in result.stderr
+    assert files_in(tmp_path / "out") == {"b.png"}
+
+
+def test_lack_of_memory_at_the_start_is_told_in_one_line(
+    nlcunet: Run, save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png")
+
+    def fail(*_arguments: Any, **_others: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("nlcunet.inference.loading.open_model", fail)
+    result = nlcunet("upscale", "a.png")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("nlcunet: the memory must hold the program")
+    assert "ulimit -v" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

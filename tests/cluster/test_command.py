@@ -69,6 +69,20 @@ def test_where_all_is_done_nothing_is_started(
     assert "2 skipped" in result.stderr
 
 
+def test_results_in_folders_are_compared_with_what_made_them(folder: Path) -> None:
+    place = ("-o", "out", "--manifest", f"file://{folder}/m.jsonl", "--json")
+    assert upscale(f"file://{folder}/in", *place).exit_code == 0
+    (folder / "in" / "a.png").write_bytes(picture_bytes(7))
+    records = [json.loads(line) for line in upscale(f"file://{folder}/in", *place).stdout.splitlines()]
+    assert {Path(record["input"]).name: (record["status"], record["notes"]) for record in records} == {
+        "a.png": ("done", ["made again: the input has changed since the last time"]),
+        "b c.png": ("skipped", []),
+    }
+    by_the_plain_command = upscale("in", "-o", "out", "-s", "3", "--json")
+    notes = [json.loads(line)["notes"] for line in by_the_plain_command.stdout.splitlines()]
+    assert all("scale 2, now 3" in note for (note,) in notes)
+
+
 def test_a_manifest_may_lie_elsewhere(folder: Path, memory: MemoryFileSystem) -> None:
     assert upscale(f"file://{folder}/in/a.png", "-o", "large.png", "--manifest", "memory://m.jsonl").exit_code == 0
     assert json.loads(memory.cat_file("/m.jsonl"))["output"] == "large.png"

@@ -149,10 +149,13 @@ def test_results_that_are_there_are_found_with_one_look_per_folder(
     watched: type[WatchedStore], memory: MemoryFileSystem, tmp_path: Path
 ) -> None:
     fill(memory, "/out/a.png", "/out/b.png", "/out/deep/a.png")
+    memory.touch("/out/empty.png")
     here = tmp_path / "here.png"
-    here.touch()
+    here.write_bytes(b"picture")
+    (tmp_path / "empty.png").touch()
     there = ["watched://out/a.png", "watched://out/b.png", str(here)]
     missing = ["watched://out/c.png", "watched://nowhere/a.png", str(tmp_path / "missing.png")]
+    missing += ["watched://out/empty.png", str(tmp_path / "empty.png")]
     assert existing([*there, *missing]) == set(there)
     assert watched.done == [("ls", "/out"), ("ls", "/nowhere")]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.errors import ConfigError, DeviceError, explain_out_of_memory
 from nlcunet.inference.memory import LARGEST_TILE_CPU, automatic_tile, bytes_per_pixel
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.runtime import (
@@ -173,3 +173,47 @@ def test_a_seed_out_of_range_is_refused() -> None:
 
 def test_a_process_may_run_on_at_least_one_core_and_no_more_than_there_are() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
+@pytest.mark.parametrize(("limit", "name"), [("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")])
+def test_free_memory_respects_the_limits_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, limit: str, name: str
+) -> None:
+    import resource
+
+    proc, cgroups = make_machine(tmp_path, "0::/\n")
+    write(proc / "self/status", f"Name:\tpython\n{name}:\t  300000 kB\n")
+    limits = {getattr(resource, limit): 10**9}
+    no_limit = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits.get(kind, no_limit), no_limit))
+    assert free_system_memory_bytes(proc, cgroups) == 10**9 - 300_000 * 1024
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("std::bad_alloc"),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_lack_of_memory_is_known_whoever_tells_it(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert "raise the limit" in explain_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("could not create a primitive descriptor for a convolution"),
+        ImportError("a.so: failed to map segment from shared object: Operation not permitted"),
+        ValueError("out of memory"),
+        OSError(2, "No such file or directory"),
+    ],
+)
+def test_other_errors_are_not_taken_for_lack_of_memory(error: Exception) -> None:
+    assert not is_out_of_memory(error)

@@ -199,6 +199,7 @@ class LittleMemory(nn.Module):
         torch.OutOfMemoryError("CUDA out of memory."),
         MemoryError(),
         RuntimeError("[enforce fail] can't allocate memory"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_out_of_memory_halves_the_tile_and_loses_nothing(

@@ -31,18 +31,65 @@ def example(step):
 
 def test_a_state_reads_back_equal_and_replaces_the_last(tmp_path):
     assert not has_state(tmp_path)
-    for step in (1, 2):
+    for step in (1, 2, 3):
         save_state(tmp_path, example(step), step)
     assert has_state(tmp_path)
-    assert torch.equal(load_state(tmp_path)["weights"], example(2)["weights"])
-    assert len(list(tmp_path.iterdir())) == 2  # one state, one index
+    assert torch.equal(load_state(tmp_path)["weights"], example(3)["weights"])
+    assert len(list(tmp_path.iterdir())) == 4  # two states, two indexes
+
+
+def damage_index(folder):
+    (folder / INDEX_FILE).write_text('{"format": 1, "pie')
+
+
+def remove_index(folder):
+    (folder / INDEX_FILE).unlink()
+
+
+def damage_piece(folder):
+    (newest,) = folder.glob("state-00000002-*.pt")
+    newest.write_bytes(newest.read_bytes()[:-1] + b"x")
+
+
+def cut_piece(folder):
+    (newest,) = folder.glob("state-00000002-*.pt")
+    newest.write_bytes(newest.read_bytes()[:100])
+
+
+def remove_piece(folder):
+    (newest,) = folder.glob("state-00000002-*.pt")
+    newest.unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_index, remove_index, damage_piece, cut_piece, remove_piece])
+def test_where_the_newest_state_is_damaged_the_one_before_serves(tmp_path, damage):
+    for step in (1, 2):
+        save_state(tmp_path, example(step), step)
+    damage(tmp_path)
+    notes = []
+    assert has_state(tmp_path)
+    assert torch.equal(load_state(tmp_path, notes.append)["weights"], example(1)["weights"])
+    assert "the state before the newest is taken" in notes[0]
+    save_state(tmp_path, example(3), 3)
+    notes.clear()
+    assert torch.equal(load_state(tmp_path, notes.append)["weights"], example(3)["weights"])
+    assert notes == []
+
+
+def test_a_damaged_state_never_takes_the_place_of_the_good_one_before(tmp_path):
+    for step in (1, 2):
+        save_state(tmp_path, example(step), step)
+    cut_piece(tmp_path)
+    save_state(tmp_path, example(3), 3)
+    damage_index(tmp_path)
+    assert torch.equal(load_state(tmp_path)["weights"], example(1)["weights"])
 
 
 @pytest.mark.parametrize("piece_bytes", [1000, 4096, 10**9])
 def test_a_state_in_pieces_reads_back_equal(tmp_path, piece_bytes):
     save_state(tmp_path, example(1), 1)
     save_state(tmp_path, example(2), 2, piece_bytes=piece_bytes)
-    pieces = sorted(p for p in tmp_path.iterdir() if p.name != INDEX_FILE)
+    pieces = sorted(tmp_path.glob("state-00000002-*"))
     assert all(p.stat().st_size <= piece_bytes for p in pieces)
     assert (len(pieces) > 1) == (piece_bytes < 12000)
     assert torch.equal(load_state(tmp_path)["weights"], example(2)["weights"])

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from nlcunet.cli.streams import take_any_text
-from nlcunet.errors import NlcunetError
+from nlcunet.errors import NlcunetError, explain_out_of_memory, says_out_of_memory
 from nlcunet.version import __version__
 
 # Threads of torch that wait for each other shall sleep, not spin: on a busy machine spinning makes everything several
@@ -109,6 +109,11 @@ class CommandGroup(TyperGroup):
             # nobody reads on; without this, Python would complain once more when it flushes at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from error
+        except (MemoryError, RuntimeError, OSError, ImportError) as error:
+            if not says_out_of_memory(error):
+                raise
+            typer.echo(f"nlcunet: {explain_out_of_memory(error)}", err=True)
+            raise typer.Exit(EXIT_COULD_NOT_START) from error
 
 
 @contextmanager

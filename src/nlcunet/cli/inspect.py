@@ -85,7 +85,7 @@ def try_to_read(source: "Path | None", max_pixels: int) -> "tuple[Reading | None
     """A reading, or why there is none: one bad file must not end the rest."""
     import sys
 
-    from nlcunet.errors import NlcunetError
+    from nlcunet.errors import NlcunetError, explain_out_of_memory, says_out_of_memory
     from nlcunet.inspection.reading import read
 
     try:
@@ -93,6 +93,8 @@ def try_to_read(source: "Path | None", max_pixels: int) -> "tuple[Reading | None
     except NlcunetError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 - told with its type
+        if says_out_of_memory(error):
+            return None, explain_out_of_memory(error)
         return None, f"unexpected {type(error).__name__}: {error}; please report it"
 
 

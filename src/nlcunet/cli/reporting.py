@@ -81,6 +81,7 @@ class Reporter:
         self.is_verbose = is_verbose
         self.screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self._failed: list[Record] = []
+        self._kept_though_different = 0
         self._counts: Counter[str] = Counter()
         self._started = time.perf_counter()
 
@@ -143,6 +144,8 @@ class Reporter:
         self.screen.print(_sentence(record))
         for note in () if self.as_json else record.notes:  # there they stand in the record
             self.screen.print(f"  note: {note}")
+        if record.status == "skipped" and record.notes:
+            self._kept_though_different += 1
         if record.status == "failed":
             self._failed.append(record)
         if record.traceback is not None and self.is_verbose:
@@ -155,6 +158,11 @@ class Reporter:
             self.screen.print(f"{counts} in {_duration(time.perf_counter() - self._started)}")
             for record in self._failed:
                 self.screen.print(f"  {_sentence(record)}")
+            if self._kept_though_different:
+                results = _plural(self._kept_though_different, "result")
+                self.screen.print(
+                    f"  {results} kept that this command would make otherwise; --overwrite makes them again"
+                )
         return not self._failed
 
 

@@ -1,9 +1,12 @@
 """``nlcunet train``: run a recipe."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from nlcunet.training.recipe import Recipe
 
 
 def train(  # noqa: PLR0917 - typer reads the command line from the signature
@@ -41,7 +44,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
 
     With --resume alone, the recipe is taken from the run folder. Several GPUs: accelerate launch -m nlcunet train …
     """
-    from nlcunet.training.recipe_file import embedded_recipes, read_recipe, recipe_schema
+    from nlcunet.training.recipe_file import embedded_recipes, recipe_schema
 
     if schema:
         typer.echo(recipe_schema())
@@ -50,7 +53,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
         typer.echo("\n".join(embedded_recipes()))
         return
     changes = _changes(photographs, manifest, steps, init, settings or [])
-    checked = read_recipe(_named(recipe, run if resume else None), changes)
+    checked = _read(recipe, run if resume else None, changes)
     folder = run if run is not None else Path("runs") / checked.name
 
     import math
@@ -114,17 +117,18 @@ def _changes(
     return changes | dict(parse_setting(text) for text in settings)
 
 
-def _named(recipe: str | None, resumed: Path | None) -> str | Path:
+def _read(recipe: str | None, resumed: Path | None, changes: dict[str, Any]) -> "Recipe":
     """The recipe that was named, or that of the run to go on with."""
-    if recipe is not None:
-        return recipe
     from nlcunet.errors import ConfigError
-    from nlcunet.training.recipe_file import embedded_recipes
-    from nlcunet.training.run_folder import RECIPE_FILE
+    from nlcunet.training.recipe_file import embedded_recipes, read_recipe
 
+    if recipe is not None:
+        return read_recipe(recipe, changes)
     if resumed is None:
         raise ConfigError(
             "a recipe must be named: a YAML file, one of "
             f"{', '.join(embedded_recipes())}, or --run FOLDER --resume to go on with a run"
         )
-    return resumed / RECIPE_FILE
+    from nlcunet.training.run_folder import read_run_recipe
+
+    return read_run_recipe(resumed, changes)

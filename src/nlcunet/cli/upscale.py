@@ -224,11 +224,19 @@ def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None
 def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Enlarge; whether nothing failed."""
     from nlcunet.inference.batch import run_jobs
+    from nlcunet.inference.results import Results
 
+    results = Results(upscaler.choice_facts(settings.request))
     with reporter.following(len(jobs)) as follow:
         listener = follow.listener(reporter.note)
         run = run_jobs(
-            jobs, upscaler, settings, on_start=follow.start_job, progress=follow.tile_done, listener=listener
+            jobs,
+            upscaler,
+            settings,
+            on_start=follow.start_job,
+            progress=follow.tile_done,
+            listener=listener,
+            results=results,
         )
         for record in run:
             follow.end_job()
@@ -239,8 +247,10 @@ def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings",
 def _preview(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Tell what would be done; whether nothing would fail for sure."""
     from nlcunet.inference.batch import plan_batch
+    from nlcunet.inference.results import Results
 
+    results = Results(upscaler.choice_facts(settings.request))
     seconds_per_pixel = upscaler.for_size(settings.request).measure_seconds_per_pixel()
-    for record in plan_batch(jobs, upscaler, settings, seconds_per_pixel):
+    for record in plan_batch(jobs, upscaler, settings, seconds_per_pixel, results):
         reporter.tell(record)
     return reporter.finish()

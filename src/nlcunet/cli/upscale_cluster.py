@@ -86,7 +86,8 @@ def upscale_on_cluster(
         reporter.note(f"{name}: left out, it is the result of another input")
     if batch.passed_over is not None:
         reporter.note(batch.passed_over)
-    setup = Setup(choice=choice, model=model, settings=settings, folder=str(Path.cwd()))
+    facts = choice.facts(settings.request, model)
+    setup = Setup(choice=choice, model=model, settings=settings, folder=str(Path.cwd()), facts=facts)
     cluster = None if ray is None else Cluster(address=ray, workers=workers, shows_output=is_verbose)
     if not _run(batch, setup, cluster, reporter, as_json=as_json):
         raise typer.Exit(1)

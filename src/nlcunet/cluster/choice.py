@@ -1,14 +1,15 @@
 """With what a batch is enlarged: tried out where it is started, opened by every worker."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nlcunet.inference.engines.exported import is_exported
-from nlcunet.inference.enlarging import Enlarger
+from nlcunet.inference.enlarging import Enlarger, choice_facts_of
 from nlcunet.inference.loading import mixed_model, open_model
 from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
-from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader
+from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, weights_checksum
 
 UNCHECKED_DEVICE = "cpu"
 """Where arguments are tried out: the machine that is typed at need not have the devices of the cluster."""
@@ -55,3 +56,20 @@ class ModelChoice:
             return model.header, None
         here.open(model)
         return model.header, model
+
+    def facts(self, request: SizeRequest, model: LoadedModel | None) -> dict[str, Any]:
+        """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it.
+
+        Args:
+            request: the size of the results.
+            model: the network that ``check`` gave.
+
+        Raises:
+            NlcunetError: as ``nlcunet.load``.
+        """
+        if self.name_or_path == AUTOMATIC or is_exported(self.name_or_path):
+            here = replace(self, settings=replace(self.settings, device=UNCHECKED_DEVICE))
+            return here.open(None).choice_facts(request)
+        model = model or mixed_model(self.name_or_path, self.settings)
+        header, weights = model.header, weights_checksum(model)
+        return choice_facts_of(header.name, weights, header.scale, self.settings.quality, request)

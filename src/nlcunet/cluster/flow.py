@@ -26,6 +26,7 @@ from nlcunet.cluster.work import Order, Outcome, Setup, enlarge, node_name
 from nlcunet.cluster.workers import Workers
 from nlcunet.errors import DeviceError
 from nlcunet.inference.batch import Record
+from nlcunet.inference.results import Results
 
 MOST_ATTEMPTS = 3
 """A picture that was begun so often without an end is given up: it may be what ends its workers."""
@@ -80,6 +81,7 @@ class Worker:
         self._setup = setup
         self._ledger = ledger
         self._upscaler = setup.open()
+        self._results = Results(setup.facts)
         self._node = node_name(self._ray.get_runtime_context().get_node_id())
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +92,15 @@ class Worker:
             is_given_up = attempts > MOST_ATTEMPTS
             outcome = Outcome(
                 number=order.number,
-                record=_given_up(order) if is_given_up else enlarge(order, self._upscaler, self._setup),
+                record=_given_up(order) if is_given_up else self._enlarge(order),
                 node=self._node,
                 attempts=MOST_ATTEMPTS if is_given_up else attempts,
             )
             known = self._ray.get(self._ledger.end.remote(order.number, outcome.to_text()))
         return {"outcome": known}
+
+    def _enlarge(self, order: Order) -> Record:
+        return enlarge(order, self._upscaler, self._setup, self._results)
 
 
 def _given_up(order: Order) -> Record:

@@ -156,7 +156,7 @@ def _place_below(path: str, root: str) -> Path | None:
 
 
 def existing(names: Iterable[str]) -> set[str]:
-    """Those of these URLs and paths behind which there is something; every folder of a store is listed once.
+    """Those of these URLs and paths behind which there is more than an empty file; a folder of a store is listed once.
 
     Raises:
         ConfigError: a store does not answer.
@@ -165,14 +165,15 @@ def existing(names: Iterable[str]) -> set[str]:
     for name in names:
         if is_url(name):
             folders.setdefault(name.rpartition("/")[0], []).append(name)
-        elif Path(name).exists():
+        elif Path(name).is_file() and Path(name).stat().st_size:
             there.add(name)
     for folder, urls in folders.items():
         store, root = open_store(folder)
         with _told(folder):
             store.invalidate_cache()
             try:
-                taken = {PurePosixPath(path).name for path in store.ls(root, detail=False)}
+                entries = store.ls(root, detail=True)
+                taken = {PurePosixPath(entry["name"]).name for entry in entries if entry.get("size") != 0}
             except FileNotFoundError:
                 continue
         there.update(url for url in urls if url.rpartition("/")[2] in taken)

@@ -15,6 +15,7 @@ from nlcunet.cluster.workers import Workers, plan_workers
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.inference.batch import Record, Status
 from nlcunet.inference.jobs import PIPE, plan_jobs
+from nlcunet.inference.results import Finding, Results
 
 
 @dataclass(frozen=True)
@@ -126,21 +127,39 @@ def run_batch(
     """
     manifest = Manifest(batch.manifest)
     manifest.save()  # what cannot be written is better known now
-    there = set() if setup.settings.overwrite else existing(order.target for order in batch.orders)
-    to_do = [order for order in batch.orders if order.target not in there]
+    findings = _look(batch.orders, setup)
+    to_do = [order for order in batch.orders if not findings[order.number].is_finished]
     try:
         for order in batch.orders:
-            if order.target in there:
-                outcome = Outcome(number=order.number, record=_record(order, "skipped"))
+            if findings[order.number].is_finished:
+                record = replace(_record(order, "skipped"), notes=findings[order.number].notes)
+                outcome = Outcome(number=order.number, record=record)
                 manifest.add(outcome)
                 yield outcome
         if to_do:
             with closing(_told(to_do, setup, cluster, on_workers)) as outcomes:
                 for outcome in outcomes:
-                    manifest.add(outcome)
-                    yield outcome
+                    notes = (*findings[outcome.number].notes, *outcome.record.notes)
+                    noted = replace(outcome, record=replace(outcome.record, notes=notes))
+                    manifest.add(noted)
+                    yield noted
     finally:
         manifest.save()
+
+
+def _look(orders: Sequence[Order], setup: Setup) -> dict[int, Finding]:
+    """Which results are there already, by the numbers of their orders."""
+    if setup.settings.overwrite:
+        return {order.number: Finding(is_finished=False) for order in orders}
+    results, here = Results(setup.facts), Path(setup.folder)
+    local = {order.number for order in orders if not is_url(order.source) and not is_url(order.target)}
+    there = existing(order.target for order in orders if order.number not in local)
+    return {
+        order.number: results.look(here / order.target, here / order.source, setup.settings)
+        if order.number in local
+        else Finding(is_finished=order.target in there)
+        for order in orders
+    }
 
 
 def _told(
@@ -170,9 +189,10 @@ def _record(order: Order, status: Status) -> Record:
 
 def _run_here(orders: Sequence[Order], setup: Setup) -> Generator[Outcome, None, None]:
     """One picture after the other in this process."""
-    upscaler, node = setup.open(), node_name()
+    upscaler, results, node = setup.open(), Results(setup.facts), node_name()
     for order in orders:
-        yield Outcome(number=order.number, record=enlarge(order, upscaler, setup), node=node, attempts=1)
+        record = enlarge(order, upscaler, setup, results)
+        yield Outcome(number=order.number, record=record, node=node, attempts=1)
 
 
 def _run_there(

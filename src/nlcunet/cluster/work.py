@@ -20,6 +20,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.jobs import Job
+from nlcunet.inference.results import Results
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
@@ -34,6 +35,8 @@ class Setup:
         model: the network, where it is sent to the workers.
         settings: how pictures are treated.
         folder: what paths that do not start at the root start at.
+        facts: with what pictures are enlarged, as ``ModelChoice.facts`` tells it; without, no notes are kept beside
+            results.
         version: of the program that started the batch.
     """
 
@@ -41,6 +44,7 @@ class Setup:
     model: LoadedModel | None
     settings: BatchSettings
     folder: str
+    facts: Mapping[str, Any] | None = None
     version: str = __version__
 
     def open(self) -> Enlarger:
@@ -111,18 +115,25 @@ class Outcome:
         return cls(**{**values, "record": Record(**{**record, "notes": tuple(record["notes"])})})
 
 
-def enlarge(order: Order, upscaler: Enlarger, setup: Setup) -> Record:
-    """Enlarge one picture, whatever its result was before; a record, also where that fails."""
+def enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results) -> Record:
+    """Enlarge one picture, whatever its result was before; a record, also where that fails.
+
+    Args:
+        order: which.
+        upscaler: with what.
+        setup: and how.
+        results: what this process knows of the results in folders; those behind URLs have no notes beside them.
+    """
     start = time.perf_counter()
     if is_url(order.source) or is_url(order.target):
         with scratch_folder() as scratch:
-            record = _enlarge(order, upscaler, setup, scratch)
+            record = _enlarge(order, upscaler, setup, Results(), scratch)
     else:
-        record = _enlarge(order, upscaler, setup, Path())
+        record = _enlarge(order, upscaler, setup, results, Path())
     return replace(record, seconds=time.perf_counter() - start)
 
 
-def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, scratch: Path) -> Record:
+def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, scratch: Path) -> Record:
     """The same; what is behind URLs is in a folder meanwhile."""
     source = _place(order.source, scratch / "source", setup)
     target = _place(order.target, scratch / "result", setup)
@@ -133,7 +144,7 @@ def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, scratch: Path) -> R
         return _failed(order, f"the picture must be there and readable: got {_reason(error)}")
     settings = replace(setup.settings, overwrite=True)  # whether it is there was asked before the batch began
     job = Job(source=source, target=target, file_format=order.file_format)
-    record = _renamed(next(run_jobs([job], upscaler, settings)), order, source, target)
+    record = _renamed(next(run_jobs([job], upscaler, settings, results=results)), order, source, target)
     try:
         if is_url(order.target) and record.status == "done":
             store_file(target, order.target)

@@ -64,7 +64,8 @@ def move_into_place(finished: Path, target: Path) -> None:
         os.replace(finished, final)  # noqa: PTH105 - as above
         _flush_directory(final.parent)
     except (OSError, ValueError) as error:
-        raise ImageWriteError(_explain(target, finished.stat().st_size, error)) from error
+        num_bytes = finished.stat().st_size if finished.is_file() else 0
+        raise ImageWriteError(_explain(target, num_bytes, error)) from error
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -76,15 +77,37 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def is_file_there(target: Path) -> bool:
-    """Whether something has this name already.
+def read_status(target: Path) -> os.stat_result | None:
+    """What the disk says of the file that has this name already; nothing if there is none.
 
     Raises:
         ImageWriteError: Nothing can have it, as a name that is too long.
     """
     try:
-        return target.exists()
+        return target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None  # a link to itself leads to no file
+        raise ImageWriteError(_explain(target, 0, error)) from error
+
+
+def check_target(target: Path) -> None:
+    """Find out whether a file can be written, before the work that leads to it; nothing is left behind.
+
+    Raises:
+        ImageWriteError: As for ``write_file_atomically``.
+    """
+    try:
+        final = Path(os.path.realpath(target))
+        _mode_of(final)
+        trial = final.with_name(f".nlcunet-{secrets.token_hex(8)}.part")
+        try:
+            os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        finally:
+            trial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
         raise ImageWriteError(_explain(target, 0, error)) from error
 
 

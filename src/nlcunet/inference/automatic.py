@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from nlcunet.files.checksums import hash_values
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.picture import Picture
-from nlcunet.inference.enlarging import Chosen, Enlarger
+from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.inspection.choice import choose, clean_model
 from nlcunet.inspection.reading import measure
-from nlcunet.models.weights import WeightsHeader
+from nlcunet.models.weights import AUTOMATIC, WeightsHeader
 
 
 class AutomaticUpscaler(Enlarger):
@@ -44,6 +46,13 @@ class AutomaticUpscaler(Enlarger):
     def for_size(self, request: SizeRequest) -> Upscaler:
         """The upscaler for a clean picture."""
         return self._open(clean_model(self._headers, request.scale))
+
+    def choice_facts(self, request: SizeRequest) -> dict[str, Any]:
+        """All the weights that may be chosen, and how they are mixed, in one checksum."""
+        clean = self.for_size(request)
+        headers = [header.model_dump(mode="json") for header in self._headers]
+        weights = hash_values({"headers": headers, "clean": clean.header.name})
+        return choice_facts_of(AUTOMATIC, weights, clean.header.scale, clean.quality, request)
 
     def _open(self, name: str) -> Upscaler:
         if name not in self._opened:

@@ -6,11 +6,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import count
-from pathlib import Path
 from typing import Any, Literal
 
-from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError
-from nlcunet.files.atomic import is_disk_full, is_file_there
+from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError, explain_out_of_memory
+from nlcunet.files.atomic import is_disk_full
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
     PictureHeader,
@@ -27,9 +26,11 @@ from nlcunet.inference.giant import upscale_giant
 from nlcunet.inference.giant_request import Listener, check_giant, is_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
+from nlcunet.inference.results import Finding, Results
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import AUTOMATIC
+from nlcunet.runtime import is_out_of_memory
 
 Status = Literal["done", "skipped", "failed", "planned"]
 
@@ -90,6 +91,7 @@ def run_jobs(
     on_start: Callable[[Job], None] = lambda _job: None,
     progress: Progress | None = None,
     listener: Listener | None = None,
+    results: Results | None = None,
 ) -> Iterator[Record]:
     """Enlarge one picture after the other; a record each, also of those that fail.
 
@@ -100,15 +102,21 @@ def run_jobs(
         on_start: called before every job.
         progress: called after every tile of the picture at hand.
         listener: who is told more of giant pictures; ``progress`` is its ``tiles``.
+        results: what is known of the results; by default nothing, and nothing is kept beside them.
     """
+    results = results or Results()
     listener = replace(listener or Listener(), tiles=progress or (lambda *_: None))
     for job in jobs:
         on_start(job)
-        yield _guarded(job, lambda job: _run(job, upscaler, settings, listener))
+        yield _guarded(job, lambda job: _run(job, upscaler, settings, listener, results))
 
 
 def plan_batch(
-    jobs: Iterable[Job], upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float
+    jobs: Iterable[Job],
+    upscaler: Enlarger,
+    settings: BatchSettings,
+    seconds_per_pixel: float,
+    results: Results | None = None,
 ) -> Iterator[Record]:
     """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written.
 
@@ -117,9 +125,11 @@ def plan_batch(
         upscaler: with what.
         settings: and how.
         seconds_per_pixel: time of the network per low-resolution pixel; see ``Upscaler.measure_seconds_per_pixel``.
+        results: as for ``run_jobs``.
     """
+    results = results or Results()
     for job in jobs:
-        yield _guarded(job, lambda job: _preview(job, upscaler, settings, seconds_per_pixel))
+        yield _guarded(job, lambda job: _preview(job, upscaler, settings, seconds_per_pixel, results))
 
 
 def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
@@ -132,6 +142,8 @@ def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
     except BrokenPipeError:
         raise  # nobody reads the output any more: not this picture's fault
     except Exception as error:  # noqa: BLE001 - one bad file must not end the batch; it is told with its type
+        if is_out_of_memory(error):
+            return _failed(job, explain_out_of_memory(error), start, error)
         reason = f"unexpected {type(error).__name__}: {error}; -v shows where, please report it"
         return replace(_failed(job, reason, start, error), traceback=traceback.format_exc())
 
@@ -146,30 +158,35 @@ def _record(job: Job, status: Status) -> Record:
     return Record(input=source, output=target, status=status)
 
 
-def _is_finished(job: Job, settings: BatchSettings) -> bool:
-    """Whether the result is there; since files appear whole or not at all, it is complete then."""
-    return job.target is not None and is_file_there(job.target) and not settings.overwrite
+def _skipped(job: Job, finding: Finding) -> Record:
+    """The record of a result that is there; since files appear whole or not at all, it is complete."""
+    return replace(_record(job, "skipped"), notes=finding.notes)
 
 
-def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listener) -> Record:
-    if _is_finished(job, settings):
-        return _record(job, "skipped")
+def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listener, results: Results) -> Record:
     start = time.perf_counter()
     source = sys.stdin.buffer.read() if job.source is None else job.source
+    finding = results.look(job.target, source, settings)
+    if finding.is_finished:
+        return _skipped(job, finding)
     header = read_header(source)
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
     expected = upscaler.for_size(settings.request).plan(header.height, header.width, settings.request)
     _check_format_holds(file_format, expected)
+    origin = None if job.target is None else results.origin_of(job.target, source, settings)
     if job.target is not None and is_giant(expected, file_format, settings.layout):
+        results.prepare(job.target)
         chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
-        _make_folder(job.target.parent)
         report = upscale_giant(source, job.target, chosen.upscaler, settings, listener)
         record = _described(_record(job, "done"), header, report.work, chosen.upscaler, is_streamed=True)
-        return replace(record, seconds=time.perf_counter() - start, notes=(*chosen.notes, *report.notes))
+        notes = (*finding.notes, *chosen.notes, *report.notes, *results.keep(job.target, origin))
+        return replace(record, seconds=time.perf_counter() - start, notes=notes)
     picture = read_picture(source, max_pixels=settings.max_pixels)
     check_range(float_range_of(picture), FORMATS[file_format])
+    if job.target is not None:
+        results.prepare(job.target)
     chosen = upscaler.for_picture(source, settings.request, decoded=picture)
     one = chosen.upscaler
     work = one.plan(picture.height, picture.width, settings.request)
@@ -179,7 +196,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         listener.tiles(next(done), work.tile_count)
 
     result = one.upscale_picture(picture, work, on_tile)
-    notes = (*chosen.notes, *result.notes)
+    notes = (*finding.notes, *chosen.notes, *result.notes)
     if job.target is None:
         data = encode_picture(
             result, file_format=file_format, quality=settings.quality, strip_metadata=settings.strip_metadata
@@ -187,7 +204,6 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        _make_folder(job.target.parent)
         notes += write_picture(
             result,
             job.target,
@@ -195,6 +211,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
             quality=settings.quality,
             strip_metadata=settings.strip_metadata,
         )
+        notes += results.keep(job.target, origin)
     return replace(
         _described(_record(job, "done"), header, work, one),
         seconds=time.perf_counter() - start,
@@ -202,10 +219,13 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     )
 
 
-def _preview(job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float) -> Record:
-    if _is_finished(job, settings):
-        return _record(job, "skipped")
+def _preview(
+    job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float, results: Results
+) -> Record:
     source = sys.stdin.buffer.read() if job.source is None else job.source
+    finding = results.look(job.target, source, settings)
+    if finding.is_finished:
+        return _skipped(job, finding)
     header = read_header(source)
     _check_pixels(header, settings.max_pixels)
     one = upscaler.for_size(settings.request)
@@ -219,6 +239,7 @@ def _preview(job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_
         _described(_record(job, "planned"), header, work, one, is_streamed=is_streamed),
         model=one.header.name if one is upscaler else AUTOMATIC,
         seconds=work.network_pixels * layers * seconds_per_pixel,
+        notes=finding.notes,
     )
 
 
@@ -269,12 +290,3 @@ def _check_format_holds(file_format: str, work: Work) -> None:
             f"a side of a {file_format} picture must be at most {longest} pixels: the result would be "
             f"{work.width}×{work.height}; ask for less, or for --format png or tiff"
         )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageWriteError(
-            f"the output folder must be one that can be made: got {folder}: {error.strerror}; choose another"
-        ) from error

@@ -36,6 +36,19 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
+def choice_facts_of(name: str, weights: str, scale: int, quality: str, request: SizeRequest) -> dict[str, Any]:
+    """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it.
+
+    Args:
+        name: of the model.
+        weights: their checksum.
+        scale: of the model, where none is asked for.
+        quality: ``"fast"``, ``"balanced"`` or ``"best"``.
+        request: the size of the results.
+    """
+    return {"model": name, "weights": weights, "scale": request.scale or scale, "quality": quality}
+
+
 class Enlarger(ABC):
     """Enlarges pictures; what comes out is of the kind that went in."""
 
@@ -64,6 +77,13 @@ class Enlarger(ABC):
     @abstractmethod
     def for_size(self, request: SizeRequest) -> "Upscaler":
         """An upscaler for results of this size, before any picture is looked at."""
+
+    @abstractmethod
+    def choice_facts(self, request: SizeRequest) -> dict[str, Any]:
+        """With what every picture is enlarged, as plain values: model, weights, scale and quality.
+
+        They are equal for the same command on another machine, device or engine.
+        """
 
     @overload
     def upscale(

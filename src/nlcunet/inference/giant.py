@@ -71,8 +71,19 @@ def upscale_giant(
             max_pixels=settings.max_pixels,
             on_rows=lambda done, rows: listener.status(f"reading, row {done:,} of {rows:,}"),
         )
-        with spooled.raw:
-            return _Enlargement(spooled, folder, upscaler, settings, listener).run()
+        try:
+            with spooled.raw:
+                return _Enlargement(spooled, folder, upscaler, settings, listener).run()
+        except OSError as error:
+            raise ImageWriteError(
+                f"unfinished rows must be kept on the disk while a picture is made: got {folder.path}: "
+                f"{error.strerror or error}; check the disk, and run the same command again"
+            ) from error
+
+
+def _pass_file(index: int) -> str:
+    """What the file with the samples of a pass is called."""
+    return f"pass-{index}.raw"
 
 
 class _Enlargement:
@@ -138,15 +149,42 @@ class _Enlargement:
         planned = self._upscaler.plan(header.height, header.width, self._settings.request)
         new = Journal(fingerprint=self._fingerprint(planned), tile=planned.tile)
         old = self._folder.read_journal()
-        is_same_tile = old is not None and (old.tile == new.tile or self._upscaler.tile == "auto")
-        if old is not None and old.fingerprint == new.fingerprint and is_same_tile:
+        reason = self._reason_to_begin_anew(old, new)
+        if old is not None and reason is None:
             return old
-        if old is not None:
-            discarded = "finished rows of an earlier run were discarded: they are of another picture or other settings"
+        if reason is not None:
+            discarded = f"finished rows of an earlier run were discarded: {reason}"
             self._listener.note(discarded)
             self._notes.append(discarded)
         self._folder.clear(but=self._spooled.raw.path)
         return self._folder.write_journal(new)
+
+    def _reason_to_begin_anew(self, old: Journal | None, new: Journal) -> str | None:
+        """Why an earlier run is not taken up; nothing if it can be, or if there was none."""
+        if old is None:
+            return "their journal is damaged" if self._folder.has_journal() else None
+        is_same_tile = old.tile == new.tile or self._upscaler.tile == "auto"
+        if old.fingerprint != new.fingerprint or not is_same_tile:
+            return "they are of another picture or other settings"
+        tilings = self._plan(old.tile).tilings
+        if old.pass_index < len(tilings):
+            num_rows = len(tilings[old.pass_index].rows.spans)
+            if old.tile_row > num_rows or (old.tile_row > 0 and old.state is None):
+                return "their journal is damaged"
+        elif old.pass_index > len(tilings):
+            return "their journal is damaged"
+        return self._folder.find_damage(old, self._sizes_of_samples(old))
+
+    def _sizes_of_samples(self, journal: Journal) -> dict[str, int]:
+        """Bytes of the files of samples that an earlier run must have left, by their names."""
+        passes, source = self._plan(journal.tile).passes, self._spooled.needful()
+        begun = passes[: journal.pass_index + (journal.tile_row > 0)]
+        sizes = {}
+        for index, step in enumerate(begun):
+            dtype = self._spooled.raw.dtype if index + 1 == len(passes) else dtype_between(source.dtype)
+            pixel_bytes = (source.channels + source.has_alpha) * np.dtype(dtype).itemsize
+            sizes[_pass_file(index)] = step.target_height * step.target_width * pixel_bytes
+        return sizes
 
     def _fingerprint(self, work: Work) -> str:
         """Of everything that the result's pixels depend on, but for the tile."""
@@ -217,7 +255,7 @@ class _Enlargement:
         step = self._work.passes[index]
         bands = source.channels + source.has_alpha
         return RawPixels(
-            self._folder.file(f"pass-{index}.raw"), step.target_height, step.target_width, bands, np.dtype(dtype)
+            self._folder.file(_pass_file(index)), step.target_height, step.target_width, bands, np.dtype(dtype)
         )
 
     def _run_pass(

@@ -8,6 +8,8 @@ the process or the machine dies, the journal that is found is true.
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,6 +57,21 @@ def _folder_name(name: str) -> str:
     return f".{hash_bytes(os.fsencode(name))}{_MARK}"
 
 
+def _is_possible(journal: Journal) -> bool:
+    """Whether a journal holds values of the right kinds; a damaged one may hold anything."""
+    counts = (journal.pass_index, journal.tile_row, journal.finished_rows, journal.tile)
+    is_counted = all(type(number) is int and number >= 0 for number in counts) and journal.tile > 0
+    is_state = journal.state is None or (isinstance(journal.state, str) and Path(journal.state).name == journal.state)
+    return isinstance(journal.fingerprint, str) and is_counted and is_state
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 class PartFolder:
     """The folder of unfinished rows beside a target, held by one process at a time.
 
@@ -91,9 +108,32 @@ class PartFolder:
         """The journal of an earlier run; nothing if there is none, or none that can be understood."""
         try:
             values: dict[str, Any] = json.loads(self.file(JOURNAL).read_text(encoding="utf-8"))
-            return Journal(**values)
+            journal = Journal(**values)
         except (OSError, ValueError, TypeError):
             return None
+        return journal if _is_possible(journal) else None
+
+    def has_journal(self) -> bool:
+        """Whether an earlier run has left a journal, whatever it says."""
+        return self.file(JOURNAL).exists()
+
+    def find_damage(self, journal: Journal, num_bytes: Mapping[str, int]) -> str | None:
+        """What is wrong with the files that a journal speaks of, in words; nothing if it can be gone on with.
+
+        Args:
+            journal: of the earlier run.
+            num_bytes: sizes of the files of samples that must be there, by their names.
+        """
+        for name, wanted in num_bytes.items():
+            path = self.file(name)
+            if not path.is_file() or path.stat().st_size != wanted:
+                return f"{name} is not whole"
+        try:
+            state = self.read_state(journal)
+            is_of_journal = not state or int(state["next_row"]) == journal.tile_row
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+            is_of_journal = False
+        return None if is_of_journal else f"{journal.state} is damaged or missing"
 
     def write_journal(self, journal: Journal, state: Mapping[str, np.ndarray] | None = None) -> Journal:
         """Make it known how far the work has come; samples must be on the disk before.
@@ -110,7 +150,12 @@ class PartFolder:
             self._save_arrays(self.file(name), state)
             journal = Journal(**asdict(journal) | {"state": name})
         new = self.file(f"{JOURNAL}.new")
-        new.write_text(json.dumps(asdict(journal)), encoding="utf-8")
+        try:
+            new.write_text(json.dumps(asdict(journal)), encoding="utf-8")
+        except OSError as error:
+            raise ImageWriteError(
+                f"the journal of unfinished rows must be kept on the disk: got {new}: {error.strerror}; check the disk"
+            ) from error
         move_into_place(new, self.file(JOURNAL))
         for old in self.path.glob("state-*.npz"):
             if old.name != journal.state:
@@ -132,23 +177,25 @@ class PartFolder:
         """What the pass kept at the time of the journal; empty before the first row of tiles."""
         if journal.state is None:
             return {}
-        with np.load(self.file(journal.state)) as arrays:
+        with self.file(journal.state).open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
     def clear(self, *, but: Path) -> None:
         """Remove everything of earlier runs, but for one file; the folder stays."""
         for path in self.path.iterdir():
             if path.name not in {LOCK, but.name}:
-                path.unlink()
+                _remove(path)
 
     def keep_finished_rows(self) -> bool:
         """Remove what another run could not use; whether anything is left."""
+        if not self.path.is_dir():
+            return False
         journal = self.read_journal()
         is_of_use = journal is not None and (journal.pass_index, journal.tile_row) != (0, 0)
         for path in self.path.iterdir():
             is_kept = path.name == LOCK or path.name.startswith((JOURNAL, "state-", "pass-"))
             if not (is_of_use and is_kept):
-                path.unlink()
+                _remove(path)
         return is_of_use
 
     def num_bytes(self) -> int:
@@ -165,6 +212,6 @@ class PartFolder:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self.path.is_dir() and not self.keep_finished_rows():
+        if not self.keep_finished_rows():
             self.remove()
         self._lock.release()

@@ -64,7 +64,7 @@ class TileRunner:
             detail = f" ({reason[0]})" if reason else ""
             raise DeviceError(
                 f"{self.device} must have memory for a tile of {side}×{side} pixels: it ran out{detail}; "
-                "free some, or take another device"
+                "free some, raise the limit if there is one (ulimit -v, that of a container), or take another device"
             )
         self.largest_side = max(side // 2 // multiple * multiple, smallest)
 

@@ -25,7 +25,7 @@ from nlcunet.inference.engines.engine import Engine
 from nlcunet.inference.engines.exported import ExportedEngine
 from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
-from nlcunet.inference.enlarging import Chosen, Enlarger
+from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
 from nlcunet.inference.memory import automatic_tile
 from nlcunet.inference.padding import round_up
 from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
@@ -265,19 +265,26 @@ class Upscaler(Enlarger):
         other.shrink_to = shrink_to
         return other
 
+    def choice_facts(self, request: SizeRequest) -> dict[str, Any]:
+        """Name and checksum of the weights, the scale asked for or else theirs, and the quality."""
+        weights = self._weights_checksum()
+        return choice_facts_of(self.header.name, weights, self.header.scale, self.quality, request)
+
     def fingerprint(self) -> dict[str, Any]:
         """What a result depends on beside picture, size and tile, as plain values: network, weights, quality."""
-        model = self._model
-        weights = weights_checksum(model) if isinstance(model, LoadedModel) else model.facts.weights_sha256
         return {
             "header": self.header.model_dump(mode="json"),
-            "weights": weights,
+            "weights": self._weights_checksum(),
             "engine": self.engine.name,
             "device": self.device.type,
             "precision": self.engine.precisions[0],
             "overlap": self.overlap,
             "self_ensemble": isinstance(self.engine, SelfEnsemble),
         }
+
+    def _weights_checksum(self) -> str:
+        model = self._model
+        return weights_checksum(model) if isinstance(model, LoadedModel) else model.facts.weights_sha256
 
     def measure_seconds_per_pixel(self) -> float:
         """Time of the network per low-resolution pixel on a tile of noise, for estimates; takes about a second."""

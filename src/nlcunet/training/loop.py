@@ -7,7 +7,8 @@ and everything else is in the state.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from torch import Tensor
 
 from nlcunet.data.loading import PairSource
 from nlcunet.errors import ConfigError, NlcunetError, TrainingError
+from nlcunet.files.locks import try_lock
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import Recipe
-from nlcunet.training.run_folder import Report, RunFolder
-from nlcunet.training.sources import TrainingData, load_training_data, make_stage_source
+from nlcunet.training.run_folder import LOCK_FILE, Report, RunFolder
+from nlcunet.training.sources import TrainingData, changed_photographs, load_training_data, make_stage_source
 from nlcunet.training.state import has_state, load_state, save_state
 from nlcunet.training.stopping import Stopping, stopping
 from nlcunet.training.trainer import Trainer, make_trainer, restore_trainer, start_gan, trainer_state
@@ -116,31 +118,95 @@ def train(
         TrainingError: losses stay non-finite, or the state cannot be read or written.
     """
     begin = time.monotonic()
+    listener = listener or Listener()
+    _check_folder(run_folder, resume=resume)
+    lock = _lock(run_folder) if processes.is_first else nullcontext()
+    with lock:
+        _check_folder(run_folder, resume=resume)
+        return _train(
+            recipe,
+            run_folder,
+            processes=processes,
+            resume=resume,
+            end=begin + max_seconds,
+            piece_bytes=piece_bytes,
+            listener=listener,
+        )
+
+
+def _check_folder(run_folder: Path, *, resume: bool) -> None:
+    """Refuse a folder that holds another run, or nothing to go on with."""
     if has_state(run_folder) and not resume:
         raise ConfigError(f"{run_folder} already holds a run: add --resume to go on with it, or choose another folder")
     if resume and not has_state(run_folder):
         raise ConfigError(f"{run_folder} must hold a state.json to resume: found none")
+
+
+@contextmanager
+def _lock(run_folder: Path) -> Iterator[None]:
+    """Hold a run folder, so that no other program trains into it.
+
+    Raises:
+        ConfigError: another one does.
+        TrainingError: the folder cannot be written.
+    """
+    try:
+        run_folder.mkdir(parents=True, exist_ok=True)
+        lock = try_lock(run_folder / LOCK_FILE)
+    except OSError as error:
+        raise TrainingError(
+            f"the run folder must be writable: {run_folder} is not ({error.strerror}); choose another with --run"
+        ) from error
+    if lock is None:
+        raise ConfigError(
+            f"one program at a time may train into {run_folder}: another one is at it; wait for it or stop it, or "
+            "choose another folder with --run"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _train(
+    recipe: Recipe,
+    run_folder: Path,
+    *,
+    processes: Processes,
+    resume: bool,
+    end: float,
+    piece_bytes: int | None,
+    listener: Listener,
+) -> Path:
+    """What ``train`` does, in a folder that it holds; ``end`` is when all must be over, by the clock."""
     processes.share(recipe.optim.batch)
     trainer = make_trainer(recipe, processes, is_resumed=resume)
+    notes: list[str] = []
+    state = load_state(run_folder, notes.append) if resume else {}
     if resume:
-        restore_trainer(trainer, load_state(run_folder))
+        restore_trainer(trainer, state)
     data = load_training_data(recipe)
+    if "photographs" in state and (change := changed_photographs(state["photographs"], data.names)) is not None:
+        notes.append(change)
+    del state
     run = _Run(
         trainer=trainer,
         data=data,
         pairs=make_validation_pairs(data.validation, recipe) if processes.is_first and data.validation else (),
         source=make_stage_source(trainer, data),
-        folder=RunFolder(run_folder, recipe, trainer.progress.step) if processes.is_first else None,
+        folder=RunFolder(run_folder, recipe, trainer.progress.step, listener.on_note) if processes.is_first else None,
         path=run_folder,
         piece_bytes=piece_bytes,
-        listener=listener or Listener(),
+        listener=listener,
     )
+    for note in notes:
+        _tell(run, note)
     if run.folder is not None and recipe.optim.steps == 0 and not resume:
         run.folder.keep_fidelity_weights(trainer)
     run.since_report = (trainer.progress.seconds, trainer.progress.patches)
     run.listener.on_start(trainer, data)
     try:
-        with stopping(max_seconds - (time.monotonic() - begin)) as stop:
+        with stopping(end - time.monotonic()) as stop:
             if not resume:
                 _report(run, must_save=True)  # a folder that cannot be written shows now, and not after an hour
             weights = _run_to_end(run, stop)
@@ -211,7 +277,7 @@ def _report(run: _Run, *, must_save: bool) -> Path | None:
     report = _make_report(run, metrics, validation)
     weights = None
     try:
-        save_state(run.path, trainer_state(trainer), trainer.progress.step, piece_bytes=run.piece_bytes)
+        _save(run)
         weights = run.folder.save_weights(trainer, run.data.source, report.psnr_y)
         run.folder.report(report, None if validation is None else validation.sheet)
     except (NlcunetError, OSError) as error:
@@ -224,6 +290,13 @@ def _report(run: _Run, *, must_save: bool) -> Path | None:
     run.since_report = (trainer.progress.seconds, trainer.progress.patches)
     processes.wait()
     return weights
+
+
+def _save(run: _Run) -> None:
+    """Write the state: everything the next step depends on, and what tells whether it still depends on the same."""
+    state = trainer_state(run.trainer)
+    state |= {"photographs": run.data.names, "recipe": run.trainer.recipe.model_dump(mode="json")}
+    save_state(run.path, state, run.trainer.progress.step, piece_bytes=run.piece_bytes)
 
 
 def _make_report(run: _Run, metrics: dict[str, float], validation: Validation | None) -> Report:
@@ -258,7 +331,7 @@ def _roll_back(run: _Run, failed: int) -> None:
             "at the batch, lower optim.lr or set optim.clip_norm, then --resume"
         )
     had_adversary = trainer.adversary is not None
-    restore_trainer(trainer, load_state(run.path))
+    restore_trainer(trainer, load_state(run.path, lambda text: _tell(run, text)))
     if had_adversary and trainer.adversary is None:
         run.source.close()
         run.source = make_stage_source(trainer, run.data)
@@ -267,7 +340,7 @@ def _roll_back(run: _Run, failed: int) -> None:
     trainer.progress.rollbacks, trainer.progress.lr_factor = rollbacks, factor
     trainer.progress.seconds = seconds
     if run.folder is not None:
-        save_state(run.path, trainer_state(trainer), trainer.progress.step, piece_bytes=run.piece_bytes)
+        _save(run)
     trainer.processes.wait()
     _tell(run, f"{what}; back to step {trainer.progress.step}, the learning rate is now {factor:g} of the recipe's")
 

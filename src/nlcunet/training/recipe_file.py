@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nlcunet.errors import ConfigError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.home import expand_home
 from nlcunet.training.recipe import Recipe
 
@@ -52,13 +53,22 @@ def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None)
         raise ConfigError(f"{path} must be a YAML file: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold keys such as name, data and optim: got {type(content).__name__}")
+    return check_recipe(content, changes, path.name)
+
+
+def check_recipe(content: dict[str, Any], changes: dict[str, Any] | None, name: str) -> Recipe:
+    """The recipe with these values by section and key, and some of them replaced, by dotted key.
+
+    Raises:
+        ConfigError: they do not describe a run; told with the name of what they come from.
+    """
     for key, value in (changes or {}).items():
         _replace(content, key, value)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_explain(e) for e in error.errors())
-        raise ConfigError(f"the recipe {path.name} is not valid: {problems}") from error
+        raise ConfigError(f"the recipe {name} is not valid: {problems}") from error
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -77,11 +87,15 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a recipe, all defaults spelled out, so that it can be run again by itself."""
+    """Write a recipe, whole or not at all, all defaults spelled out, so that it can be run again by itself.
+
+    Raises:
+        ImageWriteError: it cannot be written.
+    """
     import yaml
 
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    path.write_text(text, encoding="utf-8")
+    write_file_atomically(path, text.encode())
 
 
 def recipe_schema() -> str:

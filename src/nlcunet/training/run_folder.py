@@ -4,12 +4,13 @@
 
     runs/4x-NLCUnet-S/
       recipe.yaml              as it ran, all defaults spelled out; recipe-until-….yaml: as it was before a change
-      environment.json         one entry per sitting: versions, machine, git revision
+      environment.json         one entry per sitting: versions, machine, git revision; environment-until-….json: damaged
       log.jsonl                one line per validation, note or rollback
       tensorboard/             the same as curves and pictures
       pictures/                a contact sheet per validation: bicubic, result, original
       4x-NLCUnet-S.safetensors the averaged weights
-      state.json, state-….pt   everything to go on from
+      state.json, state-….pt   everything to go on from; state-before.json: the same of the validation before
+      lock                     held by the program that trains
 """
 
 import json
@@ -18,6 +19,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -29,16 +31,19 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.weights import DataSource, describe, find_weights, save_weights
 from nlcunet.training.recipe import Recipe
-from nlcunet.training.recipe_file import changed_keys, read_recipe, write_recipe
+from nlcunet.training.recipe_file import changed_keys, check_recipe, read_recipe, write_recipe
+from nlcunet.training.state import has_state, load_state
 from nlcunet.training.trainer import Trainer
 from nlcunet.version import __version__
 
 LOG_FILE = "log.jsonl"
 RECIPE_FILE = "recipe.yaml"
 ENVIRONMENT_FILE = "environment.json"
+LOCK_FILE = "lock"
 _PACKAGES = ("torch", "numpy", "pyvips", "pyvips-binary", "safetensors", "pydantic", "accelerate")
 
 
@@ -72,14 +77,18 @@ class RunFolder:
         path: made when missing.
         recipe: what runs.
         step: how far the run has come already.
+        on_note: told, as the log is, what was found damaged and set aside.
 
     Raises:
         TrainingError: it cannot be written.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, step: int) -> None:
+    def __init__(
+        self, path: Path, recipe: Recipe, step: int, on_note: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self.path = path
         self.recipe = recipe
+        self._on_note = on_note
         try:
             (path / "pictures").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -136,7 +145,8 @@ class RunFolder:
     def keep_fidelity_weights(self, trainer: Trainer) -> None:
         """Copy the weights that a run of the second stage alone starts from, so that ``--strength`` finds both."""
         if self.recipe.network.init is not None:
-            shutil.copyfile(find_weights(self.recipe.network.init), self.path / f"{trainer.fidelity}.safetensors")
+            weights = find_weights(self.recipe.network.init).read_bytes()
+            write_file_atomically(self.path / f"{trainer.fidelity}.safetensors", weights)
 
     def close(self) -> None:
         """Finish the curves."""
@@ -144,28 +154,74 @@ class RunFolder:
             self._curves.close()
 
     def _log(self, entry: dict[str, Any]) -> None:
-        with (self.path / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        with (self.path / LOG_FILE).open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a line that a full disk has cut
+                    file.write(b"\n")
+            file.write(json.dumps(entry).encode() + b"\n")
 
     def _keep_recipe(self, step: int) -> None:
         """Write the recipe; where the run went on with another one, keep the one before under the step it ended at."""
-        path = self.path / RECIPE_FILE
+        path, aside = self.path / RECIPE_FILE, self.path / f"recipe-until-{step:08d}.yaml"
         if path.is_file():
             try:
                 changes = changed_keys(read_recipe(path), self.recipe)
-            except ConfigError:
-                changes = {"recipe": ("not readable by this version", "")}
-            if changes:
-                path.replace(self.path / f"recipe-until-{step:08d}.yaml")
-                told = ", ".join(f"{key} {before} → {after}" for key, (before, after) in changes.items())
-                self.note(step, f"the recipe changed: {told}")
+            except ConfigError as error:
+                self._set_aside(path, aside, step, error)
+            else:
+                if changes:
+                    write_file_atomically(aside, path.read_bytes())
+                    told = ", ".join(f"{key} {before} → {after}" for key, (before, after) in changes.items())
+                    self.note(step, f"the recipe changed: {told}")
         write_recipe(path, self.recipe)
 
     def _keep_environment(self, step: int) -> None:
-        path = self.path / ENVIRONMENT_FILE
-        sittings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        path, sittings = self.path / ENVIRONMENT_FILE, []
+        if path.is_file():
+            try:
+                sittings = _read_sittings(path)
+            except (ValueError, TypeError) as error:
+                self._set_aside(path, self.path / f"environment-until-{step:08d}.json", step, error)
         sittings.append({"from_step": step, **environment()})
-        path.write_text(json.dumps(sittings, indent=2) + "\n", encoding="utf-8")
+        write_file_atomically(path, (json.dumps(sittings, indent=2) + "\n").encode())
+
+    def _set_aside(self, path: Path, aside: Path, step: int, error: Exception) -> None:
+        """Give a damaged file another name, and tell it; a new one takes its place."""
+        path.replace(aside)
+        text = f"{path.name} cannot be read and is set aside as {aside.name}: {error}"
+        self.note(step, text)
+        self._on_note(text)
+
+
+def _read_sittings(path: Path) -> list[dict[str, Any]]:
+    """The entries of earlier sittings.
+
+    Raises:
+        ValueError: the file is no JSON.
+        TypeError: it holds something else.
+    """
+    sittings = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(sittings, list):
+        raise TypeError(f"it must hold a list: got {type(sittings).__name__}")
+    return sittings
+
+
+def read_run_recipe(folder: Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """The recipe of a run; where its file is damaged, the one in the state.
+
+    Raises:
+        ConfigError: there is neither, or the changes do not fit it.
+    """
+    path = folder / RECIPE_FILE
+    try:
+        read_recipe(path)
+    except ConfigError:
+        kept = load_state(folder).get("recipe") if has_state(folder) else None
+        if kept is None:
+            raise
+        return check_recipe(kept, changes, f"in the state of {folder}")
+    return read_recipe(path, changes)
 
 
 def environment() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The pictures that a recipe asks for: photographs to train and validate on, drawn ones, and pairs cut from them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +43,13 @@ class TrainingData:
         """Files left out, each with its reason; those that workers read later are not known yet."""
         return self.training.skipped if isinstance(self.training, Photographs) else ()
 
+    @property
+    def names(self) -> list[str]:
+        """File names of the photographs to train on, in the order in which patches are cut from them."""
+        if isinstance(self.training, Photographs):
+            return list(self.training.names)
+        return [path.name for path in self.training.paths]
+
 
 def load_training_data(recipe: Recipe) -> TrainingData:
     """Read and draw what the recipe asks for.
@@ -60,6 +68,23 @@ def load_training_data(recipe: Recipe) -> TrainingData:
         name = f"{name}; {recipe.data.drawn.ratio:.0%} of the patches from {len(drawn)} drawn pictures"
     source = DataSource(name=name, licence=licence or "unknown", pictures=len(training))
     return TrainingData(training, validation, drawn, source)
+
+
+def changed_photographs(before: Sequence[str], now: Sequence[str]) -> str | None:
+    """What a change of the list of photographs means for a run, in a sentence; nothing if it is the same."""
+    if list(before) == list(now):
+        return None
+    lost, added = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+    parts = [
+        f"{len(names):,} {word} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+        for names, word in ((lost, "gone"), (added, "new"))
+        if names
+    ]
+    what = " and ".join(parts) or "they come in another order"
+    return (
+        f"the photographs have changed since the run was saved, {len(before):,} then and {len(now):,} now: {what}; "
+        "patches are others than those of an uninterrupted run from here on"
+    )
 
 
 def make_stage_source(trainer: Trainer, data: TrainingData) -> PairSource:

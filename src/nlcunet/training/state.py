@@ -2,8 +2,9 @@
 
 A state is one stream (what ``torch.save`` writes) in one or more pieces, ``state-00001200-….pt`` or
 ``state-00001200-….pt.00``, ``.01``, …, and an index, ``state.json``, with the pieces' sizes and SHA-256. The pieces are
-written and flushed to the disk first, then the index is replaced by a rename, then the pieces of the last state are
-removed: whatever interrupts this, the index names a state that is complete.
+written and flushed to the disk first, then the index of the last state becomes ``state-before.json``, then the new one
+takes its place, then the pieces that neither index names are removed: whatever interrupts this, an index names a state
+that is complete. Where the newest one is damaged later, the one before serves.
 """
 
 import io
@@ -11,7 +12,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.errors import ConfigError, ImageWriteError, TrainingError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_bytes
 
 INDEX_FILE = "state.json"
+INDEX_FILE_BEFORE = "state-before.json"
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -63,11 +66,11 @@ def parse_bytes(text: str) -> int:
 
 def has_state(folder: Path) -> bool:
     """Whether a run folder holds a state to resume from."""
-    return (folder / INDEX_FILE).is_file()
+    return any((folder / name).is_file() for name in (INDEX_FILE, INDEX_FILE_BEFORE))
 
 
 def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes: int | None = None) -> None:
-    """Write a state; the last one stays untouched until this one is complete.
+    """Write a state; the last one stays beside it, those before it go once this one is complete.
 
     Args:
         folder: the run folder.
@@ -90,34 +93,59 @@ def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes
         {"file": name, "bytes": len(part), "sha256": hash_bytes(part)} for name, part in zip(names, parts, strict=True)
     ]
     index = json.dumps({"format": 1, "step": step, "pieces": pieces}, indent=2) + "\n"
-    temporary = [folder / f".{name}.part" for name in (*names, INDEX_FILE)]
+    temporary = [folder / f".{name}.part" for name in names]
     try:
-        for path, part in zip(temporary, [*parts, memoryview(index.encode())], strict=True):
+        for path, part in zip(temporary, parts, strict=True):
             _write_durably(path, part)
-        for path, name in zip(temporary, (*names, INDEX_FILE), strict=True):
+        for path, name in zip(temporary, names, strict=True):
             path.replace(folder / name)
         _flush_folder(folder)
-    except OSError as error:
+        if _is_whole(folder, INDEX_FILE):
+            write_file_atomically(folder / INDEX_FILE_BEFORE, (folder / INDEX_FILE).read_bytes())
+        write_file_atomically(folder / INDEX_FILE, index.encode())
+    except (OSError, ImageWriteError) as error:
         raise TrainingError(
-            f"the state could not be written to {folder}: {error.strerror or error}; the last one is untouched: free "
-            "some space, and go on with --resume"
+            f"the state could not be written to {folder}: {getattr(error, 'strerror', None) or error}; the last one is "
+            "untouched: free some space, and go on with --resume"
         ) from error
     finally:
         for path in temporary:
             path.unlink(missing_ok=True)
+    kept = {*names, *_pieces(folder, INDEX_FILE_BEFORE)}
     for path in folder.glob("*state-*.pt*"):
-        if path.name not in names:
+        if path.name not in kept:
             path.unlink(missing_ok=True)
 
 
-def load_state(folder: Path) -> dict[str, Any]:
-    """Read the last complete state, its tensors on the CPU.
+def load_state(folder: Path, on_note: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:
+    """Read the last state that is complete, its tensors on the CPU.
+
+    Args:
+        folder: the run folder.
+        on_note: told where the newest one is damaged and the one before it is taken.
 
     Raises:
-        TrainingError: there is none, or a piece is missing or damaged.
+        TrainingError: there is none, or both are damaged.
     """
     try:
-        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        return _load_state(folder, INDEX_FILE)
+    except TrainingError as error:
+        try:
+            state = _load_state(folder, INDEX_FILE_BEFORE)
+        except TrainingError:
+            raise error from None
+        on_note(f"the state before the newest is taken: {error}")
+        return state
+
+
+def _load_state(folder: Path, index_file: str) -> dict[str, Any]:
+    """The state that an index names.
+
+    Raises:
+        TrainingError: the index or a piece is missing or damaged.
+    """
+    try:
+        index = json.loads((folder / index_file).read_text(encoding="utf-8"))
         stream = b"".join(_read_piece(folder, piece) for piece in index["pieces"])
         state: dict[str, Any] = torch.load(io.BytesIO(stream), map_location="cpu", weights_only=True)
     except TrainingError:
@@ -128,6 +156,21 @@ def load_state(folder: Path) -> dict[str, Any]:
             f"the state in {folder} cannot be resumed ({first_line}); copy it again, or start afresh in another folder"
         ) from error
     return state
+
+
+def _pieces(folder: Path, index_file: str) -> dict[str, int]:
+    """The pieces that an index names, with their sizes; none where it cannot be understood."""
+    try:
+        pieces = json.loads((folder / index_file).read_text(encoding="utf-8"))["pieces"]
+        return {Path(piece["file"]).name: int(piece["bytes"]) for piece in pieces}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _is_whole(folder: Path, index_file: str) -> bool:
+    """Whether an index can be understood and its pieces have their sizes; their bytes are not read."""
+    pieces = {folder / name: size for name, size in _pieces(folder, index_file).items()}
+    return bool(pieces) and all(path.is_file() and path.stat().st_size == size for path, size in pieces.items())
 
 
 def random_states() -> dict[str, Any]:
