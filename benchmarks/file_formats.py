@@ -4,8 +4,8 @@ Usage: python benchmarks/file_formats.py
        python benchmarks/file_formats.py --parts    puts the table of parts into docs/files.md
 """
 
+import argparse
 import struct
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +107,9 @@ def write_parts(page: Path) -> None:
 
 def main() -> None:
     """Print the table, or write the other one."""
-    if "--parts" in sys.argv:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", action="store_true")
+    if parser.parse_args().parts:
         write_parts(Path(__file__).parents[1] / "docs" / "files.md")
         return
     version = ".".join(str(pyvips.version(part)) for part in range(3))
