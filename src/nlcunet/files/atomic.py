@@ -42,7 +42,7 @@ def write_file_atomically(target: Path, data: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush_directory(final.parent)
+        flush_folder(final.parent)
     except (OSError, ValueError) as error:
         raise ImageWriteError(_explain(target, len(data), error)) from error
 
@@ -62,7 +62,7 @@ def move_into_place(finished: Path, target: Path) -> None:
         if mode is not None:
             finished.chmod(mode)
         os.replace(finished, final)  # noqa: PTH105 - as above
-        _flush_directory(final.parent)
+        flush_folder(final.parent)
     except (OSError, ValueError) as error:
         num_bytes = finished.stat().st_size if finished.is_file() else 0
         raise ImageWriteError(_explain(target, num_bytes, error)) from error
@@ -120,6 +120,20 @@ def flush_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk has the names of new files in a folder, where the system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
 def _mode_of(final: Path) -> int | None:
     """Permission bits of the file to be replaced, ``None`` if there is none yet."""
     try:
@@ -141,20 +155,6 @@ def _write_and_flush(path: Path, data: bytes, mode: int | None) -> None:
         os.fsync(file.fileno())
     if mode is not None:
         path.chmod(mode)
-
-
-def _flush_directory(folder: Path) -> None:
-    """Make the new name durable as well, where the system can: the file itself is already in place."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
 
 
 def _explain(target: Path, num_bytes: int, error: OSError | ValueError) -> str:

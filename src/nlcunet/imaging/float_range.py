@@ -8,7 +8,7 @@ from jaxtyping import Float32, Shaped
 
 from nlcunet.errors import ImageError
 from nlcunet.imaging.picture import Picture
-from nlcunet.imaging.pixel_sources import PixelSource
+from nlcunet.imaging.pixel_sources import WrappedSource
 
 FLOAT_TOLERANCE = 0.5
 """How far floats may leave [0, 1] (they are clipped) before they are taken for another range, as 0 … 255."""
@@ -102,7 +102,7 @@ def range_of_most(pictures: Sequence[Picture]) -> FloatRange:
 
 
 @dataclass(frozen=True)
-class UnitSource:
+class UnitSource(WrappedSource):
     """A source whose colours are brought into [0, 1].
 
     Attributes:
@@ -110,33 +110,7 @@ class UnitSource:
         values: their range.
     """
 
-    source: PixelSource
     values: FloatRange
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.source.height
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.source.width
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
-        return self.source.channels
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether windows come with alpha."""
-        return self.source.has_alpha
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the samples."""
-        return self.source.dtype
 
     def read(self, rows: slice, columns: slice) -> Picture:
         """The window of these rows and columns."""

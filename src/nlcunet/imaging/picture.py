@@ -8,14 +8,12 @@ from jaxtyping import Shaped
 from nlcunet.errors import ImageError
 
 PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+"""Sample types of a picture: 8 bit, 16 bit, and floating point with a nominal range of [0, 1]."""
 
 
 def full_scale(dtype: np.dtype) -> float:
     """The sample value that stands for 1: white, or opaque."""
     return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
-
-
-"""Sample types of a picture: 8 bit, 16 bit, and floating point with a nominal range of [0, 1]."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,42 @@ class PictureSource:
         return Picture(pixels=self.picture.pixels[rows, columns], alpha=None if alpha is None else alpha[rows, columns])
 
 
+@dataclass(frozen=True)
+class WrappedSource:
+    """What a source has that changes the samples of another one and nothing else of it.
+
+    Attributes:
+        source: where the samples come from.
+    """
+
+    source: PixelSource
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.source.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.source.width
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.source.channels
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether windows come with alpha."""
+        return self.source.has_alpha
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        return self.source.dtype
+
+
 class RawPixels:
     """Samples of a picture in a file of nothing else, row by row; any window of it can be read and written.
 

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.picture import Picture
-from nlcunet.imaging.pixel_sources import PixelSource
+from nlcunet.imaging.pixel_sources import WrappedSource
 
 REACH_PX = 64
 """How far beyond a window visible colours are looked for, and the grid that windows are widened to: averages of 2×2,
@@ -14,7 +12,7 @@ REACH_PX = 64
 
 
 @dataclass(frozen=True)
-class BleedingSource:
+class BleedingSource(WrappedSource):
     """A source with alpha whose colour continues under transparent places.
 
     A whole picture takes colours from however far away; this one from at least 64 pixels around. Further inside
@@ -23,33 +21,6 @@ class BleedingSource:
     Attributes:
         source: with alpha.
     """
-
-    source: PixelSource
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.source.height
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.source.width
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
-        return self.source.channels
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether there is alpha."""
-        return self.source.has_alpha
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the samples."""
-        return self.source.dtype
 
     def read(self, rows: slice, columns: slice) -> Picture:
         """The window of these rows and columns."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from nlcunet.errors import ConfigError
 from nlcunet.files.home import expand_home
 from nlcunet.imaging.formats import FORMATS, PICTURE_SUFFIXES, PICTURE_SUFFIXES_IN_WORDS, writable_formats
+from nlcunet.imaging.listing import visible_entries
 from nlcunet.inference.sizes import SizeRequest
 
 PIPE = "-"
@@ -84,12 +85,10 @@ def find_files(name: str, *, recursive: bool) -> Iterator[FoundPicture]:
     """The files behind one input, hidden ones aside; one that is not there is kept, to be told with its reason."""
     path = expand_home(name)
     if _is(path.is_dir):
-        for file in sorted(path.rglob("*") if recursive else path.iterdir()):
-            relative = file.relative_to(path)
-            is_hidden = any(part.startswith(".") for part in relative.parts)
-            if not is_hidden and _is_file_or_broken_link(file):
+        for file in visible_entries(path, recursive=recursive):
+            if _is_file_or_broken_link(file):
                 is_picture = file.suffix.lower() in PICTURE_SUFFIXES
-                yield FoundPicture(file, relative, was_named=False, is_picture=is_picture)
+                yield FoundPicture(file, file.relative_to(path), was_named=False, is_picture=is_picture)
     elif glob.has_magic(name) and not _is(path.exists) and not path.is_symlink():
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
             if _is_file_or_broken_link(Path(match)):

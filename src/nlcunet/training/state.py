@@ -9,7 +9,6 @@ that is complete. Where the newest one is damaged later, the one before serves.
 
 import io
 import json
-import os
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 
 from nlcunet.errors import ConfigError, ImageWriteError, TrainingError
-from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.atomic import flush_file, flush_folder, write_file_atomically
 from nlcunet.files.checksums import hash_bytes
 
 INDEX_FILE = "state.json"
@@ -96,10 +95,11 @@ def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes
     temporary = [folder / f".{name}.part" for name in names]
     try:
         for path, part in zip(temporary, parts, strict=True):
-            _write_durably(path, part)
+            path.write_bytes(part)
+            flush_file(path)
         for path, name in zip(temporary, names, strict=True):
             path.replace(folder / name)
-        _flush_folder(folder)
+        flush_folder(folder)
         if _is_whole(folder, INDEX_FILE):
             write_file_atomically(folder / INDEX_FILE_BEFORE, (folder / INDEX_FILE).read_bytes())
         write_file_atomically(folder / INDEX_FILE, index.encode())
@@ -201,23 +201,6 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
 def progress_to_dict(progress: Progress) -> dict[str, int | float]:
     """Plain values for the state."""
     return asdict(progress)
-
-
-def _write_durably(path: Path, content: memoryview) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the renames durable, where the system can (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _read_piece(folder: Path, piece: Mapping[str, Any]) -> bytes:
