@@ -96,7 +96,7 @@ def sign_flip_p_value(differences: Float[np.ndarray, "images"]) -> float | None:
         return None
     observed = abs(differences.sum())
     # Sums that are equal on paper differ by rounding.
-    slack = 1e-9 * max(float(np.abs(differences).sum()), 1e-300)
+    slack = 1e-9 * float(np.abs(differences).sum())
     if count <= EXACT_UP_TO:
         bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
         sums = (1 - 2 * bits) @ differences
