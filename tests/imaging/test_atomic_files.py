@@ -13,8 +13,12 @@ from photographs import photograph
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.files import atomic
-from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.atomic import move_into_place, write_file_atomically
+from nlcunet.files.folders import new_folder
 from nlcunet.imaging.files import Picture, read_picture, write_picture
+from nlcunet.server.database import open_database
+from nlcunet.server.folders import JobFolders
+from nlcunet.server.keys import add_key, read_hashes
 
 OLD, NEW = b"the old picture", b"the new picture, somewhat longer"
 SOURCE = Path(__file__).parents[2] / "src"
@@ -195,6 +199,39 @@ def test_permissions_of_the_target_are_kept(target):
     target.chmod(0o640)
     write_file_atomically(target, NEW)
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+@pytest.fixture
+def disk_without_permissions(monkeypatch):
+    """A disk that refuses to change permission bits, as many shared ones do."""
+
+    def refuse(path, mode, **kwargs):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+
+
+@pytest.mark.usefixtures("disk_without_permissions")
+def test_a_disk_that_knows_no_permissions_can_be_written(target, tmp_path):
+    write_file_atomically(target, NEW)
+    assert target.read_bytes() == NEW
+    finished = tmp_path / "finished"
+    finished.write_bytes(OLD)
+    move_into_place(finished, target)
+    assert target.read_bytes() == OLD
+    with new_folder(tmp_path / "folder") as draft:
+        (draft / "file").touch()
+    assert set(names(tmp_path)) == {"folder", target.name}
+
+
+@pytest.mark.usefixtures("disk_without_permissions")
+def test_a_server_works_on_a_disk_that_knows_no_permissions(tmp_path):
+    JobFolders(tmp_path / "server")
+    open_database(tmp_path / "queue.sqlite").close()
+    keys = tmp_path / "keys.json"
+    key = add_key(keys, "first")
+    assert list(read_hashes(keys)) == ["first"]
+    assert key not in keys.read_text()
 
 
 def test_a_new_file_gets_the_usual_permissions(tmp_path):

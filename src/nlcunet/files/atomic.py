@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
@@ -27,7 +28,8 @@ def write_file_atomically(target: Path, data: bytes) -> None:
     """Write a file through a temporary one beside it, so that a reader sees the old file or the new one, never a part.
 
     The temporary file is flushed to disk before it takes the target's name. Whatever goes wrong, also an interrupt,
-    it is removed and the target stays as it was. A link is followed, permissions of an existing target are kept.
+    it is removed and the target stays as it was. A link is followed, permissions of an existing target are kept where the
+    disk knows any.
 
     Raises:
         ImageWriteError: The folder is missing or not writable, the disk is full, or the target is no ordinary file.
@@ -60,7 +62,7 @@ def move_into_place(finished: Path, target: Path) -> None:
         mode = _mode_of(final)
         flush_file(finished)
         if mode is not None:
-            finished.chmod(mode)
+            set_permissions(finished, mode)
         os.replace(finished, final)  # noqa: PTH105 - as above
         flush_folder(final.parent)
     except (OSError, ValueError) as error:
@@ -111,6 +113,12 @@ def check_target(target: Path) -> None:
         raise ImageWriteError(_explain(target, 0, error)) from error
 
 
+def set_permissions(path: Path, mode: int) -> None:
+    """Set the permission bits of a file or folder where the disk knows any; many shared ones refuse."""
+    with suppress(OSError):
+        path.chmod(mode)
+
+
 def flush_file(path: Path) -> None:
     """Wait until the disk has all of a file, whoever wrote it."""
     descriptor = os.open(path, os.O_RDWR)
@@ -154,7 +162,7 @@ def _write_and_flush(path: Path, data: bytes, mode: int | None) -> None:
             view = view[file.write(view) :]
         os.fsync(file.fileno())
     if mode is not None:
-        path.chmod(mode)
+        set_permissions(path, mode)
 
 
 def _explain(target: Path, num_bytes: int, error: OSError | ValueError) -> str:

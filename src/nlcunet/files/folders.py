@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nlcunet.files.atomic import set_permissions
+
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
@@ -21,7 +23,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
     try:
         yield draft
-        draft.chmod(0o755)  # temporary folders begin as private ones
+        set_permissions(draft, 0o755)  # temporary folders begin as private ones
         _put_in_place(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

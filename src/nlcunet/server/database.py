@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
+from nlcunet.files.atomic import set_permissions
 
 VERSION = 1
 """Of the tables; kept in the file as ``user_version``. Files of 0 were made before versions were counted."""
@@ -53,8 +54,7 @@ def _keep_private(path: Path) -> None:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for each in (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))):
-        with suppress(OSError):  # there is none, or the disk knows no permissions
-            each.chmod(0o600)
+        set_permissions(each, 0o600)
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

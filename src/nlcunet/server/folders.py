@@ -3,10 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
+from nlcunet.files.atomic import flush_file, flush_folder, set_permissions
 from nlcunet.imaging.formats import FORMATS
 
 INPUT = "input"
@@ -36,8 +36,7 @@ class JobFolders:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self._incoming, self._jobs):
                 folder.mkdir(exist_ok=True, mode=0o700)
-                with suppress(OSError):  # of another user, or on a disk that knows no permissions
-                    folder.chmod(0o700)
+                set_permissions(folder, 0o700)
         except OSError as error:
             raise ConfigError(
                 f"the server's folder must be one that can be written: got {root}: {error.strerror}; "
@@ -57,13 +56,12 @@ class JobFolders:
         """
         source, folder = self.incoming(job_id), self._jobs / job_id
         folder.mkdir(mode=0o700)
-        with source.open("rb") as file:
-            os.fsync(file.fileno())
+        flush_file(source)
         if keeps_input:
             (folder / KEEP).touch()
         source.replace(folder / INPUT)
         for each in (folder, self._jobs):
-            _sync_folder(each)
+            flush_folder(each)
 
     def refuse(self, job_id: str) -> None:
         """Remove what came in."""
@@ -111,14 +109,3 @@ class JobFolders:
         """A message to a client: its picture by the name that it gave, and no places on this machine."""
         folder = self._jobs / job_id
         return text.replace(str(folder / INPUT), name).replace(f"{folder}{os.sep}", "").replace(str(self.root), "")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
-from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.atomic import set_permissions, write_file_atomically
 
 PREFIX = "nlc_"
 """So that scanners for leaked secrets can know them."""
@@ -74,5 +74,5 @@ def add_key(path: Path, name: str) -> str:
     key = make_key()
     text = json.dumps(hashes | {name: hash_key(key)}, indent=2)
     write_file_atomically(path, text.encode())
-    path.chmod(0o600)
+    set_permissions(path, 0o600)
     return key
