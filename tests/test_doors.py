@@ -69,6 +69,22 @@ def test_a_batch_behind_urls(from_command_line, weights, photo, tmp_path):
     assert (tmp_path / "out" / "photo.png").read_bytes() == from_command_line
 
 
+def test_edges_that_continue_each_other(weights, photo, tmp_path):
+    result = upscale(photo, "-m", weights, "--wrap", "both", "-o", tmp_path / "command.png")
+    assert result.exit_code == 0, result.stderr
+    wanted = (tmp_path / "command.png").read_bytes()
+    enlarged = nlcunet.load(weights, tile=32, device="cpu").upscale(photo, wrap="both")
+    write_picture(enlarged, tmp_path / "python.png")
+    assert (tmp_path / "python.png").read_bytes() == wanted
+    settings = ServerSettings(folder=tmp_path / "served", models=(str(weights),), tile=32, device="cpu", has_page=False)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        order = {"name": "photo.png", "wrap": "both"}
+        assert client.post("/v1/upscale", content=photo.read_bytes(), params=order).content == wanted
+        assert client.post("/v1/upscale", content=photo.read_bytes(), params=order | {"wrap": "no"}).status_code == 422
+    plain = nlcunet.load(weights, tile=32, device="cpu").upscale(photo)
+    assert not np.array_equal(plain.pixels, enlarged.pixels)
+
+
 def test_a_hub_folder(from_command_line, tiny, photo, tmp_path):
     save_pretrained(tiny, tmp_path / "published", half=False)
     enlarged = nlcunet.from_pretrained(tmp_path / "published", tile=32, device="cpu").upscale(photo)

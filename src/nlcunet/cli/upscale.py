@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nlcunet.inference.sizes import Wrap
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,6 +62,12 @@ def upscale(
         int | None, typer.Option(metavar="PX", help="Height; with --width the picture is stretched.")
     ] = None,
     long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
+    wrap: Annotated[
+        Wrap,
+        typer.Option(
+            help="Edges that continue each other: horizontal for 360° panoramas, both for textures that repeat."
+        ),
+    ] = "none",
     model: Annotated[
         str,
         typer.Option(
@@ -137,7 +145,7 @@ def upscale(
     from nlcunet.models.weights import AUTOMATIC
 
     reporter = Reporter(as_json=as_json, is_verbose=verbose)
-    request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
+    request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge, wrap=wrap)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
     tile_px: int | Literal["auto"] = "auto" if tile == "auto" else int(tile)

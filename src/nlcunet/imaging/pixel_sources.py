@@ -123,6 +123,69 @@ class WrappedSource:
         return self.source.dtype
 
 
+@dataclass(frozen=True)
+class RepeatingSource:
+    """A source as it looks where it is laid beside itself: strips of the opposite edges around it.
+
+    Attributes:
+        source: the picture itself.
+        margin_rows: how many rows of its lower edge lie above it, and of its upper edge below it.
+        margin_columns: how many columns of its right edge lie left of it, and of its left edge right of it.
+    """
+
+    source: PixelSource
+    margin_rows: int
+    margin_columns: int
+
+    @property
+    def height(self) -> int:
+        """Rows, the strips among them."""
+        return self.source.height + 2 * self.margin_rows
+
+    @property
+    def width(self) -> int:
+        """Columns, the strips among them."""
+        return self.source.width + 2 * self.margin_columns
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.source.channels
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether windows come with alpha."""
+        return self.source.has_alpha
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the samples."""
+        return self.source.dtype
+
+    def read(self, rows: slice, columns: slice) -> Picture:
+        """The window of these rows and columns, put together from parts of the picture."""
+        beside = _parts(columns, self.margin_columns, self.source.width)
+        strips = [
+            [self.source.read(row_part, column_part) for column_part in beside]
+            for row_part in _parts(rows, self.margin_rows, self.source.height)
+        ]
+        pixels = np.concatenate([np.concatenate([part.pixels for part in strip], axis=1) for strip in strips])
+        if not self.has_alpha:
+            return Picture(pixels=pixels)
+        return Picture(pixels=pixels, alpha=np.block([[part.alpha for part in strip] for strip in strips]))
+
+
+def _parts(window: slice, margin: int, length: int) -> list[slice]:
+    """Which stretches of one axis of a picture make up a window of the picture laid beside itself."""
+    parts, position = [], window.start
+    while position < window.stop:
+        start = (position - margin) % length
+        stop = min(length, start + window.stop - position)
+        parts.append(slice(start, stop))
+        position += stop - start
+    return parts
+
+
 class RawPixels:
     """Samples of a picture in a file of nothing else, row by row; any window of it can be read and written.
 

@@ -23,6 +23,9 @@ from nlcunet.errors import ConfigError
 CUBIC_A = -0.5
 """Keys' free parameter; -0.5 is MATLAB's, and the only one that is exact for parabolas."""
 
+CUBIC_REACH_PX = 2
+"""How far around a position the kernel takes its values from, where it is not stretched."""
+
 BLOCK = 64
 """Output rows per matrix product: long enough for the product to be fast, short enough for few zeros in the band."""
 
@@ -58,12 +61,15 @@ def cubic(distance: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def axis_taps(in_length: int, out_length: int, antialias: bool) -> AxisTaps:
-    """Taps that take `in_length` samples to `out_length`, as MATLAB's `imresize` computes them."""
-    factor = out_length / in_length
+def axis_taps(in_length: int, out_length: int, antialias: bool, margin: int = 0) -> AxisTaps:
+    """Taps that take `in_length` samples to `out_length`, as MATLAB's `imresize` computes them.
+
+    Of the `in_length` samples the first and the last `margin` are only looked at: the result shows those between.
+    """
+    factor = out_length / (in_length - 2 * margin)
     stretch = factor if antialias and factor < 1 else 1.0
     support = 4.0 / stretch
-    centre = (np.arange(out_length) + 0.5) / factor - 0.5
+    centre = (np.arange(out_length) + 0.5) / factor - 0.5 + margin
     first = np.floor(centre - support / 2).astype(np.int64)
     positions = first[:, None] + np.arange(int(np.ceil(support)) + 2)
     weights = cubic(stretch * (centre[:, None] - positions))
@@ -75,9 +81,11 @@ def axis_taps(in_length: int, out_length: int, antialias: bool) -> AxisTaps:
 
 
 @lru_cache(maxsize=64)
-def axis_bands(in_length: int, out_length: int, antialias: bool, dtype: torch.dtype) -> tuple[Band, ...]:
+def axis_bands(
+    in_length: int, out_length: int, antialias: bool, dtype: torch.dtype, margin: int = 0
+) -> tuple[Band, ...]:
     """The taps as dense blocks on the CPU, ready to multiply; mirrored taps are added to the ones that they hit."""
-    taps = axis_taps(in_length, out_length, antialias)
+    taps = axis_taps(in_length, out_length, antialias, margin)
     bands = []
     for start in range(0, out_length, BLOCK):
         indices, weights = taps.indices[start : start + BLOCK], taps.weights[start : start + BLOCK]
@@ -92,10 +100,10 @@ def axis_bands(in_length: int, out_length: int, antialias: bool, dtype: torch.dt
 
 @lru_cache(maxsize=64)
 def axis_tap_tensors(
-    in_length: int, out_length: int, antialias: bool, dtype: torch.dtype, device: torch.device
+    in_length: int, out_length: int, antialias: bool, dtype: torch.dtype, device: torch.device, margin: int = 0
 ) -> tuple[tuple[Tensor, Tensor], ...]:
     """The taps on a device: for each tap the input position and the weight of every output position."""
-    taps = axis_taps(in_length, out_length, antialias)
+    taps = axis_taps(in_length, out_length, antialias, margin)
     with torch.inference_mode(mode=False):
         return tuple(
             (torch.from_numpy(index.copy()).to(device), torch.from_numpy(weight.copy()).to(dtype).to(device))
@@ -104,16 +112,21 @@ def axis_tap_tensors(
 
 
 def resize_axis(
-    planes: Float[Tensor, "planes height width"], axis: int, length: int, antialias: bool
+    planes: Float[Tensor, "planes height width"], axis: int, length: int, antialias: bool, margin: int = 0
 ) -> Float[Tensor, "planes new_height new_width"]:
-    """Resizes along one axis: 1 for the height, 2 for the width. Floating point of at least 32 bits."""
+    """Resizes along one axis: 1 for the height, 2 for the width. Floating point of at least 32 bits.
+
+    The first and the last ``margin`` samples of the axis are only looked at: the result shows those between.
+    """
     in_length = planes.shape[axis]
+    if length == in_length - 2 * margin:
+        return planes.narrow(axis, margin, length)
     if planes.device.type == "cpu":
-        bands = axis_bands(in_length, length, antialias, planes.dtype)
+        bands = axis_bands(in_length, length, antialias, planes.dtype, margin)
         if axis == 1:
             return torch.cat([band.matrix @ planes[:, band.in_start : band.in_stop] for band in bands], dim=1)
         return torch.cat([planes[:, :, band.in_start : band.in_stop] @ band.matrix.T for band in bands], dim=2)
-    taps = axis_tap_tensors(in_length, length, antialias, planes.dtype, planes.device)
+    taps = axis_tap_tensors(in_length, length, antialias, planes.dtype, planes.device, margin)
     return shifted_sum(planes, axis, taps)
 
 
@@ -156,7 +169,6 @@ def resize_bicubic(
     planes = image.reshape(-1, in_height, in_width).to(exact)
     sides = [(height / in_height, 1, height), (width / in_width, 2, width)]
     with torch.autocast("cpu", enabled=False):  # the products; multiply-adds are not touched by autocast
-        for factor, axis, length in sorted(sides):
-            if factor != 1:
-                planes = resize_axis(planes, axis, length, antialias)
+        for _factor, axis, length in sorted(sides):
+            planes = resize_axis(planes, axis, length, antialias)
     return planes.to(image.dtype).reshape(*image.shape[:-2], height, width)

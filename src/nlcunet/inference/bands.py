@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.imaging.resize import axis_bands, resize_bicubic
+from nlcunet.imaging.resize import axis_bands, resize_axis
 from nlcunet.inference.tiles import Span, TilePlan
 
 BandRows = Float[Tensor, "channels rows width"]
@@ -114,11 +114,13 @@ class RowResampler:
     Args:
         size: height and width of what is pushed.
         target: height and width of what comes out.
+        margins: how many rows at the top and at the bottom, and columns at both sides, of what is pushed are only
+            looked at; the result shows what lies between.
     """
 
-    def __init__(self, size: tuple[int, int], target: tuple[int, int]) -> None:
-        self._width = target[1]
-        self._blocks = axis_bands(size[0], target[0], True, torch.float32)
+    def __init__(self, size: tuple[int, int], target: tuple[int, int], margins: tuple[int, int] = (0, 0)) -> None:
+        self._width, self._margin = target[1], margins[1]
+        self._blocks = axis_bands(size[0], target[0], True, torch.float32, margins[0])
         # rows above the earliest one that this or a later block needs can go
         self._needed_from = [block.in_start for block in self._blocks]
         for index in range(len(self._blocks) - 2, -1, -1):
@@ -132,7 +134,7 @@ class RowResampler:
 
     def push(self, band: BandRows) -> Iterator[BandRows]:
         """Take more rows, and hand on what they complete."""
-        band = resize_bicubic(band, band.shape[1], self._width)
+        band = resize_axis(band, 2, self._width, True, self._margin)
         rows = band if self.rows is None else torch.cat([self.rows, band], dim=1)
         while self.next_block < len(self._blocks):
             block, keep_from = self._blocks[self.next_block], self._needed_from[self.next_block]

@@ -14,7 +14,7 @@ from nlcunet.files.home import expand_home
 from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.picture import Picture
 from nlcunet.inference.kinds import open_image
-from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.sizes import SizeRequest, Wrap
 
 if TYPE_CHECKING:
     from nlcunet.inference.upscaler import Upscaler
@@ -94,6 +94,7 @@ class Enlarger(ABC):
         width: int | None = ...,
         height: int | None = ...,
         long_edge: int | None = ...,
+        wrap: Wrap = ...,
         progress: Progress | None = ...,
     ) -> np.ndarray: ...
     @overload
@@ -105,6 +106,7 @@ class Enlarger(ABC):
         width: int | None = ...,
         height: int | None = ...,
         long_edge: int | None = ...,
+        wrap: Wrap = ...,
         progress: Progress | None = ...,
     ) -> Tensor: ...
     @overload
@@ -116,6 +118,7 @@ class Enlarger(ABC):
         width: int | None = ...,
         height: int | None = ...,
         long_edge: int | None = ...,
+        wrap: Wrap = ...,
         progress: Progress | None = ...,
     ) -> Picture: ...
     @overload
@@ -127,6 +130,7 @@ class Enlarger(ABC):
         width: int | None = ...,
         height: int | None = ...,
         long_edge: int | None = ...,
+        wrap: Wrap = ...,
         progress: Progress | None = ...,
     ) -> Any: ...
     def upscale(
@@ -137,6 +141,7 @@ class Enlarger(ABC):
         width: int | None = None,
         height: int | None = None,
         long_edge: int | None = None,
+        wrap: Wrap = "none",
         progress: Progress | None = None,
     ) -> Any:
         """The image, enlarged; what comes out is of the kind that went in.
@@ -152,6 +157,8 @@ class Enlarger(ABC):
             width: columns of the result instead of a scale; alone it keeps the shape.
             height: rows of the result, likewise; with ``width`` the picture is stretched to both.
             long_edge: the longer side of the result instead of a scale.
+            wrap: which opposite edges continue each other: ``"horizontal"`` for 360° panoramas, ``"both"`` for textures
+                that repeat, ``"vertical"``; no seam appears where they meet.
             progress: called after every tile with the tiles done and all tiles.
 
         Raises:
@@ -159,7 +166,7 @@ class Enlarger(ABC):
             ImageError: the file cannot be read.
             DeviceError: the memory is too small for the result or for the smallest tile.
         """
-        request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge)
+        request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge, wrap=wrap)
         opened = open_image(image)
         # a file tells more of itself than the pixels in it
         sources: Sequence[Path | Picture] = opened.pictures

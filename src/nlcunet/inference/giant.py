@@ -197,6 +197,8 @@ class _Enlargement:
             "passes": [(step.target_height, step.target_width) for step in work.passes],
             "upscaler": self._upscaler.fingerprint(),
         }
+        if self._settings.request.wrap != "none":
+            facts["wrap"] = self._settings.request.wrap
         return hash_values(facts)
 
     def _finished_tiles(self, journal: Journal) -> int:

@@ -10,8 +10,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from nlcunet.imaging.picture import Picture
-from nlcunet.imaging.pixel_sources import PixelSource
-from nlcunet.inference.bands import RowBlender, RowResampler
+from nlcunet.imaging.pixel_sources import PixelSource, RepeatingSource
+from nlcunet.inference.bands import Block, RowBlender, RowResampler
 from nlcunet.inference.padding import pad_to_multiple
 from nlcunet.inference.read_ahead import map_ahead, read_ahead
 from nlcunet.inference.samples import AlphaBounds, samples_to_tile, write_samples
@@ -69,8 +69,8 @@ class NetworkPass:
 
     Args:
         source: what to enlarge, ``step.height`` × ``step.width``; under transparent parts its colour should continue.
-        step: the size to end at.
-        tiling: the tiles of the source.
+        step: the size to end at, and the margins of the opposite edges.
+        tiling: the tiles of the source, margins among them.
         header: the network's scale and size rules.
         run_tile: the network.
         dtype: sample type of the result: uint8, uint16 or float32.
@@ -94,7 +94,8 @@ class NetworkPass:
         tiles_at_once: int = 1,
         threads_per_tile: int = 1,
     ) -> None:
-        self.source = source
+        margins = (step.margin_rows, step.margin_columns)
+        self.source = RepeatingSource(source, *margins) if any(margins) else source
         self.step = step
         self.tiling = tiling
         self.dtype = dtype
@@ -107,7 +108,10 @@ class NetworkPass:
         self._blender = RowBlender(tiling, header.scale)
         size = (step.height * header.scale, step.width * header.scale)
         target = (step.target_height, step.target_width)
-        self._resampler = None if size == target else RowResampler(size, target)
+        self._resampler: RowResampler | None = None
+        if size != target:
+            pushed = (tiling.rows.length * header.scale, tiling.columns.length * header.scale)
+            self._resampler = RowResampler(pushed, target, (margins[0] * header.scale, margins[1] * header.scale))
         self._first_row = 0
         self.next_row = 0
         """The row of tiles that comes next."""
@@ -125,7 +129,7 @@ class NetworkPass:
         blocks = self._blender.blend_row(self.next_row, self._enlarged(row_span))
         if self._resampler is None:
             for block in blocks:
-                yield self._finish(block.first_row, block.first_column, block.values)
+                yield from self._without_margins(block)
         else:
             band = torch.cat([block.values for block in blocks], dim=2)
             for rows in self._resampler.push(band):
@@ -189,6 +193,17 @@ class NetworkPass:
             scale = self._header.scale
             return tile[:1, :1, :1].expand(-1, scale * tile.shape[1], scale * tile.shape[2])
         return self._run_tile(tile).mean(dim=0, keepdim=True)
+
+    def _without_margins(self, block: Block) -> Iterator[FinishedBlock]:
+        """What of a block lies within the result, if anything does."""
+        scale, step = self._header.scale, self.step
+        above, beside = step.margin_rows * scale, step.margin_columns * scale
+        row, column = block.first_row - above, block.first_column - beside
+        rows = slice(max(-row, 0), max(step.target_height - row, 0))
+        columns = slice(max(-column, 0), max(step.target_width - column, 0))
+        values = block.values[:, rows, columns]
+        if values.numel():
+            yield self._finish(max(row, 0), max(column, 0), values)
 
     def _finish(self, first_row: int, first_column: int, values: Tensor) -> FinishedBlock:
         """A block in samples."""

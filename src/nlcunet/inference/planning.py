@@ -1,16 +1,22 @@
 """What an enlargement takes, known before it starts: passes, tiles, and memory."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 
+from nlcunet.imaging.resize import CUBIC_REACH_PX
 from nlcunet.inference.memory import bytes_per_pixel
-from nlcunet.inference.sizes import Pass, SizeRequest, plan_passes
+from nlcunet.inference.padding import round_up
+from nlcunet.inference.sizes import Pass, SizeRequest, Wrap, plan_passes
 from nlcunet.inference.tiles import TilePlan, plan_tiles
 from nlcunet.models.weights import WeightsHeader
 
 LARGEST_BAND_BYTES = 2**28
 """Size of a band of finished rows in float32 that is to be resampled; about four are in memory at a time."""
+
+LEAST_MARGIN_PX = 32
+"""How much of the opposite edge the network sees, at least, where edges continue each other."""
 
 _BAND_CHANNELS = 3
 
@@ -69,7 +75,7 @@ class Work:
             after = step.target_height * step.target_width * (sample_bytes if is_last else max(sample_bytes, 2))
             # one band in float32, blended, resampled and rounded: three copies
             scale = self.scale_of(step)
-            band = 3 * 4 * tiling.rows.tile * scale * max(step.width * scale, step.target_width)
+            band = 3 * 4 * tiling.rows.tile * scale * max(tiling.columns.length * scale, step.target_width)
             peaks.append(channels * (before + after + band))
         return max(peaks)
 
@@ -83,11 +89,11 @@ class Work:
         peaks = []
         for step, tiling in zip(self.passes, self.tilings, strict=True):
             scale = self.scale_of(step)
-            network_width, rows = step.width * scale, tiling.rows.tile * scale
+            network_width, rows = tiling.columns.length * scale, tiling.rows.tile * scale
             # the fade to the next row of tiles, and copies of it on their way to the disk
             fade = 4 * 4 * 2 * tiling.rows.blend * scale * network_width
             blocks = 12 * rows * tiling.columns.tile * scale * (4 + sample_bytes)
-            is_resampled = (step.height * scale, network_width) != (step.target_height, step.target_width)
+            is_resampled = (step.height * scale, step.width * scale) != (step.target_height, step.target_width)
             band = 4 * 4 * rows * max(network_width, step.target_width) if is_resampled else 0
             strips = 3 * 256 * step.target_width * sample_bytes  # the encoder's
             peaks.append(channels * (fade + blocks + band + strips))
@@ -124,15 +130,31 @@ def plan_work(
     """
     target = request.resolve(height, width, header.scale)
     passes = plan_passes((height, width), target, header.scale, shrink_to=shrink_to)
+    passes = tuple(_with_margins(step, request.wrap, header, overlap) for step in passes)
     tilings = tuple(_plan_pass(step, header, tile, overlap) for step in passes)
     return Work(passes=passes, tilings=tilings, scale=header.scale, tile=tile)
+
+
+def _with_margins(step: Pass, wrap: Wrap, header: WeightsHeader, overlap: int) -> Pass:
+    """The pass with as much of the opposite edges around the picture as network and resampling look at."""
+    if wrap == "none":
+        return step
+    shrinking = max(step.height / step.target_height, step.width / step.target_width, 1.0)
+    margin = math.ceil(CUBIC_REACH_PX * shrinking) + 1
+    if step.enlarges:
+        margin = round_up(max(margin, overlap, LEAST_MARGIN_PX), header.size_multiple)
+    return replace(
+        step,
+        margin_rows=margin if wrap in {"vertical", "both"} else 0,
+        margin_columns=margin if wrap in {"horizontal", "both"} else 0,
+    )
 
 
 def _plan_pass(step: Pass, header: WeightsHeader, tile: int, overlap: int) -> TilePlan:
     """The tiles of a pass; where the network takes no part, they need no context and no rules of sizes."""
     return plan_tiles(
-        step.height,
-        step.width,
+        step.height + 2 * step.margin_rows,
+        step.width + 2 * step.margin_columns,
         tile=tile,
         row_tile=_row_tile(step, header.scale if step.enlarges else 1, tile),
         overlap=overlap if step.enlarges else 0,

@@ -137,6 +137,7 @@ class Results:
         if (request.width, request.height, request.long_edge) != (None, None, None):
             values["scale"] = None
         values |= {"width": request.width, "height": request.height, "long edge": request.long_edge}
+        values |= {"wrap": None if request.wrap == "none" else request.wrap}
         values |= {"file quality": settings.quality, "metadata": "stripped" if settings.strip_metadata else None}
         if target.suffix.lower() in {".tif", ".tiff"}:
             values |= {"compression": settings.layout.compression, "pyramid": settings.layout.pyramid or None}

@@ -78,9 +78,10 @@ class AlphaBounds:
     def around(cls, source: PixelSource, step: Pass, rows: slice, columns: slice) -> "AlphaBounds":
         """The bounds for these rows and columns of the result of ``step``, from the alpha of its source."""
         reach = alpha_reach(step)
-        below = _sources(rows, step.height, step.target_height)
-        beside = _sources(columns, step.width, step.target_width)
-        window_rows, window_columns = _within_reach(below, reach, step.height), _within_reach(beside, reach, step.width)
+        below = _sources(rows, step.height, step.target_height) + step.margin_rows
+        beside = _sources(columns, step.width, step.target_width) + step.margin_columns
+        window_rows = _within_reach(below, reach, source.height)
+        window_columns = _within_reach(beside, reach, source.width)
         alpha = source.read(window_rows, window_columns).alpha
         if alpha is None:
             raise ValueError("only a source with alpha has bounds of alpha")

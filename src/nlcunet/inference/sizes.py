@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from numbers import Real
+from typing import Literal, get_args
 
 from nlcunet.errors import ConfigError
 
@@ -22,6 +23,13 @@ MAX_SIDE_PX = 1_000_000
 """Longest side of a result; no file format and no memory takes more."""
 
 
+Wrap = Literal["none", "horizontal", "vertical", "both"]
+"""Which opposite edges of a picture continue each other: left and right (360° panoramas), top and bottom, or both
+(textures that repeat)."""
+
+WRAPS: tuple[Wrap, ...] = get_args(Wrap)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SizeRequest:
     """What was asked for: a scale, or a width and/or height, or a long edge; nothing means the network's own scale.
@@ -31,6 +39,7 @@ class SizeRequest:
         width: columns of the result, in pixels; alone, the height follows the picture's shape.
         height: rows of the result, in pixels; with ``width`` too, the picture is stretched to both.
         long_edge: the longer side of the result, in pixels.
+        wrap: which opposite edges continue each other, so that no seam appears where they meet.
 
     Raises:
         ConfigError: a value is not possible, or two of them contradict each other.
@@ -40,6 +49,7 @@ class SizeRequest:
     width: int | None = None
     height: int | None = None
     long_edge: int | None = None
+    wrap: str = "none"
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -49,6 +59,8 @@ class SizeRequest:
             side = getattr(self, name)
             if side is not None and not (_is_number(side) and side == int(side) and 1 <= side <= MAX_SIDE_PX):
                 raise ConfigError(f"{name} must be a whole number of pixels in 1 … {MAX_SIDE_PX}: got {side!r}")
+        if self.wrap not in WRAPS:
+            raise ConfigError(f"wrap must be one of {', '.join(WRAPS)}: got {self.wrap!r}")
         ways = [self.scale is not None, self.width is not None or self.height is not None, self.long_edge is not None]
         if sum(ways) > 1:
             raise ConfigError(
@@ -102,6 +114,11 @@ class Pass:
     target_width: int
     enlarges: bool = True
     """Whether the network enlarges at all; without it, the picture is resampled only."""
+    margin_rows: int = 0
+    """How many rows of the opposite edge are laid above and below the picture, where those two continue each other;
+    what becomes of them is cut off."""
+    margin_columns: int = 0
+    """Likewise beside it."""
 
 
 def plan_passes(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.files import writable_formats
 from nlcunet.inference.quality import DEFAULT_QUALITY, find_quality
-from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.sizes import SizeRequest, Wrap
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 """Of a job; the last three are final."""
@@ -34,6 +34,9 @@ class Order(BaseModel):
     width: Annotated[Side, Field(description="Columns of the result, instead of a scale.")] | None = None
     height: Annotated[Side, Field(description="Rows; together with width the picture is stretched.")] | None = None
     long_edge: Annotated[Side, Field(description="The longer side, instead of a scale.")] | None = None
+    wrap: Annotated[
+        Wrap, Field(description="Edges that continue each other: horizontal for 360° panoramas, both for textures.")
+    ] = "none"
     strength: (
         Annotated[
             float,
@@ -63,4 +66,6 @@ class Order(BaseModel):
 
     def size(self) -> SizeRequest:
         """The size of the result."""
-        return SizeRequest(scale=self.scale, width=self.width, height=self.height, long_edge=self.long_edge)
+        return SizeRequest(
+            scale=self.scale, width=self.width, height=self.height, long_edge=self.long_edge, wrap=self.wrap
+        )
