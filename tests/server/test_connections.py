@@ -93,6 +93,18 @@ def test_a_connection_too_many_is_told(connect):
 
 
 @pytest.mark.parametrize(
+    "sent", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
+)
+def test_what_is_no_request_is_told_in_the_form_of_all_errors(connect, sent):
+    connection = connect()
+    connection.sendall(sent)
+    head, _, body = read_until(connection, b"").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"application/json" in head
+    assert json.loads(body) == {"error": "bad_request", "detail": json.loads(body)["detail"]}
+
+
+@pytest.mark.parametrize(
     ("soft", "hard", "most"),
     [
         (1024, 1024, 256),

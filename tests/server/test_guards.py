@@ -4,7 +4,9 @@ import asyncio
 
 import anyio
 import pytest
+from fastapi.testclient import TestClient
 
+from nlcunet.server.app import make_app
 from nlcunet.server.guards import Guard
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.refusals import RefusedError
@@ -34,6 +36,36 @@ def test_pages_of_other_sites_cannot_send_pictures(client):
     assert (answer.status_code, answer.json()["error"]) == (403, "wrong_origin")
     assert client.post("/v1/upscale", files=form(), headers={"Origin": "http://localhost"}).status_code == 200
     assert client.post("/v1/upscale", files=form(), headers={"Origin": "null"}).status_code == 403
+    other_scheme = client.post("/v1/upscale", files=form(), headers={"Origin": "https://localhost"})
+    assert (other_scheme.status_code, other_scheme.json()["error"]) == (403, "wrong_origin")
+
+
+def test_behind_a_known_proxy_the_scheme_is_that_of_the_client(make_settings):
+    sent = {"Origin": "https://localhost", "X-Forwarded-Proto": "https", "X-Forwarded-For": "8.8.8.8"}
+    for proxies, status in ((("127.0.0.1",), 200), ((), 403)):
+        app = make_app(make_settings(proxies=proxies))
+        with TestClient(app, base_url="http://localhost", client=("127.0.0.1", 1)) as client:
+            answer = client.post("/v1/upscale", files=form(), headers=sent)
+            assert answer.status_code == status
+    assert "--proxy" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [("bytes=99999999-", 416, "wrong_range"), ("pixels=0-1", 400, "bad_request"), ("bytes=9-3", 400, "bad_request")],
+)
+def test_errors_of_ranges_have_the_form_of_all_others(client, asked, status, code):
+    job = client.post("/v1/upscale", files=form()).headers["nlcunet-job"]
+    answer = client.get(f"/v1/jobs/{job}/result", headers={"Range": asked})
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert answer.json()["detail"]
+    assert answer.headers["content-type"] == "application/json"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    if status == 416:
+        assert answer.headers["content-range"].startswith("bytes */")
+    whole = client.get(f"/v1/jobs/{job}/result")
+    part = client.get(f"/v1/jobs/{job}/result", headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.content) == (206, whole.content[2:6])
 
 
 def test_cors_is_closed_unless_a_site_is_allowed(client, start, tmp_path):

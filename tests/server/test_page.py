@@ -22,7 +22,7 @@ from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.reading import read
 from nlcunet.models.weights import save_weights
 from nlcunet.server.app import make_app
-from nlcunet.server.keys import add_key
+from nlcunet.server.keys import PASS_SECONDS, Keys, Passes, add_key, hash_key, read_secret
 from nlcunet.server.page import zips
 from nlcunet.server.page.readings import traits_of
 from nlcunet.server.page.routes import FILES, result_name
@@ -331,7 +331,9 @@ def test_tiles_show_both_pictures_at_full_resolution(page):
     assert np.abs(before.astype(int) - ramp).mean() < 1
 
 
-@pytest.mark.parametrize("place", ["after/0/9/0", "after/0/-1/0", "after/7/0/0", "before/0/0/99999999999"])
+@pytest.mark.parametrize(
+    "place", ["after/0/9/0", "after/0/-1/0", "after/-1/0/0", "before/-2/0/0", "after/7/0/0", "before/0/0/99999999999"]
+)
 def test_tiles_that_are_not_there_are_refused(page, place):
     job = enlarge(page)
     assert page.get(f"/page/jobs/{job['id']}/{place}").json()["error"] == "no_view"
@@ -507,12 +509,74 @@ def test_with_keys_on_the_page_asks_for_one(guarded):
     assert client.get("/").status_code == 401
 
 
+def enter(client, key):
+    """Give a key to the page, as its form does; the pass for it."""
+    return client.post("/page/key", data={"key": key}, follow_redirects=False).cookies["nlcunet-pass"]
+
+
+def test_the_browser_keeps_no_key(guarded):
+    client, (ann, bob) = guarded
+    given = enter(client, ann)
+    assert ann not in given
+    assert hash_key(ann) not in given
+    assert client.get("/v1/models", headers={"Authorization": f"Bearer {given}"}).status_code == 401
+    until, name, signature = given.split(".")
+    changed = [
+        "",
+        "..",
+        ann,
+        f"{until}.{name}",
+        f"{int(until) + 1}.{name}.{signature}",
+        f"{until}.Ym9i.{signature}",
+        f"{until}.{name}.{signature[:-1]}",
+        f"{until}.{name}.{signature[:-1]}é",
+        f"{until}.!.{signature}",
+    ]
+    client.cookies.clear()
+    for text in changed:
+        cookie = f"nlcunet-pass={text}".encode()
+        assert client.get("/", headers={b"Cookie": cookie}).status_code == 401, text
+    assert client.get("/", headers={"Cookie": f"nlcunet-pass={given}"}).status_code == 200
+
+
+def test_a_pass_ends_with_its_time_its_key_and_its_server(tmp_path, monkeypatch):
+    key = add_key(tmp_path / "keys.json", "ann")
+    secret = read_secret(tmp_path / "secret")
+    passes = Passes(Keys(tmp_path / "keys.json"), secret)
+    given = passes.exchange(key)
+    assert passes.exchange("nlc_wrong") is None
+    assert passes.owner(given) == "ann"
+    assert Passes(Keys(tmp_path / "keys.json"), read_secret(tmp_path / "secret")).owner(given) == "ann"  # a new start
+    assert Passes(Keys(tmp_path / "keys.json"), bytes(32)).owner(given) is None
+    for name in ("ann", "bob"):  # another key of the same name, and none of it
+        other = tmp_path / f"{name}.json"
+        add_key(other, name)
+        assert Passes(Keys(other), secret).owner(given) is None
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + PASS_SECONDS + 1)
+    assert passes.owner(given) is None
+
+
+def test_the_secret_of_a_server_is_private_and_made_anew_where_it_is_damaged(tmp_path):
+    path = tmp_path / "secret"
+    first = read_secret(path)
+    assert path.stat().st_mode & 0o077 == 0
+    assert read_secret(path) == first
+    path.write_bytes(first[:10])
+    second = read_secret(path)
+    assert len(second) == 32
+    assert second != first
+    with pytest.raises(ConfigError, match="must be a file that can be read and made"):
+        read_secret(tmp_path / "missing" / "secret")
+
+
 def test_with_keys_on_a_job_is_seen_with_its_key_only(guarded):
     client, (ann, bob) = guarded
-    client.cookies.set("nlcunet-key", ann)
+    enter(client, ann)
     job = enlarge(client)
     assert [one["id"] for one in client.get("/v1/jobs", headers={"X-Api-Key": ann}).json()] == [job["id"]]
-    client.cookies.set("nlcunet-key", bob)
+    client.cookies.clear()
+    enter(client, bob)
     assert ask(client, job["id"])["jobs"] == []
     for path in ("result", "view", "thumbnail", "after/0/0/0"):
         assert client.get(f"/page/jobs/{job['id']}/{path}").status_code == 404
@@ -522,7 +586,7 @@ def test_with_keys_on_a_job_is_seen_with_its_key_only(guarded):
 
 def test_the_cookie_of_the_page_opens_nothing_of_rest(guarded):
     client, (ann, _) = guarded
-    client.cookies.set("nlcunet-key", ann)
+    enter(client, ann)
     assert client.get("/v1/models").status_code == 401
 
 

@@ -28,8 +28,8 @@ def write_file_atomically(target: Path, data: bytes) -> None:
     """Write a file through a temporary one beside it, so that a reader sees the old file or the new one, never a part.
 
     The temporary file is flushed to disk before it takes the target's name. Whatever goes wrong, also an interrupt,
-    it is removed and the target stays as it was. A link is followed, permissions of an existing target are kept where the
-    disk knows any.
+    it is removed and the target stays as it was. A link is followed; permissions of an existing target are kept where
+    the disk knows any.
 
     Raises:
         ImageWriteError: The folder is missing or not writable, the disk is full, or the target is no ordinary file.

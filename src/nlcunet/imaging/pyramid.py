@@ -120,6 +120,8 @@ def _open(pyramid: Path, level: int) -> Any:
     Raises:
         ImageError: there is none.
     """
+    if level < 0:
+        raise ImageError(f"a view must have level {level}: the largest is 0")  # libvips would take it for all
     try:
         return pyvips.Image.tiffload(os.fsencode(pyramid), page=level, access="random")
     except LIBVIPS_ERRORS as error:

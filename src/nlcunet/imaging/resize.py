@@ -100,7 +100,7 @@ def axis_bands(
 
 @lru_cache(maxsize=64)
 def axis_tap_tensors(
-    in_length: int, out_length: int, antialias: bool, dtype: torch.dtype, device: torch.device, margin: int = 0
+    in_length: int, out_length: int, antialias: bool, dtype: torch.dtype, device: torch.device, *, margin: int = 0
 ) -> tuple[tuple[Tensor, Tensor], ...]:
     """The taps on a device: for each tap the input position and the weight of every output position."""
     taps = axis_taps(in_length, out_length, antialias, margin)
@@ -126,7 +126,7 @@ def resize_axis(
         if axis == 1:
             return torch.cat([band.matrix @ planes[:, band.in_start : band.in_stop] for band in bands], dim=1)
         return torch.cat([planes[:, :, band.in_start : band.in_stop] @ band.matrix.T for band in bands], dim=2)
-    taps = axis_tap_tensors(in_length, length, antialias, planes.dtype, planes.device, margin)
+    taps = axis_tap_tensors(in_length, length, antialias, planes.dtype, planes.device, margin=margin)
     return shifted_sum(planes, axis, taps)
 
 

@@ -8,7 +8,7 @@ import torch
 from nlcunet.imaging.resize import CUBIC_REACH_PX
 from nlcunet.inference.memory import bytes_per_pixel
 from nlcunet.inference.padding import round_up
-from nlcunet.inference.sizes import Pass, SizeRequest, Wrap, plan_passes
+from nlcunet.inference.sizes import Pass, SizeRequest, plan_passes
 from nlcunet.inference.tiles import TilePlan, plan_tiles
 from nlcunet.models.weights import WeightsHeader
 
@@ -135,7 +135,7 @@ def plan_work(
     return Work(passes=passes, tilings=tilings, scale=header.scale, tile=tile)
 
 
-def _with_margins(step: Pass, wrap: Wrap, header: WeightsHeader, overlap: int) -> Pass:
+def _with_margins(step: Pass, wrap: str, header: WeightsHeader, overlap: int) -> Pass:
     """The pass with as much of the opposite edges around the picture as network and resampling look at."""
     if wrap == "none":
         return step

@@ -75,6 +75,11 @@ class Connection(H11Protocol):
         else:
             self._stop_waiting()
 
+    def send_400_response(self, msg: str) -> None:
+        """Tell of a request that is none, in the form of all other errors."""
+        self.transport.write(_answer("400 Bad Request", "bad_request", msg))
+        self.transport.close()
+
     def _await_header(self) -> None:
         if self._header_timer is None:
             self._header_timer = self.loop.call_later(HEADER_SECONDS, self.transport.close)
@@ -114,8 +119,11 @@ def connections_within(asked: int) -> int:
 def _refusal(most: int) -> bytes:
     """The answer to a connection too many, before anything is read from it."""
     detail = f"at most {most} connections at a time: try again in a moment"
-    body = json.dumps({"error": "too_many_connections", "detail": detail}).encode()
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
-    )
+    return _answer("503 Service Unavailable\r\nRetry-After: 1", "too_many_connections", detail)
+
+
+def _answer(status: str, code: str, detail: str) -> bytes:
+    """An error where there is no request that an application could answer."""
+    body = json.dumps({"error": code, "detail": detail}).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

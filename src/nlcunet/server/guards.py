@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ QUIET_ROUTES = frozenset(
     {"/healthz", "/readyz", "/metrics", "/page/jobs", "/page/jobs/{job_id}/{side}/{level}/{column}/{row}"}
 )
 """Asked every few seconds, by machines and by the page; counted, but not logged."""
+
+_WORDS = {416: ("wrong_range", "the range must lie within the file")}
+"""What errors are called that a library tells by their number alone."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -79,13 +83,15 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
+        told = _errors_in_json(answer)
+
         try:
             refusal = self._refuse(scope, headers)
             if refusal is not None:
                 self._metrics.refusals.labels(refusal.code).inc()
-                await refuse(refusal)(scope, receive, answer)
+                await refuse(refusal)(scope, receive, told)
             else:
-                await self._app(scope, self._limited(receive, headers), answer)
+                await self._app(scope, self._limited(receive, headers), told)
         except ClientDisconnect:
             status = 499  # nginx' word for a client that has gone; nobody reads an answer
         finally:
@@ -97,9 +103,12 @@ class Guard:
         if "*" not in self._hosts and _without_port(host) not in self._hosts:
             return RefusedError(421, "wrong_host", "this server does not answer to that name: see --allow-host")
         origin = headers.get("origin")
-        if scope["method"] not in READING_METHODS and origin is not None and not self._is_own(origin, host):
+        is_own = origin is None or origin in self._origins or origin.lower() == f"{scope['scheme']}://{host}".lower()
+        if scope["method"] not in READING_METHODS and not is_own:
             return RefusedError(
-                403, "wrong_origin", "pages of other web sites may not use this server: see --allow-origin"
+                403,
+                "wrong_origin",
+                "pages of other web sites may not use this server: see --allow-origin, and --proxy behind HTTPS",
             )
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max_bytes:
@@ -107,9 +116,6 @@ class Guard:
                 413, "too_large", f"a request must have at most {self._max_bytes:,} bytes: got {length}"
             )
         return None
-
-    def _is_own(self, origin: str, host: str) -> bool:
-        return origin in self._origins or urlsplit(origin).netloc == host
 
     def _limited(self, receive: Receive, headers: dict[str, str]) -> Receive:
         """The body, as long as it keeps to its limits."""
@@ -151,6 +157,35 @@ def refuse(refusal: RefusedError) -> JSONResponse:
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": refusal.code, "detail": str(refusal)}, refusal.status, headers)
+
+
+def _errors_in_json(send: Send) -> Send:
+    """Errors that a library tells in plain text, such as those of ranges, in the form of all others."""
+    held: Message | None = None
+    text = bytearray()
+
+    async def send_in_json(message: Message) -> None:
+        nonlocal held
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            headers = {name.lower(): value for name, value in message["headers"]}
+            if headers.get(b"content-type", b"").startswith(b"text/plain"):
+                held = message
+                return
+        if held is None:
+            await send(message)
+            return
+        text.extend(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        status = held["status"]
+        code, detail = _WORDS.get(status, ("bad_request", HTTPStatus(status).phrase.lower()))
+        answer = refuse(RefusedError(status, code, text.decode("utf-8", "replace") or detail))
+        kept = [pair for pair in held["headers"] if pair[0].lower() not in {b"content-type", b"content-length"}]
+        own = [pair for pair in answer.raw_headers if pair[0] not in {name.lower() for name, _ in kept}]
+        await send({**held, "headers": [*kept, *own]})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    return send_in_json
 
 
 def _without_port(host: str) -> str:

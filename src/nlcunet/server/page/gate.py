@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlcunet.server.guards import refuse
-from nlcunet.server.keys import Keys
+from nlcunet.server.keys import Passes
 from nlcunet.server.page.visitors import find_visitor
 from nlcunet.server.proxies import path_below_root
 from nlcunet.server.refusals import RefusedError
@@ -39,11 +39,11 @@ class Gate:
 
     Args:
         app: Gradio's.
-        keys: whoever has none is asked for one instead.
+        passes: whoever has none is asked for a key instead.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
-        self._app, self._keys = app, keys
+    def __init__(self, app: ASGIApp, passes: Passes | None) -> None:
+        self._app, self._passes = app, passes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, ask for a key, or say that there is nothing."""
@@ -58,7 +58,7 @@ class Gate:
         if path == "/":
             request = Request(scope)
             try:
-                find_visitor(request, self._keys)
+                find_visitor(request, self._passes)
             except RefusedError:
                 await key_form(is_wrong="wrong-key" in parse_qs(request.url.query, keep_blank_values=True))(
                     scope, receive, send

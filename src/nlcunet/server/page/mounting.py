@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from nlcunet.errors import ConfigError
-from nlcunet.server.keys import Keys
+from nlcunet.server.keys import Keys, Passes, read_secret
 from nlcunet.server.page.gate import Gate
 from nlcunet.server.page.routes import give_icon, make_routes
 from nlcunet.server.service import Service
@@ -30,11 +30,12 @@ def mount_page(app: FastAPI, service: Service, keys: Keys | None) -> None:
         keys: whoever has none of them is asked for one; nothing lets everybody in.
 
     Raises:
-        ConfigError: Gradio is not installed.
+        ConfigError: Gradio is not installed, or the server's folder cannot be written.
     """
     if find_spec("gradio") is None:
         raise ConfigError("the page needs Gradio: pip install 'nlcunet[serve]', or serve without it: --no-page")
-    app.include_router(make_routes(service, keys))
+    passes = None if keys is None else Passes(keys, read_secret(service.settings.folder / "secret"))
+    app.include_router(make_routes(service, passes))
     app.get("/favicon.ico", include_in_schema=False)(give_icon)  # browsers ask for it before they have seen the page
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: Gradio would call home
     with ThreadPoolExecutor(1) as thread:  # which has no event loop: Gradio would leave one open that it makes
@@ -42,7 +43,7 @@ def mount_page(app: FastAPI, service: Service, keys: Keys | None) -> None:
     mount = app.routes[-1]
     if not isinstance(mount, Mount):
         raise TypeError(f"Gradio must mount itself last: got {mount}")
-    mount.app = Gate(mount.app, keys)
+    mount.app = Gate(mount.app, passes)
 
 
 async def _mount_gradio(app: FastAPI, service: Service, *, asks_for_key: bool) -> None:

@@ -28,10 +28,10 @@ from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.headers import READERS
 from nlcunet.server.intake import announced_bytes
-from nlcunet.server.keys import Keys
+from nlcunet.server.keys import Passes
 from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
-from nlcunet.server.page.visitors import find_visitor, forget_key, remember_key
+from nlcunet.server.page.visitors import find_visitor, forget_visitor, remember_visitor
 from nlcunet.server.page.zips import Member, Zip, unique_names
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import A_VIEW, Service
@@ -87,22 +87,22 @@ class _SmallRoute(APIRoute):
         return handle_small
 
 
-def make_routes(service: Service, keys: Keys | None) -> APIRouter:
+def make_routes(service: Service, passes: Passes | None) -> APIRouter:
     """All addresses below ``/page``."""
     router = APIRouter(prefix="/page", include_in_schema=False, route_class=_SmallRoute)
 
     def find_owner(request: Request) -> str:
-        return find_visitor(request, keys)
+        return find_visitor(request, passes)
 
     def find_job(job_id: str, owner: Annotated[str, Depends(find_owner)]) -> Job:
-        return service.find(job_id, None if keys is None else owner)
+        return service.find(job_id, None if passes is None else owner)
 
     visitor, found = Annotated[str, Depends(find_owner)], Annotated[Job, Depends(find_job)]
-    _add_jobs(router, service, visitor, found, has_keys=keys is not None)
+    _add_jobs(router, service, visitor, found, has_keys=passes is not None)
     _add_views(router, service, found)
     _add_files(router)
-    if keys is not None:
-        _add_key(router, keys)
+    if passes is not None:
+        _add_key(router, passes)
     both = APIRouter()
     both.include_router(router)
     both.include_router(_make_reception(service, visitor))
@@ -205,21 +205,22 @@ def give_icon() -> Response:
     return Response((FILES / "icon.svg").read_bytes(), headers=CHECKED, media_type="image/svg+xml")
 
 
-def _add_key(router: APIRouter, keys: Keys) -> None:
+def _add_key(router: APIRouter, passes: Passes) -> None:
     """The form that asks for a key sends it here."""
 
     @router.post("/key")
     def enter(request: Request, key: Annotated[str, Form(max_length=200)] = "") -> Response:
-        if keys.owner(key.strip()) is None:
+        given = passes.exchange(key.strip())
+        if given is None:
             return RedirectResponse("../?wrong-key", 303)
         response = RedirectResponse("../", 303)
-        remember_key(request, response, key.strip())
+        remember_visitor(request, response, given)
         return response
 
     @router.post("/leave")
     def leave(request: Request) -> Response:
         response = RedirectResponse("../", 303)
-        forget_key(request, response)
+        forget_visitor(request, response)
         return response
 
 
