@@ -14,6 +14,8 @@ from fnmatch import fnmatch
 
 import pytest
 import uvicorn
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from nlcunet.server.app import make_app
 from nlcunet.server.settings import ServerSettings
@@ -128,26 +130,52 @@ def test_what_is_started_is_a_command_that_answers_where_the_file_says(stages, n
     assert f"127.0.0.1:{values['--port']}/healthz" in stages[name].last("HEALTHCHECK")
 
 
-def test_versions_are_bounded_and_extras_exist(stages):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+def read_lock(name):
+    """Names and versions in a file of checksums, all of which have at least one."""
+    entries = re.split(r"\n(?=[a-z])", (ROOT / "container" / name).read_text(encoding="utf-8"))[1:]
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9-]+==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n?", entry), entry
+    return dict(re.match(r"(\S+)==(\S+)", entry).groups() for entry in entries)
+
+
+def test_everything_is_installed_by_version_and_but_for_pytorch_by_checksum(stages):
     installs = [
-        part
+        shlex.split(part)
         for stage in stages.values()
         for text in stage.all("RUN")
         for part in text.split("&&")
-        if "pip install" in part
+        if "pip install" in part or "pip wheel" in part
     ]
     assert installs
-    for install in installs:
-        words = shlex.split(install)
-        wanted = [word for word in words[words.index("install") + 1 :] if not word.startswith(("--", "$", "http"))]
-        for word in wanted:
-            assert re.search(r"[<=]\d", word), f"{word} in {install} needs an upper bound"
-    extras = {extra for install in installs for extra in re.findall(r"\)\[(\w+)\]", install)}
-    assert extras == {"serve"}
-    assert extras <= set(project["optional-dependencies"])
-    torch = next(word for install in installs for word in shlex.split(install) if word.startswith("torch"))
-    assert torch in project["dependencies"]
+    locks = set()
+    for words in installs:
+        if "--require-hashes" in words:
+            assert "--no-deps" in words
+            locks.add(words[words.index("--requirement") + 1].rpartition("/")[2])
+            continue
+        wanted = words[-1]
+        assert wanted in {"torch==2.13.0", "/wheels/*.whl", "."}, words
+        assert "--no-deps" in words or wanted.startswith("torch")
+    assert locks == {"requirements.txt", "requirements-build.txt"}
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "torch==2.13.0" in constraints.splitlines()
+    for name in ("cpu", "gpu"):
+        assert "pip check" in " ".join(stages[name].all("RUN"))
+
+
+def test_the_checksums_are_of_all_that_the_server_needs_in_the_tested_versions():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    locked = read_lock("requirements.txt")
+    needed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["serve"]]
+    names = {canonicalize_name(Requirement(text).name) for text in needed}
+    assert names - set(locked) == {"torch"}
+    build = read_lock("requirements-build.txt")
+    assert {canonicalize_name(Requirement(text).name) for text in project["build-system"]["requires"]} <= set(build)
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    tested = dict(re.fullmatch(r"([\w.-]+)==(\S+)", line).groups() for line in lines if line[:1] not in {"#", ""})
+    tested = {canonicalize_name(name): version for name, version in tested.items()}
+    assert {name: tested.get(name, version) for name, version in locked.items()} == locked
 
 
 @pytest.fixture

@@ -74,6 +74,8 @@ def start(box: Sandbox) -> None:
 
 def upscale(box: Sandbox) -> None:
     box.photo("photos/harbour.jpg")
+    box.photo("panorama.jpg")
+    box.photo("texture.png")
     box.photo("photos/badge.png", 32, 32, has_alpha=True)
     box.photo("photos/2019/tower.png", 30, 30)
     damaged = box.folder / "photos" / "damaged.jpg"

@@ -515,7 +515,7 @@ def enter(client, key):
 
 
 def test_the_browser_keeps_no_key(guarded):
-    client, (ann, bob) = guarded
+    client, (ann, _bob) = guarded
     given = enter(client, ann)
     assert ann not in given
     assert hash_key(ann) not in given
