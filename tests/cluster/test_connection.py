@@ -3,6 +3,7 @@
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -122,6 +123,73 @@ def test_what_ray_complains_of_is_told_in_one_line(ray: NotedRay, address: str) 
     )
     with told, connected(address):
         pass
+
+
+TOKEN = "a-token-of-the-cluster"  # noqa: S105
+
+
+@pytest.fixture(params=["", "ray://"])
+def guarded(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a cluster that asks for a token, as Ray 2.60 answers."""
+    grpc = pytest.importorskip("grpc")
+
+    class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
+        def intercept_service(self, go_on: Any, details: Any) -> Any:
+            if ("authorization", f"Bearer {TOKEN}") in [tuple(pair) for pair in details.invocation_metadata]:
+                return go_on(details)  # which finds no such method here
+            refuse = lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")  # noqa: E731
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(ThreadPoolExecutor(1), interceptors=[Guard()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"{request.param}127.0.0.1:{port}"
+    server.stop(None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "got"),
+    [
+        ({}, "no token"),
+        ({"RAY_AUTH_TOKEN": "wrong"}, "another token"),
+        ({"RAY_AUTH_TOKEN": TOKEN, "RAY_AUTH_MODE": "disabled"}, "no token"),
+    ],
+)
+def test_a_cluster_that_wants_a_token_is_told_at_once(
+    ray: NotedRay, guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, settings: dict[str, str], got: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(DeviceError, match=f"must be shown its token: got {got}; set RAY_AUTH_TOKEN"),
+        connected(guarded),
+    ):
+        pass
+    assert ray.asked == []
+
+
+@pytest.mark.parametrize("place", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "home"])
+def test_the_right_token_is_found(
+    ray: NotedRay, guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / ".ray" / "auth_token"
+    file.parent.mkdir()
+    if place == "RAY_AUTH_TOKEN":
+        monkeypatch.setenv(place, TOKEN)
+    elif place == "RAY_AUTH_TOKEN_PATH":
+        (tmp_path / "token").write_text(f"{TOKEN}\n")
+        monkeypatch.setenv(place, str(tmp_path / "token"))
+    else:
+        file.write_text(f"{TOKEN}\n")
+    ray.running.add(guarded)
+    with connected(guarded):
+        assert ray.asked == [guarded]
 
 
 def test_a_connection_that_is_there_is_used_and_kept(ray: NotedRay) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,35 @@ def test_what_a_lost_cluster_leaves_is_told_as_failed(
     )
     lines = pictures.cat_file("/out/manifest.jsonl").splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["done", "done", "done", "failed"]
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize(
+    ("error", "is_given_up"), [(TimeoutError("no answer"), True), (FileNotFoundError("gone"), False)]
+)
+def test_a_store_that_is_down_is_given_up_and_one_without_some_pictures_is_not(
+    memory: MemoryFileSystem,
+    watched: type[WatchedStore],
+    make_setup: MakeSetup,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    error: Exception,
+    is_given_up: bool,
+) -> None:
+    for number in range(9):
+        memory.pipe_file(f"/in/{number}.png", picture_bytes(number))
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    batch = plan_batch(["watched://in/"], "watched://out/")
+    monkeypatch.setattr(watched, "put_file", fail)
+    outcomes = list(run_batch(replace(batch, manifest=None), make_setup(), None))
+    assert len(outcomes) == 9
+    told = [outcome.record.error or "" for outcome in outcomes]
+    given_up = "was not done: the store did not answer for 5 pictures in a row; run the same command again"
+    assert told.count(given_up) == (4 if is_given_up else 0)
+    assert sum("the result must go to" in text for text in told) == (5 if is_given_up else 9)
 
 
 def test_a_cluster_that_does_nothing_is_an_error(

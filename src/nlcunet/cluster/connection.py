@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,14 @@ def _connect(ray: Any, address: str, *, log_to_driver: bool) -> bool:
                 return _start(ray, options)
         else:
             _call(address)
+            _check_token(address)
             ray.init(address=address, **options)
     except ImportError as error:
         raise ConfigError(f"{address} needs a library that is missing: pip install 'ray[client]'") from error
     except (ConnectionError, OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
         raise DeviceError(
             f"--ray must be auto, local, or the address of a running cluster: got {address}: {_first_line(error)}; "
-            "check the address, and that Ray and Python are of the versions there"
+            "check the address, that Ray and Python are of the versions there, and the cluster's token if it has one"
         ) from error
     return False
 
@@ -115,6 +116,46 @@ def _call(address: str) -> None:
     host, _, port = address.removeprefix(CLIENT_PROTOCOL).partition("/")[0].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+
+
+def _check_token(address: str) -> None:
+    """Find out whether a cluster takes this machine's token: Ray itself would try for half a minute, and not say it.
+
+    Where gRPC for Python is missing, nothing is asked.
+
+    Raises:
+        DeviceError: it wants one, and there is none or another one.
+    """
+    try:
+        import grpc
+    except ImportError:
+        return
+    is_client = address.startswith(CLIENT_PROTOCOL)
+    method = "/ray.rpc.RayletDriver/ClusterInfo" if is_client else "/ray.rpc.NodeInfoGcsService/CheckAlive"
+    token = _own_token()
+    headers = () if token is None else (("authorization", f"Bearer {token}"),)
+    with grpc.insecure_channel(address.removeprefix(CLIENT_PROTOCOL).partition("/")[0]) as channel:
+        try:
+            channel.unary_unary(method)(b"", timeout=ANSWER_SECONDS, metadata=headers)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                got = "no token" if token is None else "another token"
+                raise DeviceError(
+                    f"the cluster at {address} must be shown its token: got {got}; set RAY_AUTH_TOKEN to it, or copy "
+                    "~/.ray/auth_token from a machine of the cluster (with RAY_AUTH_MODE=token)"
+                ) from error
+
+
+def _own_token() -> str | None:
+    """The token that Ray would show from here: that of the environment, or of a file."""
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return None
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token
+    file = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path(os.environ.get("HOME", "/")) / ".ray" / "auth_token"
+    with suppress(OSError, UnicodeError):
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    return None
 
 
 def _is_note_of_the_dead() -> bool:

@@ -17,6 +17,9 @@ from nlcunet.inference.batch import Record, Status
 from nlcunet.inference.jobs import PIPE, plan_jobs
 from nlcunet.inference.results import Finding, Results
 
+GIVEN_UP_AFTER = 5
+"""Pictures in a row that a store did not give or take: each has been tried for half a minute by then."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -166,7 +169,7 @@ def _told(
     orders: Sequence[Order], setup: Setup, cluster: Cluster | None, on_workers: Callable[[Workers, bool], None]
 ) -> Generator[Outcome, None, None]:
     """Outcomes of all orders; where the work ends early, failures of what is left."""
-    left = {order.number: order for order in orders}
+    left, in_a_row = {order.number: order for order in orders}, 0
     reason = "it was handed out and did not come back"
     run = _run_here(orders, setup) if cluster is None else _run_there(orders, setup, cluster, on_workers)
     try:
@@ -174,6 +177,10 @@ def _told(
             for outcome in run:
                 del left[outcome.number]
                 yield outcome
+                in_a_row = in_a_row + 1 if outcome.record.is_store_down else 0
+                if in_a_row == GIVEN_UP_AFTER:
+                    reason = f"the store did not answer for {in_a_row} pictures in a row"
+                    break
     except DeviceError as error:
         if len(left) == len(orders):
             raise

@@ -15,8 +15,8 @@ PAUSES_SECONDS = (1.0, 3.0, 9.0)
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 """An object appears there when its upload is complete, so that no other name is needed until then."""
 
-_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError)
-"""Errors that stay however often one tries."""
+FINAL_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError)
+"""Errors that stay however often one tries: they are the object's, not the store's."""
 
 
 def fetch(url: str, target: Path) -> None:
@@ -100,7 +100,7 @@ def _try_again(work: Callable[[], None]) -> None:
     for pause in PAUSES_SECONDS:
         try:
             work()
-        except _FINAL:
+        except FINAL_ERRORS:
             raise
         except Exception:  # noqa: BLE001 - every store has errors of its own; the last try raises its
             time.sleep(pause)

@@ -15,8 +15,8 @@ from typing import Any
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.places import is_url
 from nlcunet.cluster.scratch import scratch_folder, sweep
-from nlcunet.cluster.transfer import fetch, store_file
-from nlcunet.errors import ConfigError
+from nlcunet.cluster.transfer import FINAL_ERRORS, fetch, store_file
+from nlcunet.errors import ConfigError, NlcunetError
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.jobs import Job
@@ -141,7 +141,7 @@ def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, s
         if is_url(order.source):
             fetch(order.source, source)
     except Exception as error:  # noqa: BLE001 - every store has errors of its own
-        return _failed(order, f"the picture must be there and readable: got {_reason(error)}")
+        return _failed(order, "the picture must be there and readable", error)
     settings = replace(setup.settings, overwrite=True)  # whether it is there was asked before the batch began
     job = Job(source=source, target=target, file_format=order.file_format)
     record = _renamed(next(run_jobs([job], upscaler, settings, results=results)), order, source, target)
@@ -149,7 +149,7 @@ def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, s
         if is_url(order.target) and record.status == "done":
             store_file(target, order.target)
     except Exception as error:  # noqa: BLE001 - as above
-        return _failed(order, f"the result must go to {order.target}: got {_reason(error)}")
+        return _failed(order, f"the result must go to {order.target}", error)
     return record
 
 
@@ -177,8 +177,15 @@ def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record
     )
 
 
-def _failed(order: Order, reason: str) -> Record:
-    return Record(input=order.source, output=order.target, status="failed", error=reason)
+def _failed(order: Order, rule: str, error: Exception) -> Record:
+    """The record of a picture that a store did not give or take."""
+    return Record(
+        input=order.source,
+        output=order.target,
+        status="failed",
+        error=f"{rule}: got {_reason(error)}",
+        is_store_down=not isinstance(error, (*FINAL_ERRORS, NlcunetError)),
+    )
 
 
 def _reason(error: Exception) -> str:

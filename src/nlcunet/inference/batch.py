@@ -57,6 +57,7 @@ class Record:
         error: why it failed.
         traceback: where, for errors that nobody foresaw.
         is_disk_full: whether it failed because the disk has no room left, so that it may work another time.
+        is_store_down: whether it failed because a store did not answer, however often it was asked.
     """
 
     input: str
@@ -75,11 +76,12 @@ class Record:
     error: str | None = None
     traceback: str | None = None
     is_disk_full: bool = False
+    is_store_down: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain values, without what only programs in the same process need."""
         values = asdict(self)
-        del values["traceback"], values["is_disk_full"]
+        del values["traceback"], values["is_disk_full"], values["is_store_down"]
         return values | {"notes": list(self.notes)}
 
 
