@@ -50,7 +50,7 @@ def photograph(browser: webdriver.Chrome, address: str, name: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "all"})
     browser.get(address)
-    wait(browser, "document.querySelector('#nlc-limits')?.textContent && document.querySelector('[role=radiogroup]')")
+    wait(browser, "document.querySelector('#nlc-limits')?.textContent")
     browser.find_element(By.ID, "nlc-files").send_keys(str(PHOTO))
     wait(browser, "!document.querySelector('#nlc-go').disabled")
     browser.find_element(By.ID, "nlc-go").click()

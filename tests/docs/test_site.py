@@ -135,3 +135,15 @@ def test_no_page_has_words_that_stand_for_something_to_come():
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         found = re.findall(r"\b(?:TODO|TBD|FIXME|XXX|[A-Z]+TABLE|lorem ipsum)\b", page.read_text(encoding="utf-8"))
         assert not found, (Path(page).name, found)
+
+
+def test_tests_that_pages_name_are_there():
+    named = {}
+    for page in (ROOT / "docs").glob("*.md"):
+        folder = None
+        for name in re.findall(r"`(tests/[\w/]+(?:\.py)?|test_\w+\.py)`", page.read_text(encoding="utf-8")):
+            path = ROOT / name if name.startswith("tests/") else folder / name
+            folder = path.parent
+            named[path] = page.name
+    assert len(named) > 20
+    assert {path: page for path, page in named.items() if not path.exists()} == {}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nlcunet.errors import ImageError, TruncatedImageError, UnreadableImageError
-from nlcunet.imaging import heic
-from nlcunet.imaging.files import read_header, read_picture, readable_formats
+from nlcunet.imaging import formats, heic
+from nlcunet.imaging.files import read_header, read_picture, readable_formats, writable_formats
 from nlcunet.imaging.sampling import sample_picture
 from nlcunet.imaging.spooling import spool_picture
 
@@ -101,3 +101,12 @@ def test_heic_files_with_changed_bytes_raise_nothing_but_image_errors():
             data[place] = generator.integers(256)
         with contextlib.suppress(ImageError):
             read_picture(bytes(data), max_pixels=1_000_000)
+
+
+def test_finding_out_what_can_be_read_and_written_says_nothing(caplog):
+    formats._works.cache_clear()
+    heic.libvips_decodes_hevc.cache_clear()
+    with caplog.at_level("DEBUG"):
+        assert "png" in readable_formats()
+        assert "png" in writable_formats()
+    assert [record for record in caplog.records if record.levelname not in {"DEBUG", "INFO"}] == []

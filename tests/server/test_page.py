@@ -15,8 +15,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.files import Metadata, Picture, encode_picture
+from nlcunet.imaging.files import Metadata, Picture, encode_picture, readable_formats, writable_formats
 from nlcunet.imaging.pyramid import TILE_PX
+from nlcunet.inference.quality import QUALITIES
+from nlcunet.inference.sizes import WRAPS
 from nlcunet.inspection.blur import Blur
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.reading import read
@@ -25,8 +27,8 @@ from nlcunet.server.app import make_app
 from nlcunet.server.keys import PASS_SECONDS, Keys, Passes, add_key, hash_key, read_secret
 from nlcunet.server.page import zips
 from nlcunet.server.page.readings import traits_of
-from nlcunet.server.page.routes import FILES, result_name
-from nlcunet.server.page.settings_form import find_facts
+from nlcunet.server.page.routes import result_name
+from nlcunet.server.page.shell import FILES, find_facts
 from nlcunet.server.page.zips import Member, Zip, unique_names
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
@@ -90,48 +92,12 @@ def test_the_page_stands_at_the_root_and_rest_beside_it(page):
     assert page.get("/v1/models").json()[0]["name"] == "bicubic-x2"
     assert page.get("/healthz").json() == {"status": "ok", "problems": []}
     assert page.post("/v1/upscale", files=form()).status_code == 200
-    assert not [path for path in page.get("/openapi.json").json()["paths"] if "page" in path or "gradio" in path]
+    assert not [path for path in page.get("/openapi.json").json()["paths"] if "page" in path or path == "/"]
 
 
 def test_a_server_without_a_page_has_none(client):
     assert client.get("/").status_code == 404
     assert client.post("/page/jobs", json={"ids": []}).status_code == 404
-
-
-def test_without_gradio_it_says_what_to_do(make_settings, monkeypatch):
-    monkeypatch.setattr("nlcunet.server.page.mounting.find_spec", lambda _name: None)
-    with pytest.raises(ConfigError, match="--no-page"):
-        make_app(make_settings(has_page=True))
-
-
-CLOSED = [
-    ("POST", "/gradio_api/upload"),
-    ("GET", "/gradio_api/file=/etc/passwd"),
-    ("GET", "/gradio_api/proxy=https://example.org/"),
-    ("POST", "/gradio_api/queue/join"),
-    ("POST", "/gradio_api/run/predict"),
-    ("GET", "/gradio_api/info"),
-    ("GET", "/gradio_api/openapi.json"),
-    ("GET", "/config"),
-    ("GET", "/monitoring"),
-    ("GET", "/login_check"),
-    ("POST", "/login"),
-    ("POST", "/"),
-    ("GET", "/docs"),
-    ("GET", "/static/../config"),
-]
-
-
-def test_gradio_answers_nothing_but_its_scripts(page):
-    for method, path in CLOSED:
-        answer = page.request(method, path)
-        assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
-
-
-def test_a_saved_state_of_gradio_cannot_be_asked_for(page):
-    plain, named = page.get("/"), page.get("/?deep_link=../../etc/passwd")
-    assert named.status_code == 200
-    assert named.text == plain.text
 
 
 def test_nothing_on_the_page_may_come_from_another_host(page):
@@ -140,11 +106,11 @@ def test_nothing_on_the_page_may_come_from_another_host(page):
     assert rules["default-src"] == "'none'"
     assert all("http" not in allowed and "*" not in allowed for allowed in rules.values())
     assert rules["frame-ancestors"] == "'none'"
-    config = json.loads(shell.text.split("window.gradio_config = ")[1].split(";</script>")[0])
-    assert config["enable_queue"] in {True, False}
-    assert all(not dependency["backend_fn"] for dependency in config["dependencies"])
-    assert config["analytics_enabled"] is False
-    assert "googleapis" not in page.get("/theme.css").text
+    assert not any("unsafe" in allowed for allowed in rules.values())
+    assert re.findall(r"<script(?![^>]*(?:src=|application/json))|<style| on[a-z]+=|https?://", shell.text) == []
+    assert page.head("/").status_code == 200
+    for path in ("/config", "/static/page.js", "/page/files/", "/page/files/page.html"):
+        assert page.get(path).json()["error"] == "not_found"
 
 
 def test_the_files_of_the_page_are_served_and_no_others(page):
@@ -152,15 +118,16 @@ def test_the_files_of_the_page_are_served_and_no_others(page):
         answer = page.get(f"/page/files/{name}")
         assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, kind)
     assert page.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
-    for name in ("work.html", "..%2f__init__.py", "__init__.py"):
+    for name in ("page.html", "..%2f__init__.py", "__init__.py"):
         assert page.get(f"/page/files/{name}").status_code == 404
 
 
 def test_colours_keep_the_contrast_that_wcag_aa_asks_for():
     """Text 4.5 : 1, edges of what can be used and the focus 3 : 1, in light and in dark."""
     style = (FILES / "page.css").read_text(encoding="utf-8")
-    light, dark = (dict(re.findall(r"--nlc-([a-z-]+): (#[0-9a-f]+);", block)) for block in style.split("}")[:2])
-    assert light.keys() == dark.keys()
+    found = re.findall(r"--nlc-([a-z-]+): light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\);", style)
+    light, dark = ({name: pair[scheme] for name, *pair in found} for scheme in (0, 1))
+    assert len(light) > 10
     for colours in (light, dark):
         for text, ground in itertools.product(("text", "quiet"), ("ground", "panel", "field")):
             assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
@@ -186,14 +153,30 @@ def contrast(first, second):
 def shown_sliders(settings):
     with TestClient(make_app(settings), base_url="http://localhost") as client:
         page = client.get("/").text
-    config, _ = json.JSONDecoder().raw_decode(page.partition("window.gradio_config = ")[2])
-    named = {each["props"].get("elem_id"): each["props"].get("visible", False) for each in config["components"]}
-    return {name for name in ("nlc-strength", "nlc-denoise") if named.get(name)}
+    fields = dict(re.findall(r'<div id="nlc-(strength|denoise)" class="nlc-field" (hidden)?>', page))
+    assert fields.keys() == {"strength", "denoise"}
+    return {name for name, hidden in fields.items() if not hidden}
+
+
+def test_what_the_page_offers_is_what_the_server_has(page):
+    shell = page.get("/").text
+    found = re.search(r'<script id="nlc-facts" type="application/json">(.*)</script>', shell)
+    facts = json.loads(found[1])
+    options = {name: set(re.findall(r'value="([^"]+)"', text)) for name, text in SELECTS.findall(shell)}
+    assert options["model"] == set(facts["models"]) == {"bicubic-x2", "bicubic-x4"}
+    assert options["format"] == set(writable_formats())
+    assert options["wrap"] == set(WRAPS)
+    assert len(facts["formats"]) == len(readable_formats())
+    assert set(re.findall(r'name="quality" value="([a-z]+)"', shell)) == set(QUALITIES)
+    assert "$" not in shell
+
+
+SELECTS = re.compile(r'<select id="nlc-[a-z]+" name="([a-z]+)".*?>(.*?)</select>', re.DOTALL)
 
 
 def test_controls_without_weights_behind_them_are_not_shown(make_settings):
     assert shown_sliders(make_settings(has_page=True)) == set()
-    assert shown_sliders(make_settings(has_page=True, models=(), default_model="4x-NLCUnet-S")) == {"nlc-denoise"}
+    assert shown_sliders(make_settings(has_page=True, models=(), default_model="4x-NLCUnet-S")) == {"denoise"}
 
 
 def test_strength_is_offered_where_both_weights_are(tiny, make_settings, tmp_path):
@@ -211,7 +194,7 @@ def test_strength_is_offered_where_both_weights_are(tiny, make_settings, tmp_pat
         "bicubic-x4": False,
     }
     assert facts.default_model == "2x-tiny"
-    assert shown_sliders(make_settings(models=models, default_model="2x-tiny", has_page=True)) == {"nlc-strength"}
+    assert shown_sliders(make_settings(models=models, default_model="2x-tiny", has_page=True)) == {"strength"}
 
 
 # pictures

@@ -156,7 +156,7 @@ class Page:
         if forget:
             self.run("Storage.clearDataForOrigin", origin=address, storageTypes="all")
         self.driver.get(address)
-        self.wait("document.querySelector('#nlc-limits')?.textContent && document.querySelector('[role=radiogroup]')")
+        self.wait("document.querySelector('#nlc-limits')?.textContent")
 
     def leave(self):
         self.driver.execute_script("window.onbeforeunload = null")
@@ -473,6 +473,70 @@ def test_everything_can_be_done_by_keyboard(page, served):
     assert page.get("getComputedStyle(document.querySelector('#nlc-line i')).outlineStyle") == "solid"
 
 
+def test_every_setting_is_reached_and_changed_by_keyboard_and_remembered(page, serve, tiny, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    gan = tiny.header.model_copy(update={"name": "2x-tiny-GAN", "fidelity_weights": "2x-tiny"})
+    photo = tiny.header.model_copy(update={"name": "2x-tiny-Photo", "clean_weights": "2x-tiny"})
+    for header in (tiny.header, gan, photo):
+        save_weights(tmp_path / f"{header.name}.safetensors", tiny.network, header)
+    models = [str(tmp_path / f"2x-tiny{ending}.safetensors") for ending in ("", "-Photo")]
+    served = serve(models=tuple(models), default_model="2x-tiny", tile=None)
+    page.open(served.address)
+    page.get("document.querySelector('#nlc-scale').focus()")
+    page.press(Keys.ARROW_UP)
+    for keys in (
+        (Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ARROW_DOWN),  # the model, which puts its own scale
+        (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT),  # strength
+        (Keys.ARROW_LEFT,),  # quality, denoise being off for this model
+        (Keys.ARROW_DOWN, Keys.ARROW_DOWN),  # format
+        (Keys.ENTER,),  # more
+        (Keys.ARROW_DOWN,),  # edges
+        (Keys.SPACE,),  # metadata
+        ("7", "0"),  # file quality
+    ):
+        page.press(Keys.TAB)
+        assert page.get(
+            "[document.activeElement, document.activeElement.closest('label')].some("
+            "(one) => one && getComputedStyle(one).outlineStyle === 'solid')"
+        )
+        page.press(*keys)
+    wanted = {"scale": 2, "model": "2x-tiny", "strength": 0.1, "quality": "fast", "format": "jpeg"}
+    wanted |= {"wrap": "horizontal", "strip_metadata": True, "file_quality": 70}
+    remembered = page.get("JSON.parse(localStorage['nlcunet-choices'])")
+    assert wanted.items() <= remembered.items()
+    page.open(served.address, forget=False)
+    page.choose(photo_png=detailed(20, 20))
+    page.find("go").click()
+    page.wait_for("photo.png", "Done in")
+    (job_id,) = page.get("JSON.parse(localStorage['nlcunet-jobs'])")
+    order = served.service.find(job_id).order.model_dump(exclude_none=True)
+    assert wanted.items() <= order.items()
+    page.leave()
+    served.stop()
+
+
+@pytest.mark.parametrize(
+    "known", ["[]", "{", '{"model": "gone", "quality": "none", "scale": "x", "format": 3}', "null"]
+)
+def test_remembered_choices_that_are_no_more_possible_are_left(page, served, known):
+    page.open(served.address)
+    page.driver.execute_script("localStorage['nlcunet-choices'] = arguments[0]", known)
+    page.open(served.address, forget=False)
+    assert page.get("[...document.querySelectorAll('#nlc-form :checked')].map((one) => one.value)") == [
+        "", "balanced", "", "none",
+    ]  # fmt: skip
+    page.choose(photo_png=detailed(20, 20))
+    page.wait("document.querySelector('#nlc-go').textContent === 'Enlarge 1 picture'")
+    for text, is_possible in (("", False), ("0", False), ("65", False), ("2.5", True)):
+        page.driver.execute_script(
+            "const field = document.querySelector('#nlc-scale'); field.value = arguments[0];"
+            "field.dispatchEvent(new Event('input', { bubbles: true }))",
+            text,
+        )
+        assert page.find("go").is_enabled() == is_possible, text
+
+
 def tab_through(page, count):
     """Names of what the tab key reaches; each must show that it has the focus."""
     from selenium.webdriver.common.keys import Keys
@@ -483,7 +547,8 @@ def tab_through(page, count):
         page.press(Keys.TAB)
         stops.append(
             page.get(
-                "(document.activeElement.ariaLabel || document.activeElement.innerText || '').split('\\n')[0].trim()"
+                "(document.activeElement.ariaLabel || document.activeElement.labels?.[0]?.innerText ||"
+                " document.activeElement.innerText || '').split('\\n')[0].trim()"
             )
         )
     return stops
@@ -534,7 +599,7 @@ def test_colours_follow_the_system_until_somebody_chooses(page, served, scheme):
     page.find("theme").click()
     assert is_dark(page) == (scheme == "dark")
     page.scheme("light" if scheme == "dark" else "dark")
-    page.wait(f"document.body.classList.contains('dark') === {json.dumps(scheme != 'dark')}")
+    page.wait(f"document.documentElement.style.colorScheme === {json.dumps('light' if scheme == 'dark' else 'dark')}")
     assert is_dark(page) == (scheme != "dark")
 
 

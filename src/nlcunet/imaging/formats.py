@@ -5,6 +5,9 @@ Only these loaders of libvips are ever called, each by its own name. Whatever el
 """
 
 import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Any, TypeAlias
@@ -217,6 +220,17 @@ def reason_of(error: Exception) -> str:
     return "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
 
 
+@contextmanager
+def libvips_says_nothing() -> Iterator[None]:
+    """Keep what libvips warns of out of every log, while something is tried out that may well fail."""
+    logger = logging.getLogger(pyvips.__name__)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 @functools.cache
 def _works(name: str) -> tuple[bool, bool]:
     """Whether a format can be written and read here, found out by doing it with a 16×16 picture."""
@@ -229,8 +243,9 @@ def _works(name: str) -> tuple[bool, bool]:
         return False, True
     grey_square = (pyvips.Image.black(16, 16, bands=3) + 128).cast("uchar").copy(interpretation="srgb")
     try:
-        encoded = getattr(grey_square, f"{file_format.saver}_buffer")(**coder_arguments(file_format))
-        getattr(pyvips.Image, f"{file_format.loader}_buffer")(encoded).avg()
+        with libvips_says_nothing():
+            encoded = getattr(grey_square, f"{file_format.saver}_buffer")(**coder_arguments(file_format))
+            getattr(pyvips.Image, f"{file_format.loader}_buffer")(encoded).avg()
     except LIBVIPS_ERRORS:
         return False, False  # a HEIF container without the coder for it
     return True, True

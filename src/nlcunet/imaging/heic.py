@@ -15,7 +15,7 @@ import numpy as np
 import pyvips
 
 from nlcunet.errors import UnreadableImageError
-from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileBytes, has_operation
+from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileBytes, has_operation, libvips_says_nothing
 from nlcunet.imaging.vips_images import samples_to_image
 
 HEVC = "hevc"
@@ -35,7 +35,8 @@ def libvips_decodes_hevc() -> bool:
     if not has_operation("heifload"):
         return False
     try:
-        pyvips.Image.heifload_buffer(decompress(b64decode(_SMALLEST))).avg()
+        with libvips_says_nothing():
+            pyvips.Image.heifload_buffer(decompress(b64decode(_SMALLEST))).avg()
     except LIBVIPS_ERRORS:
         return False
     return True

@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +16,7 @@ from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
+from nlcunet.server.page import add_page
 from nlcunet.server.proxies import BehindProxies
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
@@ -63,7 +63,7 @@ def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
     app.include_router(make_api(service, keys))
     _add_errors(app, service)
     if settings.has_page:
-        _add_page(app, service, keys)
+        add_page(app, service, keys)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -114,10 +114,3 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     async def mistake(_request: Request, error: Exception) -> Response:
         log("mistake", logging.ERROR, error=error)
         return refuse(RefusedError(500, "mistake", "the server made a mistake; its log knows more"))
-
-
-def _add_page(app: FastAPI, service: Service, keys: Keys | None) -> Any:
-    """The web page at ``/``; whatever address REST does not have is the page's."""
-    from nlcunet.server.page import mount_page
-
-    return mount_page(app, service, keys)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nlcunet.errors import ConfigError
 
-FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"x-gradio-server")
+FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip")
 """How the names of headers begin that speak for a proxy."""
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -106,12 +106,6 @@ class BehindProxies:
 def has_unknown_proxy(connection: HTTPConnection) -> bool:
     """Whether a request speaks of a proxy that is not known, so that nobody can tell whose it is."""
     return bool(getattr(connection.state, "has_unknown_proxy", False))
-
-
-def path_below_root(scope: Scope) -> str:
-    """The path of a request as the application's routes have it."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _address(hop: str) -> str:

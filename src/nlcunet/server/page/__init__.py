@@ -1,5 +1,5 @@
-"""The web page: Gradio for its settings, small scripts of its own for pictures, and a few addresses below ``/page``."""
+"""The web page: HTML with the browser's own controls, small scripts for pictures, and addresses below ``/page``."""
 
-from nlcunet.server.page.mounting import mount_page
+from nlcunet.server.page.entrance import add_page
 
-__all__ = ["mount_page"]
+__all__ = ["add_page"]

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from importlib import resources
 from pathlib import PurePath
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -30,6 +29,7 @@ from nlcunet.server.headers import READERS
 from nlcunet.server.intake import announced_bytes
 from nlcunet.server.keys import Passes
 from nlcunet.server.page.readings import Trait, find_traits
+from nlcunet.server.page.shell import FILES
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
 from nlcunet.server.page.visitors import find_visitor, forget_visitor, remember_visitor
 from nlcunet.server.page.zips import Member, Zip, unique_names
@@ -48,7 +48,6 @@ MAKERS = 2
 
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 CHECKED = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-FILES = resources.files("nlcunet.server.page") / "files"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 JobIds = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=MOST_JOBS)]

@@ -1,4 +1,4 @@
-// Dark or light: as the system has it, until somebody chooses.
+// Dark or light: as the system has it, until somebody chooses. The style sheet has both for every colour.
 
 import { recallTheme, rememberTheme } from "./memory.js";
 
@@ -7,10 +7,8 @@ const isDark = () => (recallTheme() ?? (system.matches ? "dark" : "light")) === 
 
 export function startTheme(button) {
   const show = () => {
-    const dark = isDark();
-    if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
-    document.documentElement.style.colorScheme = dark ? "dark" : "light";
-    button.setAttribute("aria-pressed", String(dark));
+    document.documentElement.style.colorScheme = isDark() ? "dark" : "light";
+    button.setAttribute("aria-pressed", String(isDark()));
   };
   button.addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
@@ -18,6 +16,5 @@ export function startTheme(button) {
     show();
   });
   system.addEventListener("change", show);
-  new MutationObserver(show).observe(document.body, { attributeFilter: ["class"] }); // Gradio follows the system
   show();
 }
