@@ -142,6 +142,8 @@ def test_tests_that_pages_name_are_there():
     for page in (ROOT / "docs").glob("*.md"):
         folder = None
         for name in re.findall(r"`(tests/[\w/]+(?:\.py)?|test_\w+\.py)`", page.read_text(encoding="utf-8")):
+            if name.endswith("_mine.py"):
+                continue  # yours, in the guide to adding things
             path = ROOT / name if name.startswith("tests/") else folder / name
             folder = path.parent
             named[path] = page.name
