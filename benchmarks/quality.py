@@ -27,19 +27,28 @@ from nlcunet.imaging.picture import Picture
 from nlcunet.inference.loading import load
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.metrics.psnr import psnr_y
+from nlcunet.models.attention_rounds import with_attention_rounds
+from nlcunet.models.weights import load_model
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "balanced": {},
     "fast": {"quality": "fast"},
     "best": {"quality": "best"},
-    "rounds-2": {"attention_rounds": 2},
-    "rounds-4": {"attention_rounds": 4},
-    "rounds-8": {"attention_rounds": 8},
+    "rounds-2": {"rounds": 2},
+    "rounds-4": {"rounds": 4},
+    "rounds-8": {"rounds": 8},
     "overlap-0": {"overlap": 0},
     "overlap-4": {"overlap": 4},
     "overlap-32": {"overlap": 32},
     "bfloat16": {"precision": "bfloat16"},
 }
+
+
+def open_with(weights: str, *, rounds: int | None = None, **settings: Any) -> Upscaler:
+    """Weights with settings; ``rounds`` of sparse attention are the network's own matter and no setting of users'."""
+    if rounds is None:
+        return load(weights, device="cpu", threads=1, **settings)
+    return Upscaler(with_attention_rounds(load_model(weights), rounds), device="cpu", threads=1, **settings)
 
 
 def lying(picture: Tensor) -> Tensor:
@@ -96,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = list(dict.fromkeys(["balanced", *options.settings]))
-    upscalers = {name: load(options.weights, device="cpu", threads=1, **SETTINGS[name]) for name in names}
+    upscalers = {name: open_with(options.weights, **SETTINGS[name]) for name in names}
     scale = upscalers["balanced"].header.scale
     protocol = find_protocol("gaussian8", scale, tuple(float(sigma) for sigma in options.sigmas.split(",")))
     print(describe_machine(), flush=True)

@@ -20,7 +20,7 @@ def model(tiny: LoadedModel, tmp_path: Path) -> str:
 def test_every_knob_makes_another_picture(nlcunet: Run, save: Save, tmp_path: Path, model: str) -> None:
     save(tmp_path / "a.png", 40, 60)
     pictures = set()
-    settings = (["--quality", "balanced"], ["--quality", "best"], ["--quality", "fast"], ["--attention-rounds", "4"])
+    settings = (["--quality", "balanced"], ["--quality", "best"], ["--quality", "fast"])
     for flags in settings:
         result = nlcunet("upscale", "a.png", "-m", model, "-o", "out.png", "--overwrite", "-t", "40", *flags)
         assert result.exit_code == 0, result.stderr
@@ -28,14 +28,14 @@ def test_every_knob_makes_another_picture(nlcunet: Run, save: Save, tmp_path: Pa
     assert len(pictures) == len(settings)
 
 
-def test_records_and_settings_name_quality_and_rounds(nlcunet: Run, save: Save, tmp_path: Path, model: str) -> None:
+def test_records_and_settings_name_the_quality(nlcunet: Run, save: Save, tmp_path: Path, model: str) -> None:
     save(tmp_path / "a.png")
-    flags = ["--quality", "best", "--attention-rounds", "4"]
+    flags = ["--quality", "best"]
     result = nlcunet("upscale", "a.png", "-m", model, *flags, "--json", "-v")
     record = json.loads(result.stdout)
-    assert record["model"] == "2x-tiny@4-rounds"
+    assert record["model"] == "2x-tiny"
     assert record["quality"] == "best"
-    assert "2x-tiny@4-rounds in torch on" in result.stderr
+    assert "2x-tiny in torch on" in result.stderr
     assert "quality best" in result.stderr
 
 
@@ -44,8 +44,6 @@ def test_records_and_settings_name_quality_and_rounds(nlcunet: Run, save: Save, 
     [
         (["--quality", "finest"], "quality must be fast, balanced or best: got 'finest'"),
         (["--quality", "90"], "that of jpeg, webp, avif and jxl files is --file-quality"),
-        (["--attention-rounds", "2"], "bicubic-x4 has none"),
-        (["--attention-rounds", "0"], "attention rounds must be a whole number of at least 1: got 0"),
     ],
 )
 def test_what_cannot_be_set_cannot_start(

@@ -23,7 +23,7 @@ def choose(name: str, **options: Unpack[EngineOptions]) -> ModelChoice:
     "choice",
     [
         choose("4x-NLCUnet-S", device="cpu", tile=16, overlap=4),
-        choose("2x-NLCUnet-S", device="cpu", attention_rounds=2, quality="fast"),
+        choose("2x-NLCUnet-S", device="cpu", quality="fast"),
     ],
 )
 def test_a_network_that_was_sent_enlarges_like_one_that_was_loaded(choice: ModelChoice) -> None:
@@ -44,7 +44,6 @@ def test_arguments_are_checked_where_the_batch_is_started() -> None:
         (choose("bicubic-x2", quality="finest"), ConfigError),
         (choose("bicubic-x2", precision="float8"), ConfigError),
         (choose("bicubic-x2", overlap=-1), ConfigError),
-        (choose("bicubic-x2", attention_rounds=2), ConfigError),
     ):
         with pytest.raises(kind):
             wrong.check(SizeRequest())

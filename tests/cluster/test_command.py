@@ -99,7 +99,6 @@ def test_a_manifest_may_lie_elsewhere(folder: Path, memory: MemoryFileSystem) ->
         (["-", "--ray", "auto"], "a batch with URLs or --ray takes no pipes"),
         (["in", "--ray", "auto", "-o", "-"], "a batch with URLs or --ray takes no pipes"),
         (["in", "--ray", "127.0.0.1:1", "-o", "out"], "the address of a running cluster: got 127.0.0.1:1"),
-        (["in", "--ray", "auto", "-o", "out", "--attention-rounds", "2"], "sparse attention"),
         (["memory://in/a.png", "-o", "https://example.org/"], "results must go to a folder or an object store"),
     ],
 )

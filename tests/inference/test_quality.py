@@ -70,28 +70,12 @@ def test_the_time_that_is_estimated_counts_all_eight_positions(tiny):
     assert len(runs) == 2 * 8  # once to set things up
 
 
-def test_rounds_go_through_load_and_change_the_picture(weights):
-    upscaler = load(weights, device="cpu", attention_rounds=3)
-    assert upscaler.header.config["num_hashes"] == 3
-    expected = Upscaler(with_attention_rounds(load_model(weights), 3), device="cpu").upscale(picture())
-    assert np.array_equal(upscaler.upscale(picture()), expected)
-    assert not np.array_equal(load(weights, device="cpu").upscale(picture()), expected)
-
-
 def test_a_run_is_only_taken_up_with_the_same_quality_and_rounds(weights):
-    settings = [{}, {"quality": "fast"}, {"quality": "best"}, {"attention_rounds": 1}, {"attention_rounds": 3}]
+    settings = [{}, {"quality": "fast"}, {"quality": "best"}]
     fingerprints = [load(weights, device="cpu", **each).fingerprint() for each in settings]
+    models = (with_attention_rounds(load_model(weights), rounds) for rounds in (1, 3))
+    fingerprints += [Upscaler(model, device="cpu").fingerprint() for model in models]
     assert all(a != b for index, a in enumerate(fingerprints) for b in fingerprints[:index])
-
-
-def test_rounds_of_exported_files_are_fixed(tmp_path):
-    with pytest.raises(ConfigError, match="fixed in an exported file"):
-        load(tmp_path / "a.onnx", attention_rounds=2)
-
-
-def test_rounds_without_sparse_attention_are_refused():
-    with pytest.raises(ConfigError, match="has none"):
-        load("bicubic-x4", attention_rounds=2)
 
 
 def test_unknown_qualities_are_refused(tiny):

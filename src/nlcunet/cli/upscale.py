@@ -90,9 +90,6 @@ def upscale(
     quality: Annotated[
         str, typer.Option(metavar="NAME", help="fast, balanced, or best: the mean over 8 positions, 8 times as long.")
     ] = "balanced",
-    attention_rounds: Annotated[
-        int | None, typer.Option(metavar="N", help="Hash rounds of sparse attention; by default as trained.")
-    ] = None,
     tile: Annotated[
         str, typer.Option("-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.")
     ] = "auto",
@@ -163,7 +160,6 @@ def upscale(
         strength=strength,
         denoise=denoise,
         quality=quality,
-        attention_rounds=attention_rounds,
         engine=engine,
     )
     settings = BatchSettings(

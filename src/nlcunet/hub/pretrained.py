@@ -45,7 +45,7 @@ def from_pretrained(
         force_download: fetch again what is there.
         sha256: what the weights must have.
         options: those of ``nlcunet.load``: device, precision, tile, overlap, threads, strength, denoise, quality,
-            attention_rounds, engine.
+            engine.
 
     Raises:
         WeightsError: the repository or its weights are missing, out of reach, damaged, or none of nlcunet.

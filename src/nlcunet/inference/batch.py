@@ -47,8 +47,8 @@ class Record:
         height: rows of the input.
         output_width: columns of the result.
         output_height: rows of the result.
-        model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``, and the rounds
-            of attention where they are chosen, ``4x-NLCUnet-S@4-rounds``; ``auto`` where they are yet to be chosen.
+        model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``;
+            ``auto`` where they are yet to be chosen.
         quality: ``fast``, ``balanced`` or ``best``.
         tiles: tiles of all passes.
         memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.

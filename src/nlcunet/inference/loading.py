@@ -13,7 +13,6 @@ from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.inspection.choice import denoising_headers
 from nlcunet.inspection.ranges import embedded_headers
-from nlcunet.models.attention_rounds import with_attention_rounds
 from nlcunet.models.blending import has_pair, load_mixture
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 
@@ -45,7 +44,7 @@ def load(
             ``"auto"`` looks at each picture and takes those of the embedded weights that suit it.
         on_export: called with the file's path before weights are exported.
         options: any of the fields of ``EngineSettings``: device, precision, tile, overlap, threads, strength, denoise,
-            quality, attention_rounds, engine.
+            quality, engine.
 
     Raises:
         WeightsError: there is no such model, or none to mix it with.
@@ -83,10 +82,6 @@ def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Cal
             raise ConfigError(
                 "weights of an exported file cannot be mixed: name the weights, or leave strength and denoise out"
             )
-        if settings.attention_rounds is not None:
-            raise ConfigError(
-                "rounds of attention are fixed in an exported file: name the weights, or leave attention_rounds out"
-            )
         from nlcunet.inference.engines.exports import open_exported
 
         return Upscaler(open_exported(Path(name_or_path), settings), settings)
@@ -99,11 +94,10 @@ def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Cal
 
 
 def mixed_model(name_or_path: str | Path, settings: EngineSettings) -> LoadedModel:
-    """Weights as the settings want them: mixed, and with their rounds of attention.
+    """Weights as the settings want them: mixed where that is asked for.
 
     Raises:
         WeightsError: there is no such model, or none to mix it with.
         ConfigError: a setting is not possible.
     """
-    model = load_mixture(name_or_path, strength=settings.strength, denoise=settings.denoise)
-    return model if settings.attention_rounds is None else with_attention_rounds(model, settings.attention_rounds)
+    return load_mixture(name_or_path, strength=settings.strength, denoise=settings.denoise)

@@ -25,7 +25,6 @@ class EngineSettings:
         denoise: mix weights that know noise (1) with those for clean pictures that they started from (0), so that some
             grain stays; with ``"auto"`` every picture then gets such weights. By default exactly the weights named.
         quality: ``"fast"``, ``"balanced"`` or ``"best"``; see ``nlcunet.inference.quality``.
-        attention_rounds: hash rounds of sparse attention; by default as many as the weights were trained with.
         engine: ``"torch"``, ``"onnx"`` or ``"openvino"``; ``"auto"`` is torch for weights and goes by the ending of an
             exported file. For the latter two, weights are exported once into the cache folder.
     """
@@ -38,7 +37,6 @@ class EngineSettings:
     strength: float | int | None = None
     denoise: float | int | None = None
     quality: str = DEFAULT_QUALITY
-    attention_rounds: int | None = None
     engine: str = "auto"
 
 
@@ -53,7 +51,6 @@ class EngineOptions(TypedDict, total=False):
     strength: float | int | None
     denoise: float | int | None
     quality: str
-    attention_rounds: int | None
     engine: str
 
 
