@@ -20,7 +20,8 @@ import nlcunet
 from machine import describe_machine, printed_numbers
 from nlcunet.imaging.files import Metadata, Picture
 from nlcunet.imaging.formats import FORMATS
-from nlcunet.imaging.row_encoding import TIFF_COMPRESSIONS, TiffLayout, encode_rows
+from nlcunet.imaging.picture import TIFF_COMPRESSIONS, TiffLayout
+from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.inference.giant import upscale_giant
 from nlcunet.inference.giant_request import Listener

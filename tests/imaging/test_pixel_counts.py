@@ -13,8 +13,9 @@ from nlcunet.imaging.exif import directory_to_exif, sized_metadata
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, write_picture
 from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource
-from nlcunet.imaging.row_encoding import TiffLayout, encode_rows
+from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.tiff_tags import (
     ASCII,

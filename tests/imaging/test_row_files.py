@@ -11,8 +11,9 @@ from nlcunet.imaging import tiff_tags
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, write_picture
 from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource, RawPixels, RawSource
-from nlcunet.imaging.row_encoding import TiffLayout, encode_rows, tile_height
+from nlcunet.imaging.row_encoding import encode_rows, tile_height
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import spool_picture
 

@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nlcunet.errors import ConfigError, ImageError, ImageWriteError
 from nlcunet.imaging.files import Metadata, Picture, PictureHeader, read_picture, write_picture
+from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource
-from nlcunet.imaging.row_encoding import TiffLayout
 from nlcunet.inference import giant
 from nlcunet.inference.bleeding import BleedingSource
 from nlcunet.inference.giant import upscale_giant

@@ -36,7 +36,7 @@ def inspect(
     """
     import time
 
-    from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
+    from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS
 
     failed = 0
     for source in find_inputs(inputs, recursive=recursive):

@@ -133,8 +133,7 @@ def upscale(
     from nlcunet.cli.reporting import Reporter
     from nlcunet.errors import ConfigError
     from nlcunet.hub.pretrained import find_model
-    from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
-    from nlcunet.imaging.row_encoding import TiffLayout
+    from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
     from nlcunet.inference.jobs import plan_jobs, suffix_for
     from nlcunet.inference.loading import open_model
     from nlcunet.inference.settings import BatchSettings, EngineSettings

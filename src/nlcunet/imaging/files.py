@@ -21,7 +21,7 @@ from nlcunet.imaging.formats import (
 from nlcunet.imaging.heic import is_hevc_readable
 from nlcunet.imaging.opening import check_size, header_of, open_file
 from nlcunet.imaging.own_errors import with_own_errors
-from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Metadata, Picture, PictureHeader
 from nlcunet.imaging.source_bytes import bytes_of, name_of
 
 __all__ = [
@@ -37,9 +37,6 @@ __all__ = [
     "writable_formats",
     "write_picture",
 ]
-
-DEFAULT_MAX_PIXELS = 500_000_000
-"""Larger pictures are refused unless asked for: 1.5 GB at 8 bits, more than any camera makes."""
 
 
 def readable_formats() -> tuple[str, ...]:

@@ -1,14 +1,43 @@
-"""What a picture file holds once it is decoded: pixels, alpha and everything that travels beside them."""
+"""What a picture file holds once it is decoded: pixels, alpha and what travels beside them; and how one is laid out."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Shaped
 
-from nlcunet.errors import ImageError
+from nlcunet.errors import ImageError, ImageWriteError
 
 PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 """Sample types of a picture: 8 bit, 16 bit, and floating point with a nominal range of [0, 1]."""
+
+DEFAULT_MAX_PIXELS = 500_000_000
+"""Larger pictures are refused unless asked for: 1.5 GB at 8 bits, more than any camera makes."""
+
+TIFF_COMPRESSIONS = ("deflate", "lzw", "none")
+"""How the tiles of a TIFF may be packed, the smallest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffLayout:
+    """How a TIFF is laid out; other formats take no notice.
+
+    Attributes:
+        compression: one of ``TIFF_COMPRESSIONS``.
+        pyramid: whether halved copies of the picture follow it, down to a single tile.
+
+    Raises:
+        ImageWriteError: there is no such compression.
+    """
+
+    compression: str = "deflate"
+    pyramid: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written."""
+        if self.compression not in TIFF_COMPRESSIONS:
+            raise ImageWriteError(
+                f"the compression of a TIFF must be one of {', '.join(TIFF_COMPRESSIONS)}: got {self.compression!r}"
+            )
 
 
 def full_scale(dtype: np.dtype) -> float:

@@ -10,7 +10,6 @@ left at the head of a PNG or JPEG.
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,12 @@ from nlcunet.imaging.embedding import embed_jpeg, png_metadata_chunks, png_resol
 from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, saver_arguments
 from nlcunet.imaging.exif import sized_metadata, with_prefix
 from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileFormat, reason_of
-from nlcunet.imaging.picture import Metadata, Picture
+from nlcunet.imaging.picture import Metadata, Picture, TiffLayout
 from nlcunet.imaging.row_tiff import RowPicture, StripSource
 from nlcunet.imaging.vips_images import interpreted
 
 STREAMED_FORMATS = frozenset({"png", "jpeg", "tiff", "jxl"})
 """Formats whose encoders take rows as they come; the others hold the whole picture anyway, and are small."""
-
-TIFF_COMPRESSIONS = ("deflate", "lzw", "none")
-"""How the tiles of a TIFF may be packed, the smallest first."""
 
 TILE_PX = 256
 """Side of the tiles of a TIFF, which viewers fetch one by one."""
@@ -44,25 +40,6 @@ CLASSIC_TIFF_BYTES = 4_000_000_000
 """From about here on a TIFF needs 64 bit offsets (BigTIFF); incompressible pixels, tags and smaller copies counted."""
 
 _PNG_HEAD_BYTES = len(PNG_SIGNATURE) + 25  # the signature, and the header chunk, which must come first
-
-
-@dataclass(frozen=True, kw_only=True)
-class TiffLayout:
-    """How a TIFF is laid out; other formats take no notice.
-
-    Attributes:
-        compression: one of ``TIFF_COMPRESSIONS``.
-        pyramid: whether halved copies of the picture follow it, down to a single tile.
-    """
-
-    compression: str = "deflate"
-    pyramid: bool = False
-
-    def __post_init__(self) -> None:
-        if self.compression not in TIFF_COMPRESSIONS:
-            raise ImageWriteError(
-                f"the compression of a TIFF must be one of {', '.join(TIFF_COMPRESSIONS)}: got {self.compression!r}"
-            )
 
 
 def encode_rows(

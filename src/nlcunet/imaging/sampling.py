@@ -15,12 +15,11 @@ import pyvips
 from jaxtyping import Shaped
 
 from nlcunet.imaging.decoding import DecodableFile, prepare_decoding
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.formats import LIBVIPS_ERRORS
 from nlcunet.imaging.opening import check_size, header_of, open_file, unreadable
 from nlcunet.imaging.orientation import stored_window, upright
 from nlcunet.imaging.own_errors import with_own_errors
-from nlcunet.imaging.picture import Metadata, Picture, PictureHeader
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Metadata, Picture, PictureHeader
 from nlcunet.imaging.source_bytes import bytes_of, name_of
 
 WindowSlices: TypeAlias = tuple[slice, slice]

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcunet.files.checksums import hash_values
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler

@@ -11,8 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from nlcunet.files.home import expand_home
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.inference.kinds import open_image
 from nlcunet.inference.sizes import SizeRequest, Wrap
 

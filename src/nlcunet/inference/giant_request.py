@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.picture import PictureHeader
-from nlcunet.imaging.row_encoding import STREAMED_FORMATS, TiffLayout
+from nlcunet.imaging.picture import PictureHeader, TiffLayout
+from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.planning import Work
 
 GIANT_PIXELS = 64_000_000

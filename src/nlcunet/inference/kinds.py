@@ -15,8 +15,6 @@ from torch import Tensor
 
 from nlcunet.errors import AnimatedImageError, ConfigError
 from nlcunet.files.home import expand_home
-from nlcunet.imaging.exif import resized_metadata, with_prefix, without_prefix
-from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.float_range import FloatRange
 from nlcunet.imaging.picture import Metadata, Picture
 
@@ -47,6 +45,8 @@ def open_image(image: Any) -> OpenedImage:
     if isinstance(image, Picture):
         return OpenedImage((image,), _only)
     if isinstance(image, str | Path):
+        from nlcunet.imaging.files import read_picture  # pixels in memory need no decoders
+
         return OpenedImage((read_picture(expand_home(image)),), _only)
     if isinstance(image, np.ndarray):
         picture = _array_to_picture(image)
@@ -132,6 +132,8 @@ def _open_tensor(tensor: Tensor) -> OpenedImage:
 
 def _resized_info(info: dict[Any, Any], before: tuple[int, int], after: tuple[int, int]) -> dict[str, bytes]:
     """EXIF and XMP of a Pillow image that was enlarged; the pixels are still as stored, and so is the orientation."""
+    from nlcunet.imaging.exif import resized_metadata, with_prefix, without_prefix
+
     exif, xmp = info.get("exif"), info.get("xmp")
     metadata = Metadata(exif=without_prefix(exif) if exif else None, xmp=xmp or None, size_px=before)
     resized, _ = resized_metadata(metadata, *after)

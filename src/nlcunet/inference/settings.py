@@ -5,8 +5,7 @@ from typing import Literal, TypedDict
 
 import torch
 
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
-from nlcunet.imaging.row_encoding import TiffLayout
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
 from nlcunet.inference.quality import DEFAULT_QUALITY
 from nlcunet.inference.sizes import SizeRequest
 

@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS, bleed_colour_under_alpha
+from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.float_range import FloatRange, float_range_of
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
 from nlcunet.inference.engines.engine import Engine
-from nlcunet.inference.engines.exported import ExportedEngine
 from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
@@ -43,6 +42,9 @@ from nlcunet.runtime import (
     free_system_memory_bytes,
     thread_limit,
 )
+
+if TYPE_CHECKING:
+    from nlcunet.inference.engines.exported import ExportedEngine
 
 CALIBRATION_TILE = 128
 """Side of the tile that the speed is measured on."""
@@ -72,7 +74,7 @@ class Upscaler(Enlarger):
 
     def __init__(
         self,
-        model: LoadedModel | ExportedEngine,
+        model: "LoadedModel | ExportedEngine",
         settings: EngineSettings | None = None,
         *,
         shared: Engine | None = None,

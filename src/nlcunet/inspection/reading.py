@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nlcunet.files.home import expand_home
-from nlcunet.imaging.files import DEFAULT_MAX_PIXELS
 from nlcunet.imaging.formats import FileBytes
-from nlcunet.imaging.picture import Picture
+from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.sampling import sample_picture
 from nlcunet.imaging.source_bytes import bytes_of
 from nlcunet.inspection.advice import Advice, advise

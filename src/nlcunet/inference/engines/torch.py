@@ -1,13 +1,16 @@
 """The engine that is always there: the network itself, in PyTorch."""
 
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.inference.engines.cuda_graphs import CudaLane
 from nlcunet.models.weights import LoadedModel
+
+if TYPE_CHECKING:
+    from nlcunet.inference.engines.cuda_graphs import CudaLane
 
 STEADIER_TYPES = {
     torch.float16: (torch.bfloat16, torch.float32),
@@ -40,7 +43,7 @@ class TorchEngine:
         self.network = model.network.to(device, memory_format=_memory_format(device)).eval()  # type: ignore[call-overload]
         self.device = device
         self.precisions = tuple(_name(each) for each in (dtype, *STEADIER_TYPES[dtype]))
-        self.lane = CudaLane(device) if device.type == "cuda" else None
+        self.lane = _lane_of(device)
         self.tiles_at_once = TILES_AT_ONCE.get(device.type, 1)
 
     @torch.inference_mode()
@@ -70,3 +73,12 @@ def _memory_format(device: torch.device) -> torch.memory_format:
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def _lane_of(device: torch.device) -> "CudaLane | None":
+    """What copies beside computing and records graphs, where there is a CUDA device."""
+    if device.type != "cuda":
+        return None
+    from nlcunet.inference.engines.cuda_graphs import CudaLane
+
+    return CudaLane(device)
