@@ -228,7 +228,7 @@ def test_max_pixels_refuses_larger_inputs(nlcunet: Run, save: Save, tmp_path: Pa
 def test_a_size_that_the_format_cannot_hold_fails_before_the_work(
     nlcunet: Run, save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "read_picture", None)  # would fail differently if it came to that
+    monkeypatch.setattr(batch.OpenedPicture, "read", None)  # would fail differently if it came to that
     save(tmp_path / "a.jpg")
     result = nlcunet("upscale", "a.jpg", "--width", "70000")
     assert result.exit_code == 1

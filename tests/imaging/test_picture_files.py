@@ -22,7 +22,8 @@ from photographs import (
 )
 from PIL import Image, ImageCms
 
-from nlcunet.errors import ImageError, ImageWriteError
+from nlcunet.errors import ImageError, ImageTooLargeError, ImageWriteError, TruncatedImageError
+from nlcunet.imaging import files
 from nlcunet.imaging.files import (
     Metadata,
     Picture,
@@ -34,6 +35,7 @@ from nlcunet.imaging.files import (
     write_picture,
 )
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.opening import open_file
 
 DEPTHS = {"8 bit": np.uint8, "16 bit": np.uint16, "float": np.float32}
 PROFILES = {"no": {1: None, 3: None}, "wide": {1: grey_profile(), 3: rgb_profile()}, "p3": {3: vips_profile("p3")}}
@@ -374,3 +376,40 @@ def test_a_picture_of_other_numbers_is_refused():
 def test_reading_pictures_does_not_load_torch():
     check = "import sys, nlcunet.imaging.files; sys.exit('torch' in sys.modules)"
     assert run([sys.executable, "-c", check], env={"PYTHONPATH": str(SOURCE)}, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("largest", [0, 1 << 20])
+def test_an_opened_picture_is_decoded_from_the_same_opening(tmp_path, monkeypatch, largest):
+    write_picture(photograph(), tmp_path / "a.png")
+    openings = []
+
+    def count(*arguments):
+        openings.append(1)
+        return open_file(*arguments)
+
+    monkeypatch.setattr(files, "open_file", count)
+    monkeypatch.setattr(files, "HELD_BYTES", largest)
+    for source in (tmp_path / "a.png", (tmp_path / "a.png").read_bytes()):
+        openings.clear()
+        opened = files.OpenedPicture(source)
+        assert (opened.header.width, opened.header.height) == (photograph().width, photograph().height)
+        first = opened.read()
+        assert len(openings) == (1 if largest or isinstance(source, bytes) else 2)
+        assert np.array_equal(first.pixels, read_picture(source).pixels)
+        assert np.array_equal(opened.read().pixels, first.pixels)
+        with pytest.raises(ImageTooLargeError):
+            files.OpenedPicture(source).read(max_pixels=10)
+
+
+def test_an_opened_picture_that_ends_early_is_told_when_it_is_decoded(tmp_path):
+    write_picture(photograph(), tmp_path / "a.png")
+    cut = (tmp_path / "a.png").read_bytes()[:-200]
+    opened = files.OpenedPicture(cut)
+    messages = set()
+    for _ in range(2):
+        with pytest.raises(TruncatedImageError) as error:
+            opened.read()
+        messages.add(str(error.value))
+    with pytest.raises(TruncatedImageError) as error:
+        read_picture(cut)
+    assert messages == {str(error.value)}

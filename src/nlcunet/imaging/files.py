@@ -19,10 +19,10 @@ from nlcunet.imaging.formats import (
     writable_formats,
 )
 from nlcunet.imaging.heic import is_hevc_readable
-from nlcunet.imaging.opening import check_size, header_of, open_file
+from nlcunet.imaging.opening import OpenFile, check_size, header_of, open_file
 from nlcunet.imaging.own_errors import with_own_errors
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Metadata, Picture, PictureHeader
-from nlcunet.imaging.source_bytes import bytes_of, name_of
+from nlcunet.imaging.source_bytes import bytes_of, is_larger, name_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -39,9 +39,58 @@ __all__ = [
 ]
 
 
+HELD_BYTES = 64 << 20
+"""Up to so many bytes of a file are held while its picture waits to be decoded; larger files are opened twice, first
+for the few bytes of their header."""
+
+
 def readable_formats() -> tuple[str, ...]:
     """Names of the formats that can be read here, HEIC by whichever decoder there is."""
     return tuple(name for name in FORMATS if libvips_reads(name) or (name == "heif" and is_hevc_readable()))
+
+
+class OpenedPicture:
+    """A picture file whose header has been read; its pixels come when they are asked for, from the same opening.
+
+    Args:
+        source: A file, or the bytes of one (as read from a pipe).
+
+    Attributes:
+        header: Size and kind of the picture.
+
+    Raises:
+        UnreadableImageError: It is no picture, or of a kind that is not read.
+        AnimatedImageError: It holds several frames or pages.
+        TruncatedImageError: Its header is damaged.
+    """
+
+    def __init__(self, source: Path | str | bytes) -> None:
+        self._source, self._name = source, name_of(source)
+        data = bytes_of(source, mapped=is_larger(source, HELD_BYTES))
+        opened = with_own_errors(lambda: open_file(data, self._name))
+        self.header: PictureHeader = header_of(opened)
+        self._opened = opened if isinstance(data, bytes) else None
+
+    def read(self, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+        """The picture decoded; as :func:`read_picture`, whose arguments and errors these are.
+
+        Nothing of the file is held afterwards; a second reading opens it again.
+        """
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return read_picture(self._source, max_pixels=max_pixels)
+        left, data = [opened], opened.data
+        del opened  # as it holds what libvips keeps of the picture
+
+        def read() -> Picture:
+            return _decode(left.pop() if left else open_file(data, self._name), max_pixels)
+
+        return with_own_errors(read)
+
+
+def _decode(file: OpenFile, max_pixels: int) -> Picture:
+    check_size(file, max_pixels)
+    return decode(file)
 
 
 def read_header(source: Path | str | bytes) -> PictureHeader:
@@ -75,13 +124,7 @@ def read_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PI
         TruncatedImageError: It ends early or is damaged.
     """
     data, name = bytes_of(source, mapped=False), name_of(source)
-
-    def read() -> Picture:
-        file = open_file(data, name)
-        check_size(file, max_pixels)
-        return decode(file)
-
-    return with_own_errors(read)
+    return with_own_errors(lambda: _decode(open_file(data, name), max_pixels))
 
 
 def write_picture(

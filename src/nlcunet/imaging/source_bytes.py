@@ -12,6 +12,16 @@ def name_of(source: Path | str | bytes) -> str:
     return "the picture" if isinstance(source, bytes) else str(source)
 
 
+def is_larger(source: Path | str | bytes, num_bytes: int) -> bool:
+    """Whether a file has more bytes than these; one that is not there has none."""
+    if isinstance(source, bytes):
+        return len(source) > num_bytes
+    try:
+        return Path(source).stat().st_size > num_bytes
+    except (OSError, ValueError):
+        return False
+
+
 def bytes_of(source: Path | str | bytes, *, mapped: bool) -> FileBytes:
     """All bytes of a source; for a look at the header only those that are touched.
 

@@ -12,10 +12,10 @@ from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError, ex
 from nlcunet.files.atomic import is_disk_full
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
+    OpenedPicture,
     PictureHeader,
     encode_picture,
     read_header,
-    read_picture,
     writable_formats,
     write_picture,
 )
@@ -171,7 +171,8 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     finding = results.look(job.target, source, settings)
     if finding.is_finished:
         return _skipped(job, finding)
-    header = read_header(source)
+    opened = OpenedPicture(source)
+    header = opened.header
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
@@ -185,7 +186,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         record = _described(_record(job, "done"), header, report.work, chosen.upscaler, is_streamed=True)
         notes = (*finding.notes, *chosen.notes, *report.notes, *results.keep(job.target, origin))
         return replace(record, seconds=time.perf_counter() - start, notes=notes)
-    picture = read_picture(source, max_pixels=settings.max_pixels)
+    picture = opened.read(max_pixels=settings.max_pixels)
     check_range(float_range_of(picture), FORMATS[file_format])
     if job.target is not None:
         results.prepare(job.target)
