@@ -196,7 +196,7 @@ def test_a_mistake_in_the_code_is_logged_and_not_shown(client, monkeypatch, capl
     def fail(*_arguments, **_named):
         raise TypeError("secret detail")
 
-    monkeypatch.setattr(batch, "read_picture", fail)
+    monkeypatch.setattr(batch.OpenedPicture, "read", fail)
     with caplog.at_level("ERROR", "nlcunet.server"):
         answer = client.post("/v1/upscale", files=form())
     assert answer.status_code == 422
