@@ -81,6 +81,11 @@ def test_edges_that_continue_each_other(weights, photo, tmp_path):
         order = {"name": "photo.png", "wrap": "both"}
         assert client.post("/v1/upscale", content=photo.read_bytes(), params=order).content == wanted
         assert client.post("/v1/upscale", content=photo.read_bytes(), params=order | {"wrap": "no"}).status_code == 422
+    result = upscale(
+        photo.parent.as_uri() + "/", "-m", weights, "--wrap", "both", "-o", (tmp_path / "out").as_uri() + "/"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "out" / "photo.png").read_bytes() == wanted
     plain = nlcunet.load(weights, tile=32, device="cpu").upscale(photo)
     assert not np.array_equal(plain.pixels, enlarged.pixels)
 

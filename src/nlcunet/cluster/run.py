@@ -18,7 +18,7 @@ from nlcunet.inference.jobs import PIPE, plan_jobs
 from nlcunet.inference.results import Finding, Results
 
 GIVEN_UP_AFTER = 5
-"""Pictures in a row that a store did not give or take: each has been tried for half a minute by then."""
+"""Pictures in a row that a store did not give or take, each in spite of several tries."""
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class WrappedSource:
-    """What a source has that changes the samples of another one and nothing else of it.
+    """What a source has that hands out the samples of another one, changed; all else is as there unless it says so.
 
     Attributes:
         source: where the samples come from.
@@ -124,7 +124,7 @@ class WrappedSource:
 
 
 @dataclass(frozen=True)
-class RepeatingSource:
+class RepeatingSource(WrappedSource):
     """A source as it looks where it is laid beside itself: strips of the opposite edges around it.
 
     Attributes:
@@ -133,7 +133,6 @@ class RepeatingSource:
         margin_columns: how many columns of its right edge lie left of it, and of its left edge right of it.
     """
 
-    source: PixelSource
     margin_rows: int
     margin_columns: int
 
@@ -146,21 +145,6 @@ class RepeatingSource:
     def width(self) -> int:
         """Columns, the strips among them."""
         return self.source.width + 2 * self.margin_columns
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
-        return self.source.channels
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether windows come with alpha."""
-        return self.source.has_alpha
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the samples."""
-        return self.source.dtype
 
     def read(self, rows: slice, columns: slice) -> Picture:
         """The window of these rows and columns, put together from parts of the picture."""

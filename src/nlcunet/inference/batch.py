@@ -181,6 +181,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     origin = None if job.target is None else results.origin_of(job.target, source, settings)
     if job.target is not None and is_giant(expected, file_format, settings.layout):
         results.prepare(job.target)
+        del opened  # with the bytes of the file, which are read band by band here
         chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
         report = upscale_giant(source, job.target, chosen.upscaler, settings, listener)
         record = _described(_record(job, "done"), header, report.work, chosen.upscaler, is_streamed=True)
