@@ -6,6 +6,10 @@ than elsewhere: 1× means that borders cannot be told from the rest.
 
 ``python benchmarks/seams.py FOLDER`` takes a folder of originals, such as Set14, degrades them with the middle one of
 Gaussian8's kernels, and tells what tiles cost in PSNR on Y against the originals.
+
+``python benchmarks/seams.py TEXTURE --wrap`` takes a picture that repeats and tells how much it jumps where it meets
+itself, over the mean step between neighbours inside: without and with wrapped edges, and, for what is to be expected,
+at the same places of the picture when they lie inside it.
 """
 
 import argparse
@@ -83,6 +87,29 @@ def compare_quality(folder: Path, model: str) -> None:
         )
 
 
+def compare_edges(picture: Path, model: str) -> None:
+    """Print how far the edges of an enlarged texture are from each other, as the text above says."""
+    upscaler, low_res = nlcunet.load(model), read_picture(picture).pixels
+    half = tuple(side // 2 for side in low_res.shape[:2])
+    moved = upscaler.upscale(np.roll(low_res, half, (0, 1)), wrap="both")
+    inside = np.roll(moved, tuple(-upscaler.header.scale * side for side in half), (0, 1))
+    enlarged = {
+        "not wrapped": upscaler.upscale(low_res),
+        "wrapped": upscaler.upscale(low_res, wrap="both"),
+        "the same places inside": inside,
+    }
+    print("| edges | top and bottom | left and right |\n|---|---|---|")
+    for name, result in enlarged.items():
+        print(f"| {name} | {' | '.join(f'{edge_jump(result, axis):.2f}×' for axis in (0, 1))} |", flush=True)
+
+
+def edge_jump(result: np.ndarray, axis: int) -> float:
+    """Mean step from the last row (0) or column (1) to the first, over that between neighbours inside."""
+    values = result.astype(np.float32)
+    step = np.abs(values.take(0, axis) - values.take(-1, axis)).mean()
+    return float(step / np.abs(np.diff(values, axis=axis)).mean())
+
+
 def results(pairs: list[tuple[Tensor, Tensor]], upscaler: nlcunet.Upscaler) -> list[Tensor]:
     """The low-resolution pictures, enlarged."""
     return [round_to_8bit(upscaler.upscale(low_res)) for low_res, _ in pairs]
@@ -92,7 +119,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default="4x-NLCUnet-S")
+    parser.add_argument("--wrap", action="store_true", help="edges of a texture instead of borders of tiles")
     options = parser.parse_args()
+    if options.wrap:
+        compare_edges(options.picture, options.model)
+        return
     if options.picture.is_dir():
         compare_quality(options.picture, options.model)
         return

@@ -151,8 +151,10 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[str]:
     ("settings", "got"),
     [
         ({}, "no token"),
-        ({"RAY_AUTH_TOKEN": "wrong"}, "another token"),
+        ({"RAY_AUTH_TOKEN": "wrong", "RAY_AUTH_MODE": "token"}, "another token"),
+        ({"RAY_AUTH_TOKEN": TOKEN}, "no token"),  # Ray does not show it unless it is told to
         ({"RAY_AUTH_TOKEN": TOKEN, "RAY_AUTH_MODE": "disabled"}, "no token"),
+        ({"RAY_AUTH_MODE": "token"}, "no token"),
     ],
 )
 def test_a_cluster_that_wants_a_token_is_told_at_once(
@@ -164,7 +166,7 @@ def test_a_cluster_that_wants_a_token_is_told_at_once(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with (
-        pytest.raises(DeviceError, match=f"must be shown its token: got {got}; set RAY_AUTH_TOKEN"),
+        pytest.raises(DeviceError, match=f"must be shown its token: got {got}; set RAY_AUTH_MODE=token"),
         connected(guarded),
     ):
         pass
@@ -178,6 +180,7 @@ def test_the_right_token_is_found(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
     file = tmp_path / ".ray" / "auth_token"
     file.parent.mkdir()
     if place == "RAY_AUTH_TOKEN":

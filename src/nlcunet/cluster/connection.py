@@ -141,14 +141,14 @@ def _check_token(address: str) -> None:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                 got = "no token" if token is None else "another token"
                 raise DeviceError(
-                    f"the cluster at {address} must be shown its token: got {got}; set RAY_AUTH_TOKEN to it, or copy "
-                    "~/.ray/auth_token from a machine of the cluster (with RAY_AUTH_MODE=token)"
+                    f"the cluster at {address} must be shown its token: got {got}; set RAY_AUTH_MODE=token, and "
+                    "RAY_AUTH_TOKEN to the token, or copy ~/.ray/auth_token from a machine of the cluster"
                 ) from error
 
 
 def _own_token() -> str | None:
-    """The token that Ray would show from here: that of the environment, or of a file."""
-    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+    """The token that Ray would show from here: that of the environment, or of a file; none unless it is told to."""
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
         return None
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
         return token
