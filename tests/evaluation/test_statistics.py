@@ -9,7 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nlcunet.evaluation import statistics
-from nlcunet.evaluation.statistics import bootstrap_interval, holm, sign_flip_p_value, sign_test
+from nlcunet.evaluation.statistics import (
+    Interval,
+    bootstrap_interval,
+    holm,
+    paired_interval,
+    sign_flip_p_value,
+    sign_test,
+    student_quantile,
+)
 
 finite = st.floats(-100, 100)
 
@@ -153,3 +161,32 @@ def test_holm_keeps_order_and_lies_between_none_and_bonferroni(values):
         assert value <= other <= min(1, len(values) * value) + 1e-12
     by_value = [other for _, other in sorted(zip(values, corrected, strict=True))]
     assert by_value == sorted(by_value)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "quantile"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (10, 2.228), (30, 2.042), (120, 1.980)]
+)
+def test_student_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
+    assert student_quantile(0.95, degrees) == pytest.approx(quantile, abs=5e-4)
+
+
+def test_paired_intervals_hold_the_truth_about_as_often_as_they_promise() -> None:
+    random = np.random.default_rng(5)
+    held = 0
+    for _ in range(300):
+        seeds = random.normal(0, 0.05, (4, 2, 1)) + random.normal(0, 0.2, (1, 2, 1))
+        images = random.normal(28, 3, (1, 1, 15)) + random.normal(0, 0.05, (4, 1, 15))
+        values = images + seeds + np.array([0.0, 0.3, 0.1, 0.2])[:, None, None]
+        interval = paired_interval(values, 1, 0)
+        assert interval is not None
+        held += interval.low <= 0.3 <= interval.high
+    assert held / 300 == pytest.approx(0.95, abs=0.04)
+
+
+def test_paired_intervals_need_two_of_everything() -> None:
+    values = np.random.default_rng(0).normal(size=(2, 2, 3))
+    assert paired_interval(values, 1, 0) is not None
+    for few in (values[:1], values[:, :1], values[:, :, :1], np.where(values > 0, np.inf, values)):
+        assert paired_interval(few, 0, 0) is None
+    same = np.repeat(values[:1], 2, axis=0)
+    assert paired_interval(same, 1, 0) == Interval(low=0.0, high=0.0)

@@ -54,6 +54,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "models": LazyCommand("nlcunet.cli.models", "models", "List, describe and publish models."),
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
+    "experiment": LazyCommand(
+        "nlcunet.cli.experiment", "experiment_app", "Compare variants of a recipe by training and measuring them."
+    ),
     "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),
     "export": LazyCommand("nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export."),
     "serve": LazyCommand("nlcunet.cli.serve", "serve", "Serve a web page and REST."),

@@ -52,7 +52,9 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if list_recipes:
         typer.echo("\n".join(embedded_recipes()))
         return
-    changes = _changes(photographs, manifest, steps, init, settings or [])
+    replaced = {"optim.steps": steps, "network.init": init}
+    changes = {key: value for key, value in replaced.items() if value is not None}
+    changes |= changes_of(photographs, manifest, settings or [])
     checked = _read(recipe, run if resume else None, changes)
     folder = run if run is not None else Path("runs") / checked.name
 
@@ -97,18 +99,11 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
         processes.end()
 
 
-def _changes(
-    photographs: Path | None, manifest: Path | None, steps: int | None, init: str | None, settings: list[str]
-) -> dict[str, Any]:
+def changes_of(photographs: Path | None, manifest: Path | None, settings: list[str]) -> dict[str, Any]:
     """What the command line puts in place of the recipe's values, by dotted key; --set wins."""
     from nlcunet.training.recipe_file import parse_setting
 
-    replaced = {
-        "data.photographs": photographs,
-        "data.manifest": manifest,
-        "optim.steps": steps,
-        "network.init": init,
-    }
+    replaced = {"data.photographs": photographs, "data.manifest": manifest}
     changes: dict[str, Any] = {key: value for key, value in replaced.items() if value is not None}
     if photographs is not None:
         changes["data.name"] = photographs.name

@@ -129,3 +129,66 @@ def holm(p_values: Sequence[PValue]) -> list[PValue]:
         running = max(running, min(1.0, (len(present) - rank) * value))
         corrected[index] = running
     return corrected
+
+
+def paired_interval(
+    values: Float[np.ndarray, "systems seeds images"], system: int, baseline: int, *, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """The interval of a mean difference between two systems, each trained with several seeds.
+
+    Two things make the difference uncertain, and both count: other pictures, and other seeds. The spread over pictures
+    is that of the differences, seeds averaged. The spread over seeds is what remains of the systems' means when the
+    mean of each system and of each seed is taken off, over all systems together: with two seeds, two systems alone tell
+    next to nothing of it. The variances are added (Student's t, degrees of freedom after Satterthwaite).
+
+    Args:
+        values: a measure, by system, seed and image; the same seeds and images for all.
+        system: which one.
+        baseline: what it is compared with.
+        confidence: share of intervals that hold the true difference.
+
+    Returns:
+        The interval; none with fewer than two seeds, images or systems, or where a value is not finite.
+    """
+    systems, seeds, images = values.shape
+    if min(systems, seeds, images) < 2 or not np.isfinite(values).all():
+        return None
+    means = values.mean(axis=2)
+    rest = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0, keepdims=True) + means.mean()
+    freedom = (systems - 1) * (seeds - 1)
+    over_seeds = 2 * float(np.sum(rest**2)) / freedom / seeds
+    differences = (values[system] - values[baseline]).mean(axis=0)
+    over_images = float(differences.var(ddof=1)) / images
+    total, mean = over_seeds + over_images, float(differences.mean())
+    if total == 0:
+        return Interval(low=mean, high=mean)
+    degrees = total**2 / (over_seeds**2 / freedom + over_images**2 / (images - 1))
+    half = student_quantile(confidence, max(1, int(degrees + 1e-9))) * math.sqrt(total)
+    return Interval(low=mean - half, high=mean + half)
+
+
+def student_quantile(confidence: float, degrees: int) -> float:
+    """The number that Student's t exceeds in neither direction with this probability.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4, solved by bisection.
+
+    Args:
+        confidence: above 0, below 1.
+        degrees: degrees of freedom, at least 1.
+    """
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _student_inside(angle, degrees) < confidence else (low, angle)
+    return math.sqrt(degrees) * math.tan(low)
+
+
+def _student_inside(angle: float, degrees: int) -> float:
+    """Probability that t is within the square root of the degrees of freedom times the tangent of an angle."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    is_odd = degrees % 2
+    term, total = (cosine, 0.0) if is_odd else (1.0, 0.0)
+    for n in range(2 if is_odd else 1, degrees, 2):
+        total += term
+        term *= cosine**2 * n / (n + 1)
+    return 2 / math.pi * (angle + sine * total) if is_odd else sine * total

@@ -31,6 +31,8 @@ SIZE_MULTIPLE = 4
 STAGES = ("encoder1", "encoder2", "latent", "decoder1", "decoder2", "refinement")
 
 ATTENTION_KINDS = ("sparse", "dense", "none")
+PARTS = ("local", "channel_attention")
+"""Parts of a block that can be left out, to measure what they bring: depth-wise convolutions, channel attention."""
 UPSAMPLERS = ("stepwise", "direct")
 
 
@@ -54,6 +56,8 @@ class NLCUnetConfig:
     """Most hash buckets, even."""
     upsampler: str = "stepwise"
     """``"stepwise"``: the paper's; ``"direct"``: one 3×3 convolution to 3 · scale² channels and a pixel shuffle."""
+    without: tuple[str, ...] = ()
+    """Parts that every block lacks, of ``PARTS``: what stands before them is passed on as it is."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -71,6 +75,7 @@ class NLCUnetConfig:
             f"max_buckets must be even and ≥ 2: got {self.max_buckets}": self.max_buckets >= 2
             and self.max_buckets % 2 == 0,
             f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
+            f"without must name parts of {PARTS}: got {self.without}": set(self.without) <= set(PARTS),
         }
         for message, is_met in checks.items():
             if not is_met:
@@ -114,8 +119,10 @@ class Block(nn.Module):
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         """Refine ``x``; same shape out."""
-        if can_compute_only(x):
-            return run_in_strips(self, x)
+        return run_in_strips(self, x) if can_compute_only(x) else self.compute(x)
+
+    def compute(self, x: FeatureMap) -> FeatureMap:
+        """What the block computes, for the whole map at once; with gradients where they are wanted."""
         normed = self.norm1(x)
         branches = self.local(normed)
         if self.attention is not None:
@@ -125,12 +132,26 @@ class Block(nn.Module):
         return refined
 
 
+class AblatedBlock(Block):
+    """A block that lacks parts, to measure what these bring; see ``NLCUnetConfig.without``."""
+
+    def __init__(self, channels: int, config: NLCUnetConfig, attention: str, rotation_seed: int) -> None:
+        super().__init__(channels, config, attention, rotation_seed)
+        for part in config.without:
+            self.register_module(part, nn.Identity())
+
+    def forward(self, x: FeatureMap) -> FeatureMap:
+        """Refine ``x``; same shape out."""
+        return self.compute(x)
+
+
 def make_stage(channels: int, config: NLCUnetConfig, name: str) -> nn.Sequential:
     """The blocks of one stage; every block has hash rotations of its own, fixed by stage name and position."""
     position = STAGES.index(name)
+    kind = AblatedBlock if config.without else Block
     return nn.Sequential(
         *(
-            Block(channels, config, config.attention[position], zlib.crc32(f"{name}.{index}".encode()))
+            kind(channels, config, config.attention[position], zlib.crc32(f"{name}.{index}".encode()))
             for index in range(config.depths[position])
         )
     )

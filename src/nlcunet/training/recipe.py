@@ -98,6 +98,15 @@ class OptimRecipe(_Strict):
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Decay of the running average of the weights, which is what gets validated and shipped."""
 
+    def over_steps(self, steps: int) -> "OptimRecipe":
+        """The same over another number of steps: warm-up, milestones, decay and L2 keep their shares of them."""
+        if not self.steps:
+            return self.model_copy(update={"steps": steps})
+        names = ("warmup_steps", "decay_steps", "l2_steps")
+        stretched = {name: getattr(self, name) * steps // self.steps for name in names}
+        milestones = tuple(milestone * steps // self.steps for milestone in self.milestones)
+        return self.model_copy(update={**stretched, "steps": steps, "milestones": milestones})
+
 
 class PerceptualRecipe(_Strict):
     """The perceptual loss: distance between features of a network trained on ImageNet."""
@@ -190,6 +199,22 @@ class Recipe(_Strict):
     def total_steps(self) -> int:
         """Optimiser steps of both stages."""
         return self.optim.steps + (0 if self.gan is None else self.gan.optim.steps)
+
+    def over_steps(self, steps: int) -> "Recipe":
+        """The same run over another number of steps, of both stages together, its schedule stretched to them.
+
+        Raises:
+            ConfigError: a stage would have no step left.
+        """
+        first = self.optim.steps * steps // self.total_steps
+        changes: dict[str, Any] = {"optim": self.optim.over_steps(first)}
+        if self.gan is not None:
+            head_start = self.gan.discriminator_head_start * (steps - first) // self.gan.optim.steps
+            optim = self.gan.optim.over_steps(steps - first)
+            changes["gan"] = self.gan.model_copy(update={"optim": optim, "discriminator_head_start": head_start})
+        if (self.optim.steps and not first) or (self.gan is not None and steps == first):
+            raise ConfigError(f"each stage of {self.name} must have a step: {steps} are too few; train for more")
+        return self.model_copy(update=changes)
 
     def network_config(self) -> NetworkConfig:
         """The configuration of the network to train.

@@ -1,17 +1,15 @@
 """Recipes as YAML files: the embedded ones, one's own, and single values replaced on the command line."""
 
-import difflib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from nlcunet.errors import ConfigError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.home import expand_home
 from nlcunet.training.recipe import Recipe
+from nlcunet.training.strict_yaml import check_model, parse_yaml, read_mapping
 
 
 def embedded_recipes() -> tuple[str, ...]:
@@ -47,13 +45,7 @@ def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None)
         ConfigError: the file is missing, is no YAML, or does not describe a run.
     """
     path = find_recipe(name_or_path)
-    try:
-        content = _load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} must be a YAML file: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold keys such as name, data and optim: got {type(content).__name__}")
-    return check_recipe(content, changes, path.name)
+    return check_recipe(read_mapping(path), changes, path.name)
 
 
 def check_recipe(content: dict[str, Any], changes: dict[str, Any] | None, name: str) -> Recipe:
@@ -64,11 +56,7 @@ def check_recipe(content: dict[str, Any], changes: dict[str, Any] | None, name: 
     """
     for key, value in (changes or {}).items():
         _replace(content, key, value)
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(_explain(e) for e in error.errors())
-        raise ConfigError(f"the recipe {name} is not valid: {problems}") from error
+    return check_model(content, Recipe, f"the recipe {name}")
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -81,7 +69,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set must be KEY=VALUE, as optim.lr=1e-4: got {text!r}")
     try:
-        return key.strip(), _load_yaml(value)
+        return key.strip(), parse_yaml(value)
     except ValueError as error:
         raise ConfigError(f"the value of --set {key.strip()} must be YAML: got {value!r}") from error
 
@@ -111,27 +99,6 @@ def changed_keys(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
 
-def _load_yaml(text: str) -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise ConfigError("recipes need PyYAML: install it with pip install 'nlcunet[train]'") from error
-
-    class Loader(yaml.SafeLoader):
-        """Refuses keys that stand twice in one section; YAML's own rule, which PyYAML does not check."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value]
-            if twice := sorted({key for key in keys if keys.count(key) > 1}):
-                raise yaml.YAMLError(f"{', '.join(twice)} stands twice in one section")
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-
-
 def _replace(content: dict[str, Any], key: str, value: Any) -> None:
     """Put one value at a dotted key, making the sections on the way."""
     *parents, last = key.split(".")
@@ -151,24 +118,3 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
         flat.update(nested)
     return flat
-
-
-def _explain(problem: Any) -> str:
-    """One of pydantic's errors in a line; for an unknown key, the nearest known one."""
-    location = ".".join(map(str, problem["loc"]))
-    if problem["type"] != "extra_forbidden":
-        return f"{location}: {problem['msg'].lower()}: got {problem.get('input')!r}"
-    known = _keys_beside(problem["loc"])
-    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"{location}: unknown key, {hint}"
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section of an unknown key does have."""
-    model: type[BaseModel] = Recipe
-    for name in location[:-1]:
-        field = model.model_fields.get(str(name))
-        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
-        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), model)
-    return list(model.model_fields)

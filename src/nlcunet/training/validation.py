@@ -1,5 +1,6 @@
 """Scores while training: validation crops under the evaluation kernels of the recipe's degradation."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +31,8 @@ class Validation:
     """How the averaged weights do."""
 
     psnr_y: float
-    """Mean PSNR on Y in dB, 8-bit, border of ``scale`` pixels cropped."""
+    """Mean PSNR on Y in dB, 8-bit, border of ``scale`` pixels cropped; pictures of one colour, which come out exact,
+    are left out."""
     sheet: Float[Tensor, "3 height width"]
     """Contact sheet in [0, 1]: a row per picture with the bicubic enlargement, the result and the original."""
 
@@ -75,7 +77,8 @@ def validate(network: nn.Module, pairs: tuple[ValidationPair, ...], scale: int, 
         if index % step == 0 and len(rows) < SHEET_ROWS:
             bicubic = resize_bicubic(pair.low_res, *pair.high_res.shape[-2:])
             rows.append((bicubic[0], restored[0], pair.high_res[0]))
-    return Validation(sum(scores) / len(scores), _contact_sheet(rows))
+    finite = [score for score in scores if math.isfinite(score)]
+    return Validation(sum(finite) / len(finite) if finite else math.nan, _contact_sheet(rows))
 
 
 def _contact_sheet(rows: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
