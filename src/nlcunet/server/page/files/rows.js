@@ -64,7 +64,7 @@ class Row {
     const { state } = picture;
     const job = picture.job;
     if (picture.isCancelling && !picture.isFinal) return "Is being cancelled";
-    if (state === "chosen") return picture.isShown ? "Not begun" : "Not begun; the server will look at it";
+    if (state === "chosen") return picture.isShown ? "Not started" : "Not started; the server will look at it";
     if (state === "waiting") return picture.note ? sentence(`waits to be sent: ${picture.note}`) : "Waits to be sent";
     if (state === "sending") return picture.sent < 1 ? `Is being sent, ${Math.floor(100 * picture.sent)} %` : "Is being looked at";
     if (state === "unknown") return "Is looked for";
