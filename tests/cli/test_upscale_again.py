@@ -104,7 +104,8 @@ def test_a_result_of_other_settings_is_kept_and_told(
     save(tmp_path / "in/b.png")
     shutil.copy2(tmp_path / "a.png", tmp_path / "in/a.png")
     nlcunet("upscale", "in", "-o", "out", *before)
-    assert "2 results kept that this command would make otherwise" in nlcunet("upscale", "in", "-o", "out", *now).stderr
+    said = nlcunet("upscale", "in", "-o", "out", *now).stderr
+    assert "2 results kept that this command would now make differently" in said
 
 
 def test_results_of_earlier_versions_and_those_edited_since_are_skipped(

@@ -36,6 +36,16 @@ class Sandbox:
         alpha = np.full((height, width), 200, np.uint8) if has_alpha else None
         write_picture(Picture(pixels=pixels, alpha=alpha), path)
 
+    def cut(
+        self, name: str, box: tuple[int, int, int, int], *, to: str | None = None, quality: int | None = None
+    ) -> None:
+        """A piece (left, top, width, height) of an example, under its own name or another one."""
+        left, top, width, height = box
+        pixels = read_picture(ROOT / name).pixels[top : top + height, left : left + width]
+        path = self.folder / (to or name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(Picture(pixels=np.ascontiguousarray(pixels)), path, quality=quality)
+
     def photos(self, folder: str, count: int, width: int = 40, height: int = 30, ending: str = "png") -> None:
         for number in range(count):
             self.photo(f"{folder}/p{number}.{ending}", width, height)
@@ -57,19 +67,24 @@ def common(box: Sandbox) -> None:
     box.photo("photo.png", 400, 12)
 
 
-def readme(box: Sandbox) -> None:
-    box.photos("scans/a", 2, 1000, 8)
-    box.photo("FOLDER/p0.png", 400, 300)
-    box.photo("Set5/baby.png", 48, 48)
-    for number in range(8):
-        box.photo(f"results/baby_k{number}.png", 48, 48)
-    for name in ("a", "b"):
-        box.photos(name, 2, 520, 260)
-    box.photo("examples/anhinga.png", 32, 44)
-
-
 def start(box: Sandbox) -> None:
     box.photos("photos", 2)
+
+
+def start_photographer(box: Sandbox) -> None:
+    """The portrait that the page enlarges, a piece of it: noise and JPEG as in the whole."""
+    box.photos("photos", 2)
+    box.cut("examples/photographs/grace_hopper.jpg", (152, 16, 160, 160), quality=80)
+
+
+def start_researcher(box: Sandbox) -> None:
+    box.photo("datasets/Set5/baby.png", 200, 200)
+    for number in range(8):
+        box.photo(f"results/baby_k{number}.png", 200, 200)
+
+
+def start_engineer(box: Sandbox) -> None:
+    box.cut("examples/anhinga.png", (60, 20, 96, 96), to="photo.png")
 
 
 def upscale(box: Sandbox) -> None:
@@ -153,7 +168,6 @@ def training(box: Sandbox) -> None:
 
 
 FILES: dict[str, Callable[[Sandbox], None]] = {
-    "README.md": readme,
     "docs/benchmark.md": benchmark,
     "docs/cluster.md": cluster,
     "docs/data.md": data,
@@ -164,6 +178,9 @@ FILES: dict[str, Callable[[Sandbox], None]] = {
     "docs/paper.md": paper,
     "docs/protocols.md": protocols,
     "docs/report.md": protocols,
+    "docs/start-engineer.md": start_engineer,
+    "docs/start-photographer.md": start_photographer,
+    "docs/start-researcher.md": start_researcher,
     "docs/study.md": study,
     "docs/training.md": training,
     "docs/upscale.md": upscale,

@@ -115,7 +115,7 @@ def test_folders_with_something_else_are_refused_and_left_alone(originals, small
     begun = tmp_path / "begun"
     begun.mkdir()
     (begun / making.PLAN).write_text("{}")
-    with pytest.raises(DataError, match="is another one, begun"):
+    with pytest.raises(DataError, match="holds another, unfinished one"):
         make_set(originals, BLURS, begun, "Small")
     assert (other / "notes.txt").read_text() == "mine"
 

@@ -200,7 +200,7 @@ def test_a_mistake_in_the_code_is_logged_and_not_shown(client, monkeypatch, capl
     with caplog.at_level("ERROR", "nlcunet.server"):
         answer = client.post("/v1/upscale", files=form())
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "the server made a mistake with this picture; its log knows more"
+    assert answer.json()["detail"] == "the server made a mistake with this picture; see its log"
     assert "secret detail" in caplog.records[-1].traceback
 
 

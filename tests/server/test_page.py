@@ -383,8 +383,8 @@ def test_a_reading_in_words():
     assert "Note" not in {trait.name for trait in traits_of(worse, "2x-NLCUnet-S")}
     unknown = replace(reading, blur=None, noise_std_8bit=None)
     assert [trait.value for trait in traits_of(unknown, None)][:2] == [
-        "too few edges to tell",
-        "too little to tell from",
+        "unknown: too few clear edges",
+        "unknown: too few suitable places",
     ]
 
 
@@ -480,7 +480,7 @@ def test_with_keys_on_the_page_asks_for_one(guarded):
     assert send(client).json()["error"] == "no_key"
     assert client.post("/page/jobs", json={"ids": []}).status_code == 401
     wrong = client.post("/page/key", data={"key": "nlc_wrong"}, follow_redirects=True)
-    assert "not known here" in wrong.text
+    assert "does not accept this key" in wrong.text
     assert 'role="alert" >' in wrong.text
     right = client.post("/page/key", data={"key": f" {key}\n"}, follow_redirects=False)
     cookie = right.headers["set-cookie"].lower()

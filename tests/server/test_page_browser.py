@@ -317,7 +317,7 @@ def test_wrong_files_are_told_and_the_rest_of_the_drop_goes_on(page, served):
     page.wait_for("film.png", "frames")
     page.wait_for("cut.png", "Cut.png must be a whole file")
     rows = page.rows()
-    assert "This is no picture, but text/plain." in rows["notes.txt"]
+    assert "This is not a picture but text/plain." in rows["notes.txt"]
     assert "This file is empty." in rows["empty.png"]
     assert any("must be one of png, jpeg" in line for line in rows["strange.png"])
     assert page.find("said").text
@@ -355,10 +355,10 @@ def test_a_page_finds_its_jobs_again_after_a_reload_and_after_a_restart_of_the_s
     page.choose(first_png=detailed(90, 90), second_png=detailed(80, 80))
     page.find("go").click()
     page.wait_for("first.png", "1 of")
-    page.wait_for("second.png", "Waits for its turn")
+    page.wait_for("second.png", "Waiting for its turn")
     page.open(served.address, forget=False)
     page.wait_for("first.png", "1 of")
-    page.wait_for("second.png", "Waits for its turn")
+    page.wait_for("second.png", "Waiting for its turn")
     page.allowed = ("Failed to load resource",)  # while there is no server
     served.stop()
     page.wait("!document.querySelector('#nlc-trouble').hidden")

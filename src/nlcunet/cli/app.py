@@ -49,15 +49,15 @@ class LazyCommand:
 COMMANDS: dict[str, LazyCommand] = {
     "upscale": LazyCommand("nlcunet.cli.upscale", "upscale", "Enlarge pictures."),
     "inspect": LazyCommand(
-        "nlcunet.cli.inspect", "inspect", "Tell what pictures have been through, and which model to take."
+        "nlcunet.cli.inspect", "inspect", "Estimate blur, noise and JPEG quality; recommend a model."
     ),
     "models": LazyCommand("nlcunet.cli.models", "models", "List, describe and publish models."),
     "bench": LazyCommand("nlcunet.cli.bench", "bench_app", "Measure models on sharp originals."),
     "train": LazyCommand("nlcunet.cli.train", "train", "Train a network from a recipe."),
     "experiment": LazyCommand(
-        "nlcunet.cli.experiment", "experiment_app", "Compare variants of a recipe by training and measuring them."
+        "nlcunet.cli.experiment", "experiment_app", "Compare variants of a recipe: train them, measure them."
     ),
-    "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw pictures to train on."),
+    "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw training pictures."),
     "export": LazyCommand("nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export."),
     "serve": LazyCommand("nlcunet.cli.serve", "serve", "Serve a web page and REST."),
     "study": LazyCommand("nlcunet.cli.study", "study_app", "Ask people which pictures they prefer."),
@@ -153,7 +153,7 @@ def _show_version(value: bool) -> bool:
 @app.callback()
 def nlcunet(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Tell the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Blind super-resolution of photographs with NLCUnet."""

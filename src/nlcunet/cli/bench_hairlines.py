@@ -9,15 +9,17 @@ def hairlines(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="Name, file or NAME=FILE; may be repeated. By default the embedded ones."),
+        typer.Option(
+            "-m", "--model", help="Measure this model: name, file or NAME=FILE; by default all embedded ones."
+        ),
     ] = None,
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
-    sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other lines.")] = 0,
+    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Draw different lines; published tables use 0.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
-    """Draw thin lines, degrade and enlarge them; print how much of their contrast is left, and false lines."""
+    """Measure thin lines: how much of their contrast a model keeps, and how many false lines it draws."""
     from rich.console import Console
     from rich.progress import Progress
 

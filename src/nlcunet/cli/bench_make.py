@@ -8,17 +8,21 @@ import typer
 
 def make(
     *,
-    images: Annotated[Path, typer.Option("--images", help="Folder of sharp originals; of div2krk that of DIV2KRK.")],
+    images: Annotated[
+        Path, typer.Option("--images", help="Folder of sharp originals; for div2krk the folder of DIV2KRK.")
+    ],
     protocol: Annotated[
         str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse, photo, photo-other or div2krk.")
     ],
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the set: new, or this set begun before.")],
-    name: Annotated[str, typer.Option(help="Name in tables; by default that of the folder of originals.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Draw another set; everybody measures with 0.")] = 0,
-    sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the set: a new one, or an unfinished one of this set.")
+    ],
+    name: Annotated[str, typer.Option(help="Name in tables; by default the name of the folder of originals.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Make a different random set; published numbers use 0.")] = 0,
+    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
 ) -> None:
-    """Make inputs, kernels and a manifest of a folder of originals, the same bytes every time."""
+    """Make test inputs from a folder of sharp originals: the same bytes every time."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -7,20 +7,24 @@ import typer
 
 
 def report(
-    records: Annotated[list[Path], typer.Argument(help="Files of nlcunet bench run; several are joined.")],
+    records: Annotated[list[Path], typer.Argument(help="Records from nlcunet bench run; several files are joined.")],
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The page, .html.")] = Path("report.html"),
-    title: Annotated[str, typer.Option(help="Above the page; by default the names of the sets.")] = "",
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the page to this .html file.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str, typer.Option(help="Heading of the page; by default the names of the sets.")] = "",
     baseline: Annotated[
-        str | None, typer.Option(help="System that others are compared with; bicubic by default.")
+        str | None, typer.Option(help="Compare the others with this system; by default bicubic.")
     ] = None,
-    places: Annotated[int, typer.Option(min=0, help="Places to show of each set where systems differ.")] = 4,
-    crop: Annotated[int, typer.Option(min=16, max=512, help="Side of a place in pixels of the original.")] = 64,
-    max_mb: Annotated[float, typer.Option(min=0, help="Most MB of the page; pictures beyond are left out.")] = 8.0,
+    places: Annotated[int, typer.Option(min=0, help="Number of crops per set, from where systems differ most.")] = 4,
+    crop: Annotated[int, typer.Option(min=16, max=512, help="Side of a crop, in pixels of the original.")] = 64,
+    max_mb: Annotated[
+        float, typer.Option(min=0, help="Largest size of the page in MB; further pictures are left out.")
+    ] = 8.0,
 ) -> None:
-    """Show a comparison as one HTML page: tables, plots, crops where systems differ, failures, checksums.
+    """Write a comparison as one HTML page: tables, plots, crops where systems differ, failures, checksums.
 
-    It needs no network and no other file. Crops need pictures that were kept: nlcunet bench run --keep-outputs. The
+    The page needs no network and no other file. Crops need the pictures: run nlcunet bench run with --keep-outputs. The
     same records give the same page. Exit codes: 0 done, 1 some kept pictures could not be shown, 2 could not start.
     """
     from rich.console import Console

@@ -22,45 +22,61 @@ if TYPE_CHECKING:
 def run(
     sets: Annotated[list[Path] | None, typer.Argument(help="Sets made by nlcunet bench make.")] = None,
     *,
-    images: Annotated[Path | None, typer.Option("--images", help="Or a folder of originals, and:")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder of originals, instead of sets; needs --protocol and --scale."),
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="gaussian8, bicubic, anisotropic-standin, diverse, photo or photo-other.")
     ] = "gaussian8",
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
-    sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many originals.")] = None,
+    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Measure only this many originals, the first ones.")] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="Name, file or NAME=FILE; may be repeated. By default the embedded ones."),
+        typer.Option(
+            "-m", "--model", help="Measure this model: name, file or NAME=FILE; by default all embedded ones."
+        ),
     ] = None,
     pictures: Annotated[
         list[str] | None,
-        typer.Option("--pictures", help="NAME=FOLDER: pictures that another program made of LR/; may be repeated."),
+        typer.Option(
+            "--pictures", help="NAME=FOLDER: measure pictures that another program made from LR/; may be repeated."
+        ),
     ] = None,
     no_bicubic: Annotated[bool, typer.Option("--no-bicubic", help="Leave out bicubic enlargement.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Records: .jsonl, or .parquet with a .jsonl beside it.")
+        Path | None,
+        typer.Option("-o", "--output", help="Write records to this file: .jsonl, or .parquet with a .jsonl beside it."),
     ] = None,
     measures: Annotated[
         str,
-        typer.Option(help="Between commas: psnr_y, ssim_y, psnr_rgb, consistency, niqe, effnet_lite0, lpips, dists."),
+        typer.Option(
+            help="Measures, with commas: psnr_y, ssim_y, psnr_rgb, consistency, niqe, effnet_lite0, lpips, dists."
+        ),
     ] = "psnr_y,ssim_y,psnr_rgb",
     measure_weights: Annotated[
         list[str] | None,
-        typer.Option(help="Weights that lpips and dists look through, as lpips_linear_weights=alex.pth."),
+        typer.Option(help="Weights for lpips and dists, for example lpips_linear_weights=alex.pth."),
     ] = None,
-    tile: Annotated[int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; whole by default.")] = None,
+    tile: Annotated[
+        int | None, typer.Option("-t", "--tile", min=1, help="Side of tiles; by default the whole picture.")
+    ] = None,
     keep_outputs: Annotated[Path | None, typer.Option(help="Keep enlarged pictures in this folder.")] = None,
-    save_kernels: Annotated[Path | None, typer.Option(help="Keep kernels that networks estimate.")] = None,
+    save_kernels: Annotated[
+        Path | None, typer.Option(help="Keep the kernels that networks estimate in this folder.")
+    ] = None,
     no_cost: Annotated[bool, typer.Option("--no-cost", help="Do not measure time and memory.")] = False,
-    cost_size: Annotated[int, typer.Option(min=16, help="Side of the input that costs are measured with.")] = 128,
-    cache: Annotated[Path | None, typer.Option(help="Folder of earlier results; by default the user's cache.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure all anew.")] = False,
+    cost_size: Annotated[int, typer.Option(min=16, help="Side of the input for measuring costs.")] = 128,
+    cache: Annotated[Path | None, typer.Option(help="Folder for earlier results; by default your cache.")] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Ignore earlier results and measure everything again.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
-    """Measure models, and pictures of other programs, on benchmark sets; print a table, keep records."""
+    """Measure models, or pictures from other programs, on benchmark sets; print a table and keep records."""
     from rich.console import Console
 
     from nlcunet.cli.bench_options import read_names

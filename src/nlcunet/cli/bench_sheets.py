@@ -9,16 +9,18 @@ import typer
 def sheets(
     *,
     images: Annotated[Path, typer.Option("--images", help="Folder of pictures to enlarge.")],
-    model: Annotated[list[str], typer.Option("-m", "--model", help="Name, file or NAME=FILE; may be repeated.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for one sheet of each picture.")],
-    places: Annotated[int, typer.Option(min=0, help="Crops at full size, where models differ most.")] = 3,
-    crop: Annotated[int, typer.Option(min=32, max=2048, help="Side of a crop in pixels of the result.")] = 384,
-    sheet_format: Annotated[str, typer.Option("--format", help="png, or webp without loss.")] = "png",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    model: Annotated[
+        list[str], typer.Option("-m", "--model", help="Show this model: name, file or NAME=FILE; may be repeated.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the sheets, one per picture.")],
+    places: Annotated[int, typer.Option(min=0, help="Number of crops, from where models differ most.")] = 3,
+    crop: Annotated[int, typer.Option(min=32, max=2048, help="Side of a crop, in pixels of the result.")] = 384,
+    sheet_format: Annotated[str, typer.Option("--format", help="png or lossless webp.")] = "png",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many pictures, the first ones.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
-    """Show what models make of real pictures: Lanczos beside each, whole and in crops at full size; nothing measured.
+    """Show models side by side on real pictures, with Lanczos: the whole and crops at full size. Measures nothing.
 
     Exit codes: 0 done, 1 some pictures could not be read, 2 could not start.
     """

@@ -18,20 +18,22 @@ GROUPINGS = ("image", "sigma", "degradation")
 
 
 def table(
-    records: Annotated[list[Path], typer.Argument(help="Records of nlcunet bench run; several are joined.")],
+    records: Annotated[list[Path], typer.Argument(help="Records from nlcunet bench run; several files are joined.")],
     *,
     table_format: Annotated[str, typer.Option("--format", help="screen, markdown, csv or latex.")] = "screen",
-    measures: Annotated[str, typer.Option(help="Between commas; PSNR and SSIM on Y by default.")] = "",
+    measures: Annotated[str, typer.Option(help="Measures, separated by commas; by default PSNR and SSIM on Y.")] = "",
     baseline: Annotated[
-        str | None, typer.Option(help="System that others are compared with; the first by default.")
+        str | None, typer.Option(help="Compare the others with this system; by default the first one.")
     ] = None,
-    by: Annotated[str, typer.Option(help="Rows by image, sigma or degradation.")] = "",
+    by: Annotated[str, typer.Option(help="Show one row per image, sigma or degradation.")] = "",
     kinds: Annotated[
-        Path | None, typer.Option(help="CSV with the columns file and kind: each kind becomes a set of its own.")
+        Path | None, typer.Option(help="CSV with the columns file and kind; each kind gets a set of its own.")
     ] = None,
-    published: Annotated[bool, typer.Option("--published", help="Show what others have published beside.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Show published numbers of others as well, in a separate table.")
+    ] = False,
 ) -> None:
-    """Print means with 95 % intervals, paired tests against a baseline, and costs, below their protocol."""
+    """Print the protocol, means with 95 % intervals, paired tests against a baseline, and costs."""
     from nlcunet.cli.bench_options import read_names
     from nlcunet.evaluation.kinds import read_kinds, split_by_kind
     from nlcunet.evaluation.records import read_records

@@ -11,22 +11,20 @@ if TYPE_CHECKING:
     from nlcunet.data.checking.examination import Examination
 
 RESULT = "What to do with the result"
-LIMITS = "From where on something is a finding"
+LIMITS = "Limits"
 
 
 def doctor(
-    folder: Annotated[Path, typer.Argument(help="Pictures in folders of any depth, or shards.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures or shards; subfolders are searched.")],
     *,
     benchmarks: Annotated[
         list[Path] | None,
-        typer.Option("--benchmarks", help="Folder whose pictures must not be trained on; may be repeated."),
+        typer.Option("--benchmarks", help="Folder with benchmark pictures to look for; may be repeated."),
     ] = None,
-    manifest: Annotated[Path | None, typer.Option(help="CSV with a column file: examine only these.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Everything as JSON on standard output.", rich_help_panel=RESULT)
-    ] = False,
+    manifest: Annotated[Path | None, typer.Option(help="CSV with the column file; check only these files.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.", rich_help_panel=RESULT)] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write a page as well: .html with thumbnails, or .md.", rich_help_panel=RESULT)
+        Path | None, typer.Option(help="Write a report as well: .html with thumbnails, or .md.", rich_help_panel=RESULT)
     ] = None,
     move_bad_to: Annotated[
         Path | None, typer.Option(help="Move files with findings to this folder.", rich_help_panel=RESULT)
@@ -35,22 +33,33 @@ def doctor(
         Path | None, typer.Option(help="Write a CSV of the files without findings.", rich_help_panel=RESULT)
     ] = None,
     patch: Annotated[
-        int, typer.Option(min=1, help="Low-resolution patch: sides need patch × scale.", rich_help_panel=LIMITS)
+        int,
+        typer.Option(
+            min=1, help="Side of the training patch; pictures need at least patch × scale.", rich_help_panel=LIMITS
+        ),
     ] = 64,
-    scale: Annotated[int, typer.Option("-s", "--scale", min=1, help="See --patch.", rich_help_panel=LIMITS)] = 4,
-    max_noise: Annotated[float, typer.Option(help="Steps of 255.", rich_help_panel=LIMITS)] = 4.0,
-    max_blockiness: Annotated[float, typer.Option(help="1 is none.", rich_help_panel=LIMITS)] = 1.05,
-    min_sharpness: Annotated[float, typer.Option(help="dB; 0 is crisp.", rich_help_panel=LIMITS)] = -9.0,
-    flat_db: Annotated[float, typer.Option(help="dB; higher is flatter.", rich_help_panel=LIMITS)] = 42.0,
+    scale: Annotated[
+        int, typer.Option("-s", "--scale", min=1, help="Scale to train for; see --patch.", rich_help_panel=LIMITS)
+    ] = 4,
+    max_noise: Annotated[float, typer.Option(help="Most noise, in steps of 255.", rich_help_panel=LIMITS)] = 4.0,
+    max_blockiness: Annotated[
+        float, typer.Option(help="Strongest JPEG blocks; 1 means none.", rich_help_panel=LIMITS)
+    ] = 1.05,
+    min_sharpness: Annotated[
+        float, typer.Option(help="Least sharpness in dB; 0 is crisp.", rich_help_panel=LIMITS)
+    ] = -9.0,
+    flat_db: Annotated[
+        float, typer.Option(help="Flattest picture in dB; higher is flatter.", rich_help_panel=LIMITS)
+    ] = 42.0,
     similarity: Annotated[
-        float, typer.Option(help="Of pictures taken for the same, up to 1.", rich_help_panel=LIMITS)
+        float, typer.Option(help="How alike duplicates must be, up to 1.", rich_help_panel=LIMITS)
     ] = 0.65,
-    threads: Annotated[int, typer.Option(min=1, help="Decoders at work.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Number of decoders.")] = 2,
 ) -> None:
-    """Find what a network should not be trained on.
+    """Find pictures that a network should not be trained on.
 
-    Unreadable, small, flat, blurry, noisy and blocky pictures, copies of each other, and pictures that stand in a
-    benchmark, also resized, compressed, mirrored or turned. Exit codes: 0 nothing found, 1 something found, 2 could not
+    Finds unreadable, small, flat, blurry, noisy and blocky pictures, duplicates, and pictures from benchmarks, even if
+    they were resized, compressed, mirrored or turned. Exit codes: 0 nothing found, 1 something found, 2 could not
     start.
     """
     from rich.console import Console

@@ -8,24 +8,26 @@ import typer
 
 def draw(
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the pictures go.")],
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses the pictures; other seeds share none.")] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pictures.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 500,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Start of the random numbers; another seed draws entirely different pictures.")
+    ] = 0,
     kinds: Annotated[
         str | None,
         typer.Option(
             metavar="KIND[=WEIGHT],…",
-            help="Which kinds, and how many of each in proportion, as text=2,curves; all alike by default.",
+            help="Kinds to draw, with their shares, for example text=2,curves; by default all kinds equally.",
         ),
     ] = None,
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 512,
     sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a contact sheet as well.")] = None,
-    sheet_pictures: Annotated[int, typer.Option(min=1, help="Most pictures on it.")] = 36,
-    threads: Annotated[int, typer.Option(min=1, help="Pictures drawn at a time.")] = 2,
+    sheet_pictures: Annotated[int, typer.Option(min=1, help="Largest number of pictures on the contact sheet.")] = 36,
+    threads: Annotated[int, typer.Option(min=1, help="Number of pictures drawn at the same time.")] = 2,
 ) -> None:
-    """Draw pictures of what photographs show too seldom: hairlines, text, manga, façades, screens.
+    """Draw training pictures of what photographs rarely show: hairlines, text, manga, façades, screens.
 
-    PNGs and a manifest for training. Run it again after an interruption: pictures that are there are kept. Exit codes:
+    Writes PNG files and a manifest. Run it again after an interruption: finished pictures are kept. Exit codes:
     0 all done, 2 could not start or go on.
     """
     from rich.console import Console

@@ -19,16 +19,16 @@ def fetch(
     *,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which set; --list shows them.")] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where sets are kept, each in its own folder.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Keep sets here, each in its own folder.")
     ] = Path("datasets"),
-    list_sets: Annotated[bool, typer.Option("--list", help="Show all sets: pictures, size, terms.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Check a set that is there; download nothing.")] = False,
-    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives once unpacked.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Tell what was done, or the list, as JSON.")] = False,
+    list_sets: Annotated[bool, typer.Option("--list", help="List all sets with their size and terms of use.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check a set that you have; download nothing.")] = False,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep the archives after unpacking.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result, or the list, as JSON.")] = False,
 ) -> None:
-    """Download a set of pictures, check it, unpack it and write its manifest; what is finished is left alone.
+    """Download a set of pictures, check and unpack it, and write its manifest. A finished set is left alone.
 
-    A download that was stopped goes on where it stopped. Proxies: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+    An interrupted download continues where it stopped. Proxies: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
     """
     from nlcunet.data.fetching.catalogue import SETS, find_set
     from nlcunet.errors import ConfigError

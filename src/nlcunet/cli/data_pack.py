@@ -7,37 +7,41 @@ import typer
 
 
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Photographs, in folders of any depth.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of photographs; subfolders are searched.")],
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards.")],
-    tile: Annotated[int, typer.Option("--tile", min=16, help="Side of the tiles in pixels, even.")] = 512,
+    tile: Annotated[int, typer.Option("--tile", min=16, help="Side of the tiles in pixels; an even number.")] = 512,
     place: Annotated[
-        str, typer.Option(help="detail: where there is most; central: the middle of each; grid: all, without gaps.")
+        str,
+        typer.Option(
+            help="Where to cut: detail, where there is most; central, in the middle; grid, everywhere without gaps."
+        ),
     ] = "detail",
     keep_share: Annotated[
-        float | None, typer.Option(help="Share of the tiles to keep, most detail first; 0.5 by default.")
+        float | None, typer.Option(help="Share of the tiles to keep, the most detailed first; by default 0.5.")
     ] = None,
-    max_tiles: Annotated[int | None, typer.Option(min=1, help="Or how many at most.")] = None,
-    per_photograph: Annotated[int, typer.Option(min=1, help="Most tiles of one photograph.")] = 4,
-    flat_db: Annotated[float, typer.Option(help="Tiles of less detail (a higher PSNR) are never kept.")] = 40.0,
-    shard_mib: Annotated[int, typer.Option(min=1, help="Most MiB per shard.")] = 40,
+    max_tiles: Annotated[int | None, typer.Option(min=1, help="Keep at most this many tiles.")] = None,
+    per_photograph: Annotated[int, typer.Option(min=1, help="Keep at most this many tiles of one photograph.")] = 4,
+    flat_db: Annotated[float, typer.Option(help="Never keep tiles flatter than this; higher is flatter.")] = 40.0,
+    shard_mib: Annotated[int, typer.Option(min=1, help="Largest size of a shard in MiB.")] = 40,
     encoding: Annotated[
         str,
         typer.Option(
-            help="webp: lossless, small; png: lossless, faster to load; avif: a quarter the size, not lossless; keep: "
+            help="webp: lossless, small; png: lossless, faster to load; avif: a quarter of the size, with loss; keep: "
             "as webp, but files that are one tile already go in as they are."
         ),
     ] = "webp",
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV: file and, if known, split, photo, licence, holder, source.")
+        Path | None,
+        typer.Option(help="CSV with the column file and, if known, split, photo, licence, holder and source."),
     ] = None,
     valid_share: Annotated[float, typer.Option(help="Share of photographs held back for validation.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Chooses which ones.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Decoders and encoders at work.")] = 2,
+    seed: Annotated[int, typer.Option(help="Decides which photographs are held back.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Number of decoders and encoders.")] = 2,
 ) -> None:
     """Cut photographs into tiles, keep those with most detail, and pack them into shards for training.
 
-    Run it again after an interruption, or with more photographs: tiles that are there already are taken over. Exit
+    Run it again after an interruption, or with more photographs: tiles that are there already are kept. Exit
     codes: 0 all done, 1 some pictures could not be used, 2 could not start.
     """
     from typing import get_args

@@ -22,17 +22,17 @@ def inspect(
         list[str], typer.Argument(metavar="FILE...", help="Pictures, folders, patterns, or - for standard input.")
     ],
     *,
-    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search folders in folders.")] = False,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders as well.")] = False,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Refuse pictures with more; by default 500 million.")
+        int | None, typer.Option(min=1, metavar="N", help="Refuse pictures with more pixels; by default 500 million.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture.")] = False,
 ) -> None:
-    """Tell what pictures are before they are enlarged.
+    """Inspect pictures before you enlarge them.
 
-    Size, depth, colours and profile; estimates of blur, noise and JPEG quality; whether the models were trained on such
-    pictures, and which one to use. A picture that cannot be read is told, and the rest goes on. Exit codes: 0 all done,
-    1 some failed, 2 could not start.
+    Shows size, bit depth, colours and profile, estimates blur, noise and JPEG quality, and recommends a model. Pictures
+    that cannot be read are named; the others are inspected all the same. Exit codes: 0 all done, 1 some failed, 2 could
+    not start.
     """
     import time
 

@@ -161,7 +161,7 @@ class Reporter:
             if self._kept_though_different:
                 results = _plural(self._kept_though_different, "result")
                 self.screen.print(
-                    f"  {results} kept that this command would make otherwise; --overwrite makes them again"
+                    f"  {results} kept that this command would now make differently; --overwrite makes them again"
                 )
         return not self._failed
 

@@ -10,57 +10,66 @@ NETWORK = "Who may use it"
 
 def serve(
     *,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="0.0.0.0 for every network that this machine is in.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 7860,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Listen at this address; 0.0.0.0 for every network of this machine.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 picks a free one.")] = 7860,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Jobs, uploads and results.  [default: ~/.cache/nlcunet/serve]"),
+        typer.Option(metavar="FOLDER", help="Folder for jobs, uploads and results.  [default: ~/.cache/nlcunet/serve]"),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", metavar="NAME", help="On offer; may be repeated. By default all embedded ones."),
+        typer.Option(
+            "-m", "--model", metavar="NAME", help="Offer this model; may be repeated. By default all embedded models."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for all pictures together.")] = None,
-    jobs_at_once: Annotated[int, typer.Option(min=1, max=64, help="Pictures whose tiles take turns.")] = 2,
-    max_upload: Annotated[float, typer.Option(min=0.01, metavar="MIB", help="Largest file.")] = 100.0,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a picture that comes in.")] = 50.0,
-    max_output_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a result.")] = 400.0,
-    max_seconds: Annotated[float, typer.Option(min=1.0, help="Of work on one picture.")] = 1800.0,
-    max_connections: Annotated[int, typer.Option(min=1, help="Of all clients at a time.")] = 512,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures in the queue.")] = 64,
-    max_waiting_per_client: Annotated[int, typer.Option(min=1, help="Of those, of one client.")] = 16,
-    quota: Annotated[float, typer.Option(min=0.01, metavar="GIB", help="Disk space of uploads and results.")] = 10.0,
-    keep_hours: Annotated[float, typer.Option(min=0.001, help="How long results are kept.")] = 24.0,
-    grace: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="For work at hand when it ends.")] = 30.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of CPU threads for all pictures together.")] = None,
+    jobs_at_once: Annotated[int, typer.Option(min=1, max=64, help="Number of pictures enlarged at the same time.")] = 2,
+    max_upload: Annotated[float, typer.Option(min=0.01, metavar="MIB", help="Largest upload.")] = 100.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Largest picture that is accepted.")] = 50.0,
+    max_output_megapixels: Annotated[float, typer.Option(min=0.001, help="Largest result.")] = 400.0,
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Longest time for one picture.")] = 1800.0,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Most connections at the same time, of all clients.")
+    ] = 512,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Most pictures in the queue.")] = 64,
+    max_waiting_per_client: Annotated[int, typer.Option(min=1, help="Most pictures of one client in the queue.")] = 16,
+    quota: Annotated[
+        float, typer.Option(min=0.01, metavar="GIB", help="Most disk space for uploads and results.")
+    ] = 10.0,
+    keep_hours: Annotated[float, typer.Option(min=0.001, help="Delete results after this time.")] = 24.0,
+    grace: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="SECONDS", help="Time to finish the current picture when the server stops."),
+    ] = 30.0,
     keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Ask for API keys; hashes of them are here.")
+        Path | None, typer.Option(metavar="FILE", help="Require API keys; this file holds their hashes.")
     ] = None,
     add_key: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Make a key, add it to --keys, print it, and end.")
+        str | None, typer.Option(metavar="NAME", help="Make a key, add it to --keys, print it, and exit.")
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A name by which it may be called; * for any.")
+        list[str] | None, typer.Option(metavar="NAME", help="Accept requests to this host name; * for any.")
     ] = None,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="A web site whose pages may use it.")
+        list[str] | None, typer.Option(metavar="URL", help="Let pages of this web site use the server.")
     ] = None,
     proxy: Annotated[
         list[str] | None,
-        typer.Option(metavar="ADDRESS", help="A proxy that is believed about who its clients are (X-Forwarded-For)."),
+        typer.Option(metavar="ADDRESS", help="Trust the X-Forwarded-For header of this proxy."),
     ] = None,
     root_path: Annotated[
-        str, typer.Option(metavar="PATH", help="The path below which a proxy shows the server, such as /sr.")
+        str, typer.Option(metavar="PATH", help="Path at which a proxy shows the server, such as /sr.")
     ] = "",
-    page: Annotated[bool, typer.Option("--page/--no-page", help="The web page, beside REST.")] = True,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the web page as well as REST.")] = True,
 ) -> None:
     """Serve a web page, and REST below /v1.
 
-    Only this machine can reach it unless --host says otherwise. Ctrl-C ends it: the picture at hand is finished within
-    the grace time or goes back to the queue, and the queue is there again at the next start.
+    Only this machine can reach the server unless you set --host. Ctrl-C stops it: the current picture is finished
+    within the grace time or returns to the queue, and the queue is kept for the next start.
     """
     from nlcunet.errors import ConfigError
     from nlcunet.files.cache import cache_folder

@@ -18,24 +18,37 @@ def study() -> None:
 @study_app.command("make")
 def make(
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="STUDY_FOLDER", help="A new folder.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="STUDY_FOLDER", help="Folder for the study; it must be new.")
+    ],
     system: Annotated[
-        list[str], typer.Option("--system", metavar="NAME=FOLDER", help="A system's pictures; give two or more.")
+        list[str],
+        typer.Option("--system", metavar="NAME=FOLDER", help="Folder of one system's pictures; give two or more."),
     ],
     original: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Sharp originals, for attention checks.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of sharp originals, for attention checks.")
     ] = None,
     show_original: Annotated[
-        bool, typer.Option("--show-original", help="Show the original above, and ask which is more like it.")
+        bool,
+        typer.Option(
+            "--show-original", help="Show the original above the pair, and ask which picture is more like it."
+        ),
     ] = False,
     low_res: Annotated[
-        Path | None, typer.Option("--low-res", metavar="FOLDER", help="What was enlarged; shown above.")
+        Path | None,
+        typer.Option(
+            "--low-res",
+            metavar="FOLDER",
+            help="Folder of the small pictures that were enlarged; they are shown above the pair.",
+        ),
     ] = None,
     crop_px: Annotated[int, typer.Option("--crop-px", help="Side of the crops.")] = 256,
-    crops_per_image: Annotated[int, typer.Option("--crops-per-image", help="Crops cut from each image.")] = 2,
-    seed: Annotated[int, typer.Option(help="Decides on places, order and sides.")] = 0,
-    checks: Annotated[int | None, typer.Option(help="Attention checks per session.  [default: 4]")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Comparisons asked twice.  [default: 4]")] = None,
+    crops_per_image: Annotated[int, typer.Option("--crops-per-image", help="Number of crops per image.")] = 2,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers for places, order and sides.")] = 0,
+    checks: Annotated[int | None, typer.Option(help="Number of attention checks per session.  [default: 4]")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Number of comparisons that are asked twice.  [default: 4]")
+    ] = None,
     judgements_per_pair: Annotated[
         int | None,
         typer.Option(
@@ -44,11 +57,14 @@ def make(
         ),
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Comparing pictures",
-    consent: Annotated[str, typer.Option(help="A sentence below what is stored: who asks, whom to write to.")] = "",
+    consent: Annotated[
+        str, typer.Option(help="Sentence below the note on what is stored: who asks, and whom to write to.")
+    ] = "",
 ) -> None:
-    """Cut crops where the systems differ most, and hide which picture is whose.
+    """Prepare a study: cut crops where the systems differ most, and hide which picture is whose.
 
-    Files of one image have one name before the ending in all folders, and one size. Exit codes: 0 done, 2 could not.
+    The pictures of one image must have the same name (without the ending) and the same size in all folders. Exit codes:
+    0 done, 2 failed.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -90,18 +106,20 @@ def serve(
     folder: StudyFolder,
     *,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in, unencrypted.")
+        str, typer.Option(help="Listen at this address; 0.0.0.0 lets other machines in, unencrypted.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8650,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 picks a free one.")] = 8650,
     participants: Annotated[
         int | None,
-        typer.Option(min=1, help="Only so many invited people, each with a link of their own; kept for later starts."),
+        typer.Option(min=1, help="Invite this many people, each with a personal link; kept for later starts."),
     ] = None,
-    is_open: Annotated[bool, typer.Option("--open", help="Anybody, even if people were invited before.")] = False,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Let anybody take part, even if people were invited before.")
+    ] = False,
 ) -> None:
-    """Show the study as a web page, until Ctrl-C. By default whoever opens it can take part.
+    """Show the study as a web page, until Ctrl-C. By default anybody who opens it can take part.
 
-    Answers are on disk before the page goes on to the next pair; start it again, and everybody goes on where they were.
+    Each answer is saved before the next pair appears. After a restart everybody continues where they were.
     """
     from rich.console import Console
 
@@ -142,21 +160,23 @@ def serve(
 def analyse(
     folder: StudyFolder,
     *,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file as well.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw scores and choices: PNG, SVG or PDF.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all results to this JSON file as well.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw scores and choices to this file: PNG, SVG or PDF.")] = None,
     excludes: Annotated[
         bool,
         typer.Option(
-            "--exclude-failed-checks/--keep-all", help="Leave out who failed attention checks or was too fast."
+            "--exclude-failed-checks/--keep-all", help="Leave out people who failed attention checks or were too fast."
         ),
     ] = True,
     unit: Annotated[
         Literal["auto", "participants", "images"],
-        typer.Option(help="What is resampled and tested over: auto is images if there is one participant."),
+        typer.Option(help="Resample and test over this; auto means images if there is one participant."),
     ] = "auto",
-    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
+    resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = 2000,
 ) -> None:
-    """Print scores with intervals, sign tests and agreement as Markdown. Works while the study is served."""
+    """Print scores with intervals, sign tests and agreement as Markdown. You can do this while the study runs."""
     from nlcunet.experiments.study.analysis import analyse as analyse_answers
     from nlcunet.experiments.study.answers import Answer, Participant
     from nlcunet.experiments.study.folder import ANSWERS, PARTICIPANTS, read_study

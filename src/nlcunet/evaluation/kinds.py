@@ -31,7 +31,7 @@ def read_kinds(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"kinds must be in a file that can be read: {path}: {error}; {advice}") from error
     if not kinds:
-        raise DataError(f"kinds must be told of at least one file: {path} names none; {advice}")
+        raise DataError(f"the list of kinds must name at least one file: {path} names none; {advice}")
     return kinds
 
 
@@ -42,7 +42,7 @@ def split_by_kind(records: Records, kinds: Mapping[str, str]) -> Records:
         DataError: If no picture is named in the list.
     """
     if not any(one.image in kinds for one in records.pairs):
-        raise DataError("kinds must be told of pictures of these sets: the list names none of them; give another list")
+        raise DataError("the list of kinds must name pictures of these sets: it names none of them; give another list")
     sets: list[SetFacts] = []
     pairs: list[PairRecord] = []
     for one in records.sets:

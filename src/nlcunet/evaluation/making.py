@@ -151,7 +151,9 @@ def open_target(target: Path, plan: dict[str, Any]) -> Manifest | None:
         raise DataError(f"the folder must be new or empty: {target} holds {what}; {advice}")
     try:
         if found and json.loads((target / PLAN).read_text(encoding="utf-8")) != plan:
-            raise DataError(f"the folder must be new, or hold this very set: {target} is another one, begun; {advice}")
+            raise DataError(
+                f"the folder must be new, or hold this very set: {target} holds another, unfinished one; {advice}"
+            )
         for folder in (target, target / HIGH_RES, target / LOW_RES):
             folder.mkdir(parents=True, exist_ok=True)
     except (OSError, json.JSONDecodeError) as error:

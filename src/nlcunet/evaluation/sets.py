@@ -138,7 +138,7 @@ def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
     """One original of a set on disk, with its pairs.
 
     Raises:
-        DataError: If pixels are not those that the manifest tells.
+        DataError: If pixels are not those that the manifest lists.
     """
     original = next(one for one in manifest.originals if one.image == image)
     pairs = []
@@ -147,7 +147,7 @@ def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
             pixels = read_picture(folder / one.file).pixels
             if pixels_sha256(pixels) != one.pixels_sha256:
                 raise DataError(
-                    f"{folder / one.file} must have the pixels that its manifest tells: it decodes to others here; "
+                    f"{folder / one.file} must have the pixels that its manifest lists: it decodes to others here; "
                     "make the set again"
                 )
             pairs.append(

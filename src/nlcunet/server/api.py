@@ -122,7 +122,7 @@ def add_jobs(router: APIRouter, service: Service, client: Any, *, has_keys: bool
         """At most 100, newest first; without API keys those sent from your address."""
         if not has_keys and has_unknown_proxy(request):
             raise RefusedError(
-                403, "unknown_proxy", "the server cannot tell whose jobs are meant: it must be told of its --proxy"
+                403, "unknown_proxy", "jobs behind a proxy can only be listed if the server was started with --proxy"
             )
         return [_linked(service, job) for job in service.jobs_of(owner)]
 

@@ -113,4 +113,4 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(Exception)
     async def mistake(_request: Request, error: Exception) -> Response:
         log("mistake", logging.ERROR, error=error)
-        return refuse(RefusedError(500, "mistake", "the server made a mistake; its log knows more"))
+        return refuse(RefusedError(500, "mistake", "the server made a mistake; see its log"))

@@ -27,7 +27,7 @@ from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
 from nlcunet.server.store import Job, JobStore, UnreadableJobError
 
-MISTAKE = "the server made a mistake with this picture; its log knows more"
+MISTAKE = "the server made a mistake with this picture; see its log"
 LONGEST_PAUSE_S = 5.0
 
 PAUSE_AFTER_FAILURE_S = 5.0

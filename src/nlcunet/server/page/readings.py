@@ -53,7 +53,7 @@ def traits_of(reading: Reading, model: str | None) -> tuple[Trait, ...]:
 def _blur(reading: Reading) -> str:
     blur = reading.blur
     if blur is None:
-        return "too few edges to tell"
+        return "unknown: too few clear edges"
     if blur.angle_deg is None:
         return f"σ {blur.sigma_px:.1f} px"
     return f"σ {blur.major_sigma_px:.1f} px at {blur.angle_deg:.0f}°, {blur.minor_sigma_px:.1f} px across"
@@ -61,7 +61,7 @@ def _blur(reading: Reading) -> str:
 
 def _noise(reading: Reading) -> str:
     noise = reading.noise_std_8bit
-    return "too little to tell from" if noise is None else f"σ {noise:.1f} of 255"
+    return "unknown: too few suitable places" if noise is None else f"σ {noise:.1f} of 255"
 
 
 def _jpeg(reading: Reading) -> str:

@@ -50,7 +50,7 @@ export class Pictures {
 
   // What can be known before a file is sent; the server looks closer.
   whatIsWrong(file) {
-    if (file.type && !file.type.startsWith("image/")) return `This is no picture, but ${file.type}.`;
+    if (file.type && !file.type.startsWith("image/")) return `This is not a picture but ${file.type}.`;
     if (!file.size) return "This file is empty.";
     const most = this.limits.max_upload_bytes;
     return file.size > most ? `This file has ${bytes(file.size)}; this server takes at most ${bytes(most)}.` : "";

@@ -63,15 +63,15 @@ class Row {
     const { picture } = this;
     const { state } = picture;
     const job = picture.job;
-    if (picture.isCancelling && !picture.isFinal) return "Is being cancelled";
-    if (state === "chosen") return picture.isShown ? "Not begun" : "Not begun; the server will look at it";
-    if (state === "waiting") return picture.note ? sentence(`waits to be sent: ${picture.note}`) : "Waits to be sent";
-    if (state === "sending") return picture.sent < 1 ? `Is being sent, ${Math.floor(100 * picture.sent)} %` : "Is being looked at";
-    if (state === "unknown") return "Is looked for";
-    if (state === "queued") return `Waits for its turn${left(job)}`;
-    if (state === "running") return `${job.tiles ? `${job.tiles_done} of ${job.tiles} ${job.tiles === 1 ? "tile" : "tiles"}` : "Is being enlarged"}${left(job)}`;
+    if (picture.isCancelling && !picture.isFinal) return "Cancelling";
+    if (state === "chosen") return picture.isShown ? "Not started" : "Not started; the server will check it";
+    if (state === "waiting") return picture.note ? sentence(`waiting to be sent: ${picture.note}`) : "Waiting to be sent";
+    if (state === "sending") return picture.sent < 1 ? `Sending, ${Math.floor(100 * picture.sent)} %` : "Checking the file";
+    if (state === "unknown") return "Looking for it on the server";
+    if (state === "queued") return `Waiting for its turn${left(job)}`;
+    if (state === "running") return `${job.tiles ? `${job.tiles_done} of ${job.tiles} ${job.tiles === 1 ? "tile" : "tiles"}` : "Enlarging"}${left(job)}`;
     if (state === "cancelled") return "Cancelled";
-    if (state === "done" && !picture.isReady) return "The result has been deleted, as its time was over";
+    if (state === "done" && !picture.isReady) return "The server has deleted the result: its time was over";
     if (state === "done") return [`Done in ${time(job.seconds ?? 0)}`, ...job.notes].join(". ");
     return sentence(picture.error || job?.error || "It failed");
   }

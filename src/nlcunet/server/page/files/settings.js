@@ -90,7 +90,7 @@ export class Settings {
     denoise.disabled = !this.#takesDenoise;
     this.#form.querySelector("#nlc-strength-info").textContent = this.#takesStrength
       ? "0 is faithful to the photograph, 1 is vivid: detail is made up that may not have been there"
-      : `Not for ${this.#modelName}: there are no weights of a vivid (GAN) model for it here`;
+      : `Not for ${this.#modelName}: it has no vivid (GAN) weights here`;
     for (const slider of [strength, denoise]) {
       this.#form.querySelector(`output[for="${slider.id}"]`).textContent = slider.disabled ? "" : Number(slider.value).toFixed(2);
     }

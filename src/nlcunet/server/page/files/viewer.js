@@ -51,7 +51,7 @@ export class Viewer {
     this.find("reading").hidden = true;
     this.find("taken").textContent = job.notes.map(sentence).join(" ");
     this.find("taken").hidden = !job.notes.length;
-    this.note("Is being made ready to look at …");
+    this.note("Preparing the view …");
     this.draw();
     try {
       const view = await call("GET", `jobs/${job.id}/view`);
