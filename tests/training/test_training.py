@@ -3,17 +3,20 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from nlcunet.data.photographs import load_photographs
 from nlcunet.errors import ConfigError, TrainingError
+from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import load_model, read_header
 from nlcunet.training.loop import Listener, train
@@ -21,6 +24,7 @@ from nlcunet.training.run_folder import LOG_FILE
 from nlcunet.training.sources import hold_out
 from nlcunet.training.state import has_state, load_state
 from nlcunet.training.trainer import Trainer, make_trainer
+from nlcunet.training.validation import make_validation_pairs, validate
 
 
 def weights_of(path):
@@ -408,3 +412,19 @@ def test_without_a_compiler_training_goes_on_uncompiled(make_recipe, processes, 
     with pytest.warns(UserWarning, match="compile is ignored"):
         trainer = make_trainer(make_recipe({"compile": True}), processes)
     assert trainer.forward is trainer.network
+
+
+def test_validation_crops_of_one_colour_are_left_out_of_the_mean(make_recipe, photographs, processes, tmp_path) -> None:
+    folder = tmp_path / "valid"
+    folder.mkdir()
+    write_picture(Picture(pixels=np.full((64, 64, 3), 255, np.uint8)), folder / "white.png")
+    recipe = make_recipe({"data.validation": folder})
+    network = make_trainer(recipe, processes).average  # untrained: bicubic enlargement, exact for one colour
+
+    def measure() -> float:
+        pairs = make_validation_pairs(load_photographs(folder), recipe)
+        return validate(network, pairs, recipe.scale, processes.device).psnr_y
+
+    assert math.isnan(measure())
+    shutil.copy(photographs / "0.png", folder)
+    assert 10 < measure() < 60

@@ -115,9 +115,8 @@ def test_a_budget_of_time_is_turned_into_steps_once(assign) -> None:
     check_same(one.run)
 
 
-def test_run_trains_measures_and_reports_and_then_does_nothing_again(
-    make_experiment, tmp_path, in_this_process
-) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_run_trains_measures_and_reports_and_then_does_nothing_again(make_experiment, tmp_path) -> None:
     experiment, shares = make_experiment(), []
     settings = RunSettings(folder=tmp_path / "out")
     results = run_experiment(experiment, settings, lambda progress: shares.append(progress.share))
@@ -135,7 +134,8 @@ def test_run_trains_measures_and_reports_and_then_does_nothing_again(
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
 
 
-def test_a_new_set_is_measured_without_training_again(make_experiment, tmp_path, photographs, in_this_process) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_new_set_is_measured_without_training_again(make_experiment, tmp_path, photographs) -> None:
     experiment = make_experiment(
         measured_on=[{"images": "held-out", "sigmas": [1.6]}, {"images": "Stripes", "sigmas": [1.6], "limit": 2}],
         seeds=[1],
@@ -151,7 +151,8 @@ def test_a_new_set_is_measured_without_training_again(make_experiment, tmp_path,
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
 
 
-def test_a_folder_with_other_settings_is_refused(make_experiment, tmp_path, in_this_process) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_folder_with_other_settings_is_refused(make_experiment, tmp_path) -> None:
     settings = RunSettings(folder=tmp_path / "out", seeds=(1,))
     run_experiment(make_experiment(), settings)
     changed = make_experiment(variants={"slow": {"optim.lr": 2e-5}, "fast": {"optim.lr": 2e-3}})
@@ -159,7 +160,8 @@ def test_a_folder_with_other_settings_is_refused(make_experiment, tmp_path, in_t
         run_experiment(changed, settings)
 
 
-def test_variants_that_are_not_finished_are_named_and_not_counted(make_experiment, tmp_path, in_this_process) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_variants_that_are_not_finished_are_named_and_not_counted(make_experiment, tmp_path) -> None:
     settings = RunSettings(folder=tmp_path / "out", variants=("slow",), seeds=(1,))
     results = run_experiment(make_experiment(), settings)
     assert results.unfinished == ("fast@1",)
@@ -179,7 +181,8 @@ def test_processes_side_by_side_and_one_that_fails_does_not_stop_the_others(assi
     assert counts[-1] == (0, 1)
 
 
-def test_the_command_line_lists_shows_runs_and_reports(make_experiment, tmp_path, in_this_process) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_the_command_line_lists_shows_runs_and_reports(make_experiment, tmp_path) -> None:
     make_experiment(seeds=[1])
     file, folder = tmp_path / "tiny.yaml", tmp_path / "out"
 
