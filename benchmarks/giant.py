@@ -23,8 +23,8 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import TIFF_COMPRESSIONS, TiffLayout
 from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
-from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import Listener
+from nlcunet.inference.giant.enlargement import upscale_giant
+from nlcunet.inference.giant.request import Listener
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler

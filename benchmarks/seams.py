@@ -25,7 +25,7 @@ from nlcunet.degradations.pipeline import blur
 from nlcunet.evaluation.originals import find_originals, read_original
 from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.resize import resize_bicubic
-from nlcunet.inference.tiles import plan_tiles
+from nlcunet.inference.tiling.tiles import plan_tiles
 from nlcunet.metrics.psnr import psnr_y
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.tensors import round_to_8bit

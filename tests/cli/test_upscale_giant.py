@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from nlcunet.cli.reporting import Follower
 from nlcunet.imaging.files import read_picture
-from nlcunet.inference import giant_request
+from nlcunet.inference.giant import request as giant_request
 from nlcunet.inference.origins import FILE_NAME
 from nlcunet.inference.upscaler import Upscaler
 

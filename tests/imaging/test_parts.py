@@ -23,10 +23,10 @@ from photographs import (
 )
 from PIL import Image
 
-from nlcunet.imaging.containers import png_chunk, png_chunks
 from nlcunet.imaging.embedding import embed_jpeg
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, writable_formats, write_picture
 from nlcunet.imaging.parts import CONTAINERS, parts_as_markdown
+from nlcunet.imaging.png import png_chunk, png_chunks
 from nlcunet.imaging.tiff_tags import SUBFILE_TYPE, UNDEFINED, Value, directories
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"

@@ -21,7 +21,7 @@ from nlcunet.errors import (
     UnreadableImageError,
 )
 from nlcunet.imaging.files import encode_picture, read_header, read_picture, writable_formats
-from nlcunet.imaging.formats import reason_of
+from nlcunet.imaging.libvips import reason_of
 
 FILES = {name: encode_picture(photograph(alpha=True), file_format=name) for name in writable_formats()}
 DAMAGEABLE = FILES | {

@@ -11,7 +11,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.imaging.files import Picture, read_picture, write_picture
 from nlcunet.imaging.pixel_sources import PictureSource, RepeatingSource
 from nlcunet.imaging.resize import resize_axis
-from nlcunet.inference.giant import upscale_giant
+from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import WRAPS, SizeRequest, Wrap

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nlcunet.imaging.containers import MOST_CHUNKS, MOST_GIF_BLOCKS, count_gif_frames, count_heif_frames
+from nlcunet.imaging.containers import MOST_BOXES, MOST_GIF_BLOCKS, count_gif_frames, count_heif_frames
 from nlcunet.imaging.files import read_header
+from nlcunet.imaging.png import MOST_CHUNKS
 from nlcunet.server import headers
 
 from .conftest import form
@@ -80,7 +81,7 @@ def test_blocks_and_boxes_are_looked_at_only_so_far():
     assert (count_gif_frames(few), count_gif_frames(many)) == (3, 1)
     sequence = struct.pack(">I", 8 + 24) + b"moov" + b"stsz" + bytes(8) + struct.pack(">I", 5) + bytes(8)
     box = struct.pack(">I", 8) + b"free"
-    assert (count_heif_frames(box * 10 + sequence), count_heif_frames(box * MOST_CHUNKS + sequence)) == (5, 1)
+    assert (count_heif_frames(box * 10 + sequence), count_heif_frames(box * MOST_BOXES + sequence)) == (5, 1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nlcunet.inference.batch import Record
-from nlcunet.inference.giant_request import Listener
+from nlcunet.inference.giant.request import Listener
 from nlcunet.inference.jobs import PIPE, Job, JobPlan
 from nlcunet.inference.upscaler import Upscaler
 

@@ -17,7 +17,7 @@ from nlcunet.evaluation.cache import cost_key, read_json, write_json
 from nlcunet.evaluation.machine import median_seconds, peak_bytes
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.systems import System
-from nlcunet.inference.padding import pad_to_multiple
+from nlcunet.inference.tiling.tile_samples import pad_to_multiple
 from nlcunet.models.weights import LoadedModel, load_model
 
 

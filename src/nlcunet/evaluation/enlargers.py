@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.inference.bands import blend_tiles
 from nlcunet.inference.engines.torch import TorchEngine
-from nlcunet.inference.padding import pad_to_multiple
-from nlcunet.inference.tile_runner import TileRunner
-from nlcunet.inference.tiles import Span, plan_tiles
+from nlcunet.inference.tiling.blending import blend_tiles
+from nlcunet.inference.tiling.tile_runner import TileRunner
+from nlcunet.inference.tiling.tile_samples import pad_to_multiple
+from nlcunet.inference.tiling.tiles import Span, plan_tiles
 from nlcunet.models.weights import LoadedModel
 
 Enlarge: TypeAlias = Callable[[Float[Tensor, "batch 3 height width"]], Float[Tensor, "batch 3 new_height new_width"]]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from nlcunet.imaging.embedding import dots_per_inch
 from nlcunet.imaging.formats import BMP_HEADER_BYTES, FileBytes
+from nlcunet.imaging.png import dots_per_inch
 
 _FILE_HEADER_BYTES, _OS2_BYTES, _WINDOWS_BYTES, _V5_BYTES = 14, 12, 40, 124
 _RGB, _RLE8, _RLE4, _BITFIELDS, _ALPHA_BITFIELDS = 0, 1, 2, 3, 6

@@ -1,4 +1,4 @@
-"""The skeletons of picture files: PNG chunks, JPEG segments, RIFF chunks, GIF blocks.
+"""The skeletons of picture files: JPEG segments, RIFF chunks, GIF blocks.
 
 Just enough to count frames and to find or place metadata; pixels are libvips' business.
 Walkers stop quietly where a file ends early: whether that is an error is decided by the decoder.
@@ -6,34 +6,17 @@ Walkers stop quietly where a file ends early: whether that is an error is decide
 
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice, takewhile
+from itertools import count
 
 from nlcunet.imaging.formats import FileBytes
 
-MOST_CHUNKS = 1 << 16
-"""Of a PNG before its pixels, and of the boxes of a HEIF file: more are there to keep a reader busy."""
+MOST_BOXES = 1 << 16
+"""Of a HEIF file: more are there to keep a reader busy."""
 
 MOST_GIF_BLOCKS = 1 << 18
 """Up to which frames are counted: 67 MB of full blocks."""
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def png_chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start of the content and length of each PNG chunk."""
-    position = len(PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        yield bytes(data[position + 4 : position + 8]), position + 8, length
-        position += 12 + length
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    """One PNG chunk with its checksum."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def jpeg_segments(data: FileBytes) -> Iterator[tuple[int, int, int]]:
@@ -82,22 +65,6 @@ def riff_chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
 def riff_chunk(kind: bytes, content: bytes) -> bytes:
     """One RIFF chunk, padded to an even length."""
     return kind + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)
-
-
-def has_many_chunks(data: FileBytes) -> bool:
-    """Whether a PNG has more chunks before its pixels than any honest one."""
-    before = takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data))
-    return next(islice(before, MOST_CHUNKS, None), None) is not None
-
-
-def count_png_frames(data: FileBytes) -> int:
-    """Frames of an animated PNG; 1 for all others. libvips would show the first frame and say nothing."""
-    for kind, start, length in png_chunks(data):
-        if kind == b"acTL" and length >= 4:
-            return int(struct.unpack_from(">I", data, start)[0])
-        if kind == b"IDAT":
-            break
-    return 1
 
 
 def count_gif_frames(data: FileBytes) -> int:
@@ -193,7 +160,7 @@ def auxiliary_heif_pictures(data: FileBytes) -> Iterator[str]:
 def heif_boxes(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start of the content and length of each top-level box of a HEIF file."""
     position = 0
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MOST_BOXES):
         if position + 8 > len(data):
             break
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -219,7 +186,7 @@ def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
 def _all_at(haystack: bytes, needle: bytes) -> Iterator[int]:
     """Positions at which some bytes occur."""
     at = haystack.find(needle)
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MOST_BOXES):
         if at < 0:
             break
         yield at

@@ -9,20 +9,18 @@ from jaxtyping import Shaped
 from nlcunet.errors import UnreadableImageError
 from nlcunet.imaging.bmp import has_unmarked_alpha, read_bmp_header
 from nlcunet.imaging.containers import has_wide_signalled_colour
-from nlcunet.imaging.conversion import as_grey_or_rgb
-from nlcunet.imaging.embedding import comments_in_jpeg, iptc_in_jpeg, metadata_in_tiff, png_resolution
+from nlcunet.imaging.embedding import comments_in_jpeg, iptc_in_jpeg, metadata_in_tiff
 from nlcunet.imaging.exif import exif_resolution, upright_metadata, without_prefix
-from nlcunet.imaging.formats import LIBVIPS_ERRORS
-from nlcunet.imaging.matrix_profile import matrix_profile, png_colour
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS
 from nlcunet.imaging.opening import OpenFile, header_of, unreadable
 from nlcunet.imaging.orientation import upright
-from nlcunet.imaging.part_notes import lost_parts, lost_texts
-from nlcunet.imaging.photoshop import iptc_in
+from nlcunet.imaging.part_notes import lost_parts
 from nlcunet.imaging.picture import Metadata, Picture
-from nlcunet.imaging.png_texts import png_texts
+from nlcunet.imaging.png import metadata_in_png
 from nlcunet.imaging.xmp import without_claims
 
 _MM_PER_INCH = 25.4
+_INTEGER_BITS = {"uchar": 8, "ushort": 16, "uint": 32}
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 
 
@@ -71,7 +69,7 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
     metadata = replace(metadata, size_px=(header.width, header.height))
     try:
         file = file.with_pixels()
-        colour, alpha, converted = as_grey_or_rgb(
+        colour, alpha, converted = _as_grey_or_rgb(
             file.image, file.num_colours, file.alpha_band, is_foreign=file.is_foreign_colour
         )
         image = colour if alpha is None else colour.bandjoin(alpha)
@@ -97,7 +95,8 @@ def decode(file: OpenFile) -> Picture:
     except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
     samples = prepared.as_read(samples.reshape(*samples.shape[:2], -1))
-    samples = upright(samples, file.orientation)
+    if file.orientation != 1:
+        samples = upright(samples, file.orientation)
     return Picture(
         pixels=np.ascontiguousarray(samples[:, :, : prepared.num_colours]),
         alpha=np.ascontiguousarray(samples[:, :, -1]) if prepared.has_alpha else None,
@@ -109,68 +108,51 @@ def decode(file: OpenFile) -> Picture:
 
 def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
     """Everything beside the pixels, with orientation tags that fit upright pixels."""
-    profile = file.field("icc-profile-data", None)
-    lost = lost_parts(file.data, file.format.name)
     notes: tuple[str, ...] = ()
-    if file.format.name == "tiff":
+    profile, exif, xmp = file.blobs()
+    if file.format.name == "png":
+        metadata, notes, lost = metadata_in_png(file.data, profile, exif, xmp, is_grey=file.num_colours == 1)
+    else:
+        lost = lost_parts(file.data, file.format.name)
         try:
-            metadata = metadata_in_tiff(file.data, profile)
+            metadata = _metadata_of_others(file, profile, exif, xmp)
         except ValueError as error:
             return Metadata(icc_profile=profile), (f"The tags are damaged ({error}) and were left out.",)
-    elif file.format.name == "png":
-        metadata, notes, unread = _metadata_of_png(file, profile)
-        lost += unread
-    else:
-        metadata = _metadata_of_others(file, profile)
     if metadata.xmp is not None:
         xmp, claims = without_claims(metadata.xmp)
         metadata = replace(metadata, xmp=xmp)
         lost += (f"what XMP says of them ({', '.join(claims)})",) if claims else ()
     if lost:
         notes += (f"Parts of the file were left out: {', '.join(lost)}.",)
+    if metadata.exif is None and metadata.xmp is None:
+        return metadata, notes
     metadata, turned = upright_metadata(metadata, file.orientation)
     return metadata, (*notes, *turned)
 
 
-def _metadata_of_others(file: OpenFile, profile: bytes | None) -> Metadata:
-    """Everything beside the pixels of a JPEG, WebP, HEIF, JPEG XL or BMP."""
-    image, block = file.image, file.field("exif-data", None)
-    exif = without_prefix(block) if block else None
+def _metadata_of_others(file: OpenFile, profile: bytes | None, exif_block: bytes | None, xmp: bytes | None) -> Metadata:
+    """Everything beside the pixels of a TIFF, JPEG, WebP, HEIF, JPEG XL or BMP.
+
+    Raises:
+        ValueError: The directories of a TIFF lie outside of the file.
+    """
+    image, name = file.image, file.format.name
+    if name == "tiff":
+        return metadata_in_tiff(file.data, profile)
+    exif = without_prefix(exif_block) if exif_block else None
     resolution = None
-    if file.format.name == "bmp":
+    if name == "bmp":
         resolution = read_bmp_header(file.data).dots_per_inch
-    elif file.format.name == "jpeg" and image.get_typeof("resolution-unit"):
+    elif name == "jpeg" and image.get_typeof("resolution-unit"):
         resolution = (round(image.xres * _MM_PER_INCH, 4), round(image.yres * _MM_PER_INCH, 4))
-    is_jpeg = file.format.name == "jpeg"
     return Metadata(
         icc_profile=profile,
         exif=exif,
-        xmp=file.field("xmp-data", None),
-        iptc=iptc_in_jpeg(file.data) if is_jpeg else None,
+        xmp=xmp,
+        iptc=iptc_in_jpeg(file.data) if name == "jpeg" else None,
         dots_per_inch=resolution or exif_resolution(exif),
-        texts=comments_in_jpeg(file.data) if is_jpeg else (),
+        texts=comments_in_jpeg(file.data) if name == "jpeg" else (),
     )
-
-
-def _metadata_of_png(file: OpenFile, profile: bytes | None) -> tuple[Metadata, tuple[str, ...], tuple[str, ...]]:
-    """Everything beside the pixels of a PNG, notes, and the names of what cannot be kept."""
-    found, notes = png_texts(file.data), []
-    block = file.field("exif-data", None) or found.profiles.get("exif")
-    exif = without_prefix(block) if block else None
-    colour = png_colour(file.data)
-    if profile is None and colour is not None and not colour.is_srgb:
-        profile = matrix_profile(colour, is_grey=file.num_colours == 1)
-        notes.append("The exponent and primaries of the PNG (gAMA, cHRM) became a colour profile.")
-    resources = found.profiles.get("iptc") or found.profiles.get("8bim") or b""
-    metadata = Metadata(
-        icc_profile=profile,
-        exif=exif,
-        xmp=file.field("xmp-data", None) or found.profiles.get("xmp"),
-        iptc=iptc_in(resources) or (resources if resources.startswith(b"\x1c") else None),
-        dots_per_inch=png_resolution(file.data) or exif_resolution(exif),
-        texts=tuple(found.texts),
-    )
-    return metadata, tuple(notes), lost_texts(found)
 
 
 def _without_foreign_profile(metadata: Metadata, num_colours: int) -> tuple[Metadata, tuple[str, ...]]:
@@ -186,8 +168,10 @@ def _without_foreign_profile(metadata: Metadata, num_colours: int) -> tuple[Meta
 
 def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Shaped[np.ndarray, "*sizes"]:
     """Spread 10 and 12 bit samples over the whole 16 bit range: libvips leaves the low bits empty, so white is grey."""
+    if not file.format.compression or samples.dtype != np.uint16:
+        return samples
     bits = file.field("bits-per-sample", 16)
-    if not file.format.compression or samples.dtype != np.uint16 or not 8 < bits < 16:
+    if not 8 < bits < 16:
         return samples
     filled: Shaped[np.ndarray, "*sizes"] = samples | (samples >> bits)
     return filled
@@ -208,3 +192,56 @@ def _extra_notes(file: OpenFile) -> tuple[str, ...]:
     if file.format.name == "bmp" and has_unmarked_alpha(file.data):
         notes.append("The fourth byte of each pixel, which the file does not mark as alpha, was left out.")
     return tuple(notes)
+
+
+def _as_grey_or_rgb(
+    image: Any, num_colours: int, alpha_band: int | None, *, is_foreign: bool
+) -> tuple[Any, Any | None, tuple[str, ...]]:
+    """Colour bands as grey or RGB of 8 or 16 bits or float, the alpha band, and notes on colour conversion.
+
+    Args:
+        image: libvips' picture, not decoded yet.
+        num_colours: Bands of colour, which come first.
+        alpha_band: The band of alpha, if there is one.
+        is_foreign: Whether the colours are neither grey nor RGB.
+
+    Raises:
+        pyvips.Error: A profile is damaged beyond use.
+    """
+    colour = image.extract_band(0, n=num_colours)
+    alpha = None if alpha_band is None else image.extract_band(alpha_band)
+    if not is_foreign:
+        return _narrowed(colour), None if alpha is None else _narrowed(alpha), ()
+    if num_colours == 4:
+        colour, notes = _cmyk_to_srgb(image, colour)
+    else:
+        notes = (f"The colours were converted from {image.interpretation} to sRGB.",)
+        colour = colour.colourspace("srgb" if image.format == "uchar" else "rgb16")
+    return colour, None if alpha is None else _to_bits(alpha, 8 if colour.format == "uchar" else 16), notes
+
+
+def _narrowed(band: Any) -> Any:
+    """Bands of 32 bit integers as 16, of double precision as single; others as they are."""
+    if band.format == "uint":
+        return (band >> 16).cast("ushort")
+    return band.cast("float") if band.format == "double" else band
+
+
+def _to_bits(band: Any, bits: int) -> Any:
+    """Bring a band to 8 or 16 bits over its whole range."""
+    if band.format in {"float", "double"}:
+        return (band * (2**bits - 1)).rint().cast("uchar" if bits == 8 else "ushort")
+    have = _INTEGER_BITS[band.format]
+    return band.cast("uint").linear((2**bits - 1) / (2**have - 1), 0).rint().cast("uchar" if bits == 8 else "ushort")
+
+
+def _cmyk_to_srgb(image: Any, colour: Any) -> tuple[Any, tuple[str, ...]]:
+    """Ink to light, by the file's own profile or by a usual one for coated paper."""
+    depth = 8 if colour.format == "uchar" else 16
+    profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
+    has_own = profile[16:20] == b"CMYK"
+    converted = colour.icc_transform(
+        "srgb", embedded=has_own, input_profile="cmyk", depth=depth, intent="relative", black_point_compensation=True
+    )
+    by = "the profile in the file" if has_own else "a general profile, since the file has none of its own"
+    return converted, (f"The colours were converted from CMYK to sRGB by {by}.",)

@@ -12,7 +12,7 @@ import pyvips
 from jaxtyping import Float32
 
 from nlcunet.errors import ImageError
-from nlcunet.imaging.formats import LIBVIPS_ERRORS, has_operation, reason_of
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, has_operation, reason_of
 
 OVERSAMPLE = 2
 """Cairo places edges on 1/256 of a pixel across and 1/15 down; drawn at twice the size it is 1/30 down, so that the

@@ -8,27 +8,17 @@ import struct
 
 from nlcunet.imaging import exif as exif_blocks
 from nlcunet.imaging import tiff_tags as tags
-from nlcunet.imaging.containers import (
-    PNG_SIGNATURE,
-    jpeg_segments,
-    png_chunk,
-    png_chunks,
-    riff_chunk,
-    riff_chunks,
-)
+from nlcunet.imaging.containers import jpeg_segments, riff_chunk, riff_chunks
 from nlcunet.imaging.formats import FileBytes
 from nlcunet.imaging.photoshop import PHOTOSHOP_SEGMENT, block_of_iptc, iptc_in, photoshop_block
 from nlcunet.imaging.picture import Metadata
-from nlcunet.imaging.png_texts import png_text_chunk
 from nlcunet.imaging.tiff_tags import Layout, Value
 
-METRES_PER_INCH = 0.0254
 COMMENT = "Comment"
 """Keyword of the texts that a JPEG keeps as its comments; also one of PNG's own."""
 
 _MAX_SEGMENT_BYTES = 65_533
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\x00"
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
 _VP8X_ALPHA, _VP8X_EXIF, _VP8X_XMP = 0x10, 0x08, 0x04
 _HEIF_MARK = b"place of the EXIF block of this picture"
 
@@ -79,53 +69,6 @@ def _comment_text(content: bytes) -> str:
 def iptc_in_jpeg(data: FileBytes) -> bytes | None:
     """IPTC-IIM records of a JPEG."""
     return iptc_in(photoshop_block(data))
-
-
-def embed_png(data: bytes, metadata: Metadata) -> bytes:
-    """A PNG with EXIF, XMP and resolution in place."""
-    chunks = png_resolution_chunk(metadata) if metadata.dots_per_inch is not None else b""
-    chunks += png_metadata_chunks(metadata)
-    pieces = [PNG_SIGNATURE]
-    for kind, start, length in png_chunks(data):
-        if kind == b"IDAT" and chunks:
-            pieces.append(chunks)
-            chunks = b""
-        if kind != b"pHYs":
-            pieces.append(data[start - 8 : start + length + 4])
-    return b"".join(pieces)
-
-
-def png_metadata_chunks(metadata: Metadata) -> bytes:
-    """EXIF, XMP and texts as chunks of a PNG."""
-    chunks = b"" if metadata.exif is None else png_chunk(b"eXIf", metadata.exif)
-    if metadata.xmp is not None:
-        chunks += png_chunk(b"iTXt", _XMP_KEYWORD + b"\x00" * 5 + metadata.xmp)
-    return chunks + b"".join(png_text_chunk(keyword, text) for keyword, text in metadata.texts)
-
-
-def png_resolution_chunk(metadata: Metadata) -> bytes:
-    """The resolution as a chunk of a PNG; where there is none, one that says so: square pixels of no known size."""
-    if metadata.dots_per_inch is None:
-        return png_chunk(b"pHYs", struct.pack(">IIB", 1, 1, 0))
-    per_metre = (min(round(value / METRES_PER_INCH), 0x7FFFFFFF) for value in metadata.dots_per_inch)
-    return png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
-
-
-def png_resolution(data: FileBytes) -> tuple[float, float] | None:
-    """Dots per inch of a PNG. libvips says 72 where a file says nothing."""
-    for kind, start, length in png_chunks(data):
-        if kind == b"pHYs" and length == 9:
-            across, down, unit = struct.unpack_from(">IIB", data, start)
-            return (dots_per_inch(across), dots_per_inch(down)) if unit == 1 else None
-        if kind == b"IDAT":
-            break
-    return None
-
-
-def dots_per_inch(per_metre: int) -> float:
-    """Dots per inch of a whole number of dots per metre, which is how PNG and BMP round 72 and 300."""
-    exact = per_metre * METRES_PER_INCH
-    return float(round(exact)) if round(round(exact) / METRES_PER_INCH) == per_metre else round(exact, 2)
 
 
 def embed_webp(data: bytes, metadata: Metadata, size: tuple[int, int], *, has_alpha: bool) -> bytes:

@@ -12,17 +12,17 @@ from nlcunet.imaging.embedding import (
     COMMENT,
     embed_heif,
     embed_jpeg,
-    embed_png,
     embed_tiff,
     embed_webp,
     heif_placeholder,
 )
 from nlcunet.imaging.exif import directory_to_exif, exif_resolution, resolution_values, sized_metadata, with_prefix
 from nlcunet.imaging.float_range import FloatRange
-from nlcunet.imaging.formats import FORMATS, LIBVIPS_ERRORS, FileFormat, coder_arguments, reason_of, writable_formats
+from nlcunet.imaging.formats import FORMATS, FileFormat, coder_arguments, writable_formats
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, reason_of, samples_to_image
 from nlcunet.imaging.picture import Metadata, Picture, full_scale
+from nlcunet.imaging.png import embed_png
 from nlcunet.imaging.tiff_tags import Directory
-from nlcunet.imaging.vips_images import samples_to_image
 
 Samples: TypeAlias = Shaped[np.ndarray, "height width bands"]
 """Colour bands, then alpha if there is one."""
@@ -38,8 +38,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     """
     check_writable(file_format, picture.height, picture.width, quality)
     samples, metadata, notes = fit(picture, file_format)
-    metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
-    metadata, more = fit_metadata(metadata, file_format, quality)
+    metadata, more = fit_metadata(metadata, (picture.width, picture.height), file_format, quality)
     image = samples_to_image(samples, metadata.icc_profile)
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
@@ -48,7 +47,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
             f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: "
             f"libvips failed ({reason_of(error)}); choose another format"
         ) from error
-    return data, (*notes, *damaged, *more, *lost)
+    return data, (*notes, *more, *lost)
 
 
 def check_writable(file_format: FileFormat, height: int, width: int, quality: int | None) -> None:
@@ -158,18 +157,25 @@ def _grey_to_rgb(
     return np.concatenate([rgb, alpha], axis=2), metadata
 
 
-def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | None) -> tuple[Metadata, tuple[str, ...]]:
-    """Metadata that the format can hold. A resolution goes into EXIF where there is no other place for it."""
+def fit_metadata(
+    metadata: Metadata, size: tuple[int, int], file_format: FileFormat, quality: int | None
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Metadata for an upright picture of this width and height, as far as the format can hold it.
+
+    A resolution goes into EXIF where there is no other place for it.
+    """
     notes: tuple[str, ...] = ()
-    if file_format.default_quality is None and quality is not None:
-        notes = (f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.",)
+    if metadata.exif is not None or metadata.xmp is not None:
+        metadata, notes = sized_metadata(metadata, *size)
     if metadata.iptc is not None and not file_format.iptc:
         metadata = replace(metadata, iptc=None)
-        notes = (f"{file_format.name} has no place for IPTC records; they were left out.", *notes)
+        notes += (f"{file_format.name} has no place for IPTC records; they were left out.",)
+    if file_format.default_quality is None and quality is not None:
+        notes += (f"The quality of {quality} has no meaning for {file_format.name}, which loses nothing.",)
     held = tuple(text for text in metadata.texts if holds_text(file_format, text[0]))
     if held != metadata.texts:
         lost = dict.fromkeys(keyword for keyword, _ in metadata.texts if not holds_text(file_format, keyword))
-        notes = (*notes, f"{file_format.name} has no place for texts ({', '.join(lost)}); they were left out.")
+        notes += (f"{file_format.name} has no place for texts ({', '.join(lost)}); they were left out.",)
         metadata = replace(metadata, texts=held)
     resolution = metadata.dots_per_inch
     if file_format.name in {"png", "jpeg", "tiff"} or resolution is None:
@@ -178,7 +184,7 @@ def fit_metadata(metadata: Metadata, file_format: FileFormat, quality: int | Non
         exif = directory_to_exif(Directory(resolution_values(resolution)))
         return replace(metadata, exif=exif), notes
     if exif_resolution(metadata.exif) is None:
-        notes = (*notes, f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.")
+        notes += (f"{file_format.name} has no place for a resolution but EXIF, which has none; it was left out.",)
     return metadata, notes
 
 

@@ -19,10 +19,9 @@ from nlcunet.imaging.formats import (
     writable_formats,
 )
 from nlcunet.imaging.heic import is_hevc_readable
-from nlcunet.imaging.opening import OpenFile, check_size, header_of, open_file
-from nlcunet.imaging.own_errors import with_own_errors
+from nlcunet.imaging.libvips import with_own_errors
+from nlcunet.imaging.opening import OpenFile, bytes_of, check_size, header_of, is_larger, name_of, open_file
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Metadata, Picture, PictureHeader
-from nlcunet.imaging.source_bytes import bytes_of, is_larger, name_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",

@@ -5,9 +5,6 @@ Only these loaders of libvips are ever called, each by its own name. Whatever el
 """
 
 import functools
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Any, TypeAlias
@@ -15,6 +12,7 @@ from typing import Any, TypeAlias
 import pyvips
 
 from nlcunet.errors import ImageWriteError, UnreadableImageError
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, has_operation, libvips_says_nothing
 
 FileBytes: TypeAlias = bytes | mmap
 """A whole file, in memory or mapped into it."""
@@ -197,38 +195,9 @@ def format_for_suffix(suffix: str) -> FileFormat:
     raise ImageWriteError(f"a result must end in one of {endings}: got '{suffix}'; choose one, or name the format")
 
 
-def has_operation(name: str) -> bool:
-    """Whether the libvips at hand has an operation of this name."""
-    return bool(pyvips.type_find("VipsOperation", name))
-
-
 def coder_arguments(file_format: FileFormat) -> dict[str, Any]:
     """Keyword arguments of the saver that choose the coder inside the container."""
     return {} if file_format.compression is None else {"compression": file_format.compression}
-
-
-LIBVIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)
-"""What a call of libvips may raise: pyvips stumbles where a message quotes bytes of the file that are no UTF-8."""
-
-
-def reason_of(error: Exception) -> str:
-    """The message of libvips in one line, without its notes on where it looked."""
-    if isinstance(error, UnicodeDecodeError):
-        pyvips.vips_lib.vips_error_clear()  # pyvips does so only after reading the message
-        return "libvips cannot decode it"
-    lines = dict.fromkeys(line.strip() for line in str(error).splitlines()[1:])
-    return "; ".join(line for line in lines if line and "bad seek" not in line) or "libvips cannot decode it"
-
-
-@contextmanager
-def libvips_says_nothing() -> Iterator[None]:
-    """Keep what libvips warns of out of every log, while something is tried out that may well fail."""
-    logger = logging.getLogger(pyvips.__name__)
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 @functools.cache

@@ -15,8 +15,8 @@ import numpy as np
 import pyvips
 
 from nlcunet.errors import UnreadableImageError
-from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileBytes, has_operation, libvips_says_nothing
-from nlcunet.imaging.vips_images import samples_to_image
+from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, has_operation, libvips_says_nothing, samples_to_image
 
 HEVC = "hevc"
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from nlcunet.imaging.containers import png_chunks
-from nlcunet.imaging.formats import FileBytes
-
 _SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _D65 = (0.3127, 0.3290)
 _SRGB_GAMMA = 0.45455
@@ -37,26 +34,6 @@ class PngColour:
         expected = [_SRGB_GAMMA, *_D65, *(value for pair in _SRGB_PRIMARIES for value in pair)]
         got = [self.gamma, *self.white, *(value for pair in self.primaries for value in pair)]
         return bool(np.abs(np.subtract(got, expected)).max() <= _TOLERANCE)
-
-
-def png_colour(data: FileBytes) -> PngColour | None:
-    """The colours of a PNG whose exponent is told, unless something of higher rank says more: sRGB, iCCP, cICP."""
-    gamma, places = 0, ()
-    for kind, start, length in png_chunks(data):
-        if kind in {b"sRGB", b"iCCP", b"cICP"}:
-            return None
-        if kind == b"gAMA" and length == 4:
-            (gamma,) = struct.unpack_from(">I", data, start)
-        elif kind == b"cHRM" and length == 32:
-            places = struct.unpack_from(">8I", data, start)
-        elif kind == b"IDAT":
-            break
-    if not gamma:
-        return None
-    pairs = [(places[at] / 100_000, places[at + 1] / 100_000) for at in range(0, len(places), 2)]
-    if not pairs or any(y <= 0 for _, y in pairs):
-        return PngColour(gamma / 100_000)
-    return PngColour(gamma / 100_000, pairs[0], tuple(pairs[1:]))
 
 
 def matrix_profile(colour: PngColour, *, is_grey: bool) -> bytes | None:

@@ -1,5 +1,6 @@
-"""Files as far as their headers: what they are, and whether they may be decoded at all."""
+"""Files as far as their headers: their bytes, what they are, and whether they may be decoded at all."""
 
+import mmap
 import os
 import struct
 from collections.abc import Callable
@@ -14,26 +15,15 @@ from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, T
 from nlcunet.imaging import tiff_tags as tags
 from nlcunet.imaging.bmp import decode_bmp, read_bmp_header
 from nlcunet.imaging.containers import (
-    MOST_CHUNKS,
     count_gif_frames,
     count_heif_frames,
-    count_png_frames,
-    has_many_chunks,
     is_monochrome_heif,
 )
-from nlcunet.imaging.conversion import signed_lab
-from nlcunet.imaging.formats import (
-    FORMATS,
-    LIBVIPS_ERRORS,
-    FileBytes,
-    FileFormat,
-    has_operation,
-    reason_of,
-    sniff_format,
-)
+from nlcunet.imaging.formats import FORMATS, FileBytes, FileFormat, sniff_format
 from nlcunet.imaging.heic import HEVC, check_hevc, decode_hevc, libvips_decodes_hevc
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, has_operation, reason_of, samples_to_image, with_fields_of
 from nlcunet.imaging.picture import PictureHeader
-from nlcunet.imaging.vips_images import samples_to_image, with_fields_of
+from nlcunet.imaging.png import MOST_CHUNKS, count_png_frames, has_many_chunks
 
 _UNSUPPORTED = (
     "nsupported",
@@ -46,6 +36,40 @@ _UNSUPPORTED = (
 )
 _PHOTOMETRIC, _CIELAB, _AS_RGB = 262, 8, 2
 _ALPHA_MARKS = frozenset({1, 2})  # of ExtraSamples: multiplied into the colours, or not (TIFF 6.0, section 18)
+
+
+def name_of(source: Path | str | bytes) -> str:
+    """What to call a source in messages."""
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
+def is_larger(source: Path | str | bytes, num_bytes: int) -> bool:
+    """Whether a file has more bytes than these; one that is not there has none."""
+    if isinstance(source, bytes):
+        return len(source) > num_bytes
+    try:
+        return Path(source).stat().st_size > num_bytes
+    except (OSError, ValueError):
+        return False
+
+
+def bytes_of(source: Path | str | bytes, *, mapped: bool) -> FileBytes:
+    """All bytes of a source; for a look at the header only those that are touched.
+
+    Raises:
+        UnreadableImageError: There is no such file, or it cannot be read.
+    """
+    if isinstance(source, bytes):
+        return source
+    source = Path(source)
+    try:
+        if not mapped or not source.stat().st_size:
+            return source.read_bytes()
+        with source.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadableImageError(f"{source} must be a picture file: got {reason}; check the path") from error
 
 
 @dataclass(frozen=True)
@@ -101,6 +125,10 @@ class OpenFile:
         if self.decode_elsewhere is None:
             return self
         return replace(self, image=with_fields_of(self.image, self.decode_elsewhere()), decode_elsewhere=None)
+
+    def blobs(self) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """Colour profile, EXIF block and XMP packet, as libvips found them."""
+        return self.field("icc-profile-data", None), self.field("exif-data", None), self.field("xmp-data", None)
 
     def field(self, name: str, default: Any) -> Any:
         """A field of libvips' header, or a default where the file has none."""
@@ -212,7 +240,15 @@ def _load_tiff(data: FileBytes, path: Path | None) -> Any:
         return _load(data, FORMATS["tiff"], path)
     disguised = bytearray(data)
     struct.pack_into(layout.order + "H", disguised, slots[_PHOTOMETRIC].value_at, _AS_RGB)
-    return signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))
+    return _signed_lab(pyvips.Image.tiffload_buffer(bytes(disguised), access="sequential", fail_on="error"))
+
+
+def _signed_lab(image: Any) -> Any:
+    """8 bit CIELAB as stored in a TIFF (TIFF 6.0, section 23): L is unsigned, a and b are signed."""
+    lightness = image.extract_band(0) * (100 / 255)
+    chroma = image.extract_band(1, n=2).copy(format="char").cast("float")
+    extra = [image.extract_band(3, n=image.bands - 3) / 255] if image.bands > 3 else []
+    return lightness.bandjoin([chroma, *extra]).copy(interpretation="lab")
 
 
 def _extra_samples(data: FileBytes) -> tuple[int, ...]:

@@ -11,13 +11,11 @@ from nlcunet.imaging.containers import (
     heif_items,
     jpeg_end,
     jpeg_segments,
-    png_chunks,
     riff_chunks,
 )
 from nlcunet.imaging.formats import FileBytes
-from nlcunet.imaging.parts import HEIF, JPEG, PNG, WEBP, Fate, Part
+from nlcunet.imaging.parts import HEIF, JPEG, WEBP, behind, clean, noted
 from nlcunet.imaging.photoshop import photoshop_block, resources_in
-from nlcunet.imaging.png_texts import PngTexts
 
 _JPEG_TABLES = {*range(0xC0, 0xD0), *range(0xD8, 0xE0), 0x01}  # all that decoding needs, ITU-T T.81, table B.1
 _LARGE_THUMBNAIL = 0x01  # kind of a picture in MPF: a preview (CIPA DC-007, section 5.2.3.3)
@@ -26,46 +24,13 @@ _ALPHA_URNS = ("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", "urn:mpeg:hevc:201
 _CONTENT_CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # UUID of C2PA's box
 _KNOWN_BOXES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"moov"}
 _MASK = 0b100
-_CODES_OF_SRGB = {b"\x01\x01", b"\x01\x0d"}  # primaries and curve, ITU-T H.273
 
 
 def lost_parts(data: FileBytes, format_name: str) -> tuple[str, ...]:
-    """What of a file does not come along, each named once."""
-    walkers = {"png": _in_png, "jpeg": _in_jpeg, "webp": _in_webp, "tiff": _in_tiff, "avif": _in_heif, "heif": _in_heif}
+    """What of a file does not come along, each named once; a PNG tells it itself, see ``PngContents``."""
+    walkers = {"jpeg": _in_jpeg, "webp": _in_webp, "tiff": _in_tiff, "avif": _in_heif, "heif": _in_heif}
     walk = walkers.get(format_name)
     return tuple(dict.fromkeys(walk(data))) if walk is not None else ()
-
-
-def lost_texts(found: PngTexts) -> tuple[str, ...]:
-    """Texts of a PNG that cannot be read, and metadata in them of kinds that are not kept."""
-    others = [f"raw profile {_clean(kind)}" for kind in found.profiles if kind not in {"exif", "xmp", "iptc", "8bim"}]
-    return (*(f"unreadable text {_clean(name)}" for name in found.unread), *others)
-
-
-def _in_png(data: FileBytes) -> Iterator[str]:
-    kinds, end = set[str](), 0
-    for kind, start, length in png_chunks(data):
-        name = kind.decode("latin-1")
-        if name not in kinds:
-            kinds.add(name)
-            if name == "cICP" and bytes(data[start : start + 2]) in _CODES_OF_SRGB:
-                continue
-            yield from _noted(PNG, name, f"chunk {_clean(name)}")
-        end = start + length + 4
-        if kind == b"IEND":
-            break
-    if "cHRM" in kinds and not kinds & {"gAMA", "sRGB", "iCCP", "cICP"}:
-        yield "primaries without an exponent (cHRM)"
-    yield from _behind(data, end)
-
-
-def _noted(table: dict[str, Part], mark: str, unknown: str) -> Iterator[str]:
-    """The name of a part if it is to be noted."""
-    part = table.get(mark)
-    if part is None:
-        yield f"unknown {unknown}"
-    elif part.fate is Fate.NOTED:
-        yield f"{part.name} ({part.mark})"
 
 
 def _in_jpeg(data: FileBytes) -> Iterator[str]:
@@ -81,16 +46,16 @@ def _in_jpeg(data: FileBytes) -> Iterator[str]:
             if further:
                 yield f"{further} further picture{'s' if further > 1 else ''} (as a gain map or a second view)"
         elif mark is not None:
-            yield from _noted(JPEG, mark, "")
+            yield from noted(JPEG, mark, "")
         else:
             name = content[:12].partition(b"\x00")[0].decode("latin-1")
-            yield f"unknown segment 0x{marker:02X} {_clean(name)}".rstrip()
+            yield f"unknown segment 0x{marker:02X} {clean(name)}".rstrip()
     for number in resources_in(photoshop_block(data)):
         if number != tags.PHOTOSHOP_IPTC and number not in _OUTDATED_RESOURCES:
             yield f"Photoshop resource {number}"
     end = jpeg_end(data)
     if end is not None:
-        yield from _behind(data, end, explained)
+        yield from behind(data, end, explained)
 
 
 def _jpeg_mark(marker: int, content: bytes) -> str | None:
@@ -123,9 +88,9 @@ def _further_pictures(index: bytes) -> tuple[int, int]:
 def _in_webp(data: FileBytes) -> Iterator[str]:
     end = 12
     for kind, start, length in riff_chunks(data):
-        yield from _noted(WEBP, kind.decode("latin-1").strip(), f"chunk {_clean(kind.decode('latin-1'))}")
+        yield from noted(WEBP, kind.decode("latin-1").strip(), f"chunk {clean(kind.decode('latin-1'))}")
         end = start + length + length % 2
-    yield from _behind(data, end)
+    yield from behind(data, end)
 
 
 def _in_heif(data: FileBytes) -> Iterator[str]:
@@ -134,19 +99,19 @@ def _in_heif(data: FileBytes) -> Iterator[str]:
     for urn in auxiliary_heif_pictures(data):
         if urn not in _ALPHA_URNS:
             mark = next((mark for mark in ("hdrgainmap", "depth") if mark in urn or urn.endswith("auxid:2")), None)
-            yield from [f"auxiliary picture {_clean(urn)}"] if mark is None else _noted(HEIF, mark, "")
+            yield from [f"auxiliary picture {clean(urn)}"] if mark is None else noted(HEIF, mark, "")
     for kind, start, _ in heif_boxes(data):
         if kind == b"uuid" and bytes(data[start : start + 16]) == _CONTENT_CREDENTIALS:
-            yield from _noted(HEIF, "c2pa", "")
+            yield from noted(HEIF, "c2pa", "")
         elif kind not in _KNOWN_BOXES:
-            yield f"unknown box {_clean(kind.decode('latin-1'))}"
+            yield f"unknown box {clean(kind.decode('latin-1'))}"
 
 
 def _heif_item(item: HeifItem) -> Iterator[str]:
     if item.kind != "mime":
-        yield from _noted(HEIF, item.kind, f"item {_clean(item.kind)}")
+        yield from noted(HEIF, item.kind, f"item {clean(item.kind)}")
     elif item.content_type != "application/rdf+xml":
-        yield f"item of type {_clean(item.content_type)}"
+        yield f"item of type {clean(item.content_type)}"
 
 
 def _in_tiff(data: FileBytes) -> Iterator[str]:
@@ -164,15 +129,3 @@ def _in_tiff(data: FileBytes) -> Iterator[str]:
         )
     if tags.PHOTOSHOP_LAYERS in pages[0]:
         yield "layers of Photoshop"
-
-
-def _behind(data: FileBytes, end: int, explained: int = 0) -> Iterator[str]:
-    """What lies behind the picture, unless it is only padding."""
-    rest = bytes(data[end:])
-    if len(rest.strip(b"\x00")) > explained:
-        yield f"{len(rest) - explained:,} bytes behind the picture{' (with a video)' if b'ftyp' in rest else ''}"
-
-
-def _clean(text: str) -> str:
-    """Text without what a terminal could take for a command."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -4,8 +4,11 @@ Whatever is not in the table is left out with a note, so that no part can vanish
 tables as :func:`parts_as_markdown` writes them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+
+from nlcunet.imaging.formats import FileBytes
 
 
 class Fate(Enum):
@@ -126,6 +129,27 @@ BMP = {
 }
 
 CONTAINERS = {"PNG": PNG, "JPEG": JPEG, "WebP": WEBP, "AVIF, HEIC": HEIF, "TIFF": TIFF, "BMP": BMP}
+
+
+def noted(table: dict[str, Part], mark: str, unknown: str) -> Iterator[str]:
+    """The name of a part if it is to be noted."""
+    part = table.get(mark)
+    if part is None:
+        yield f"unknown {unknown}"
+    elif part.fate is Fate.NOTED:
+        yield f"{part.name} ({part.mark})"
+
+
+def behind(data: FileBytes, end: int, explained: int = 0) -> Iterator[str]:
+    """What lies behind the picture, unless it is only padding."""
+    rest = bytes(data[end:])
+    if len(rest.strip(b"\x00")) > explained:
+        yield f"{len(rest) - explained:,} bytes behind the picture{' (with a video)' if b'ftyp' in rest else ''}"
+
+
+def clean(text: str) -> str:
+    """Text without what a terminal could take for a command."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def parts_as_markdown() -> str:

@@ -14,11 +14,9 @@ import pyvips
 
 from nlcunet.errors import ImageError, ImageWriteError
 from nlcunet.imaging.decoding import DecodableFile, prepare_decoding
-from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileBytes, reason_of
-from nlcunet.imaging.opening import check_size, open_file, unreadable
-from nlcunet.imaging.own_errors import with_own_errors
-from nlcunet.imaging.source_bytes import bytes_of, name_of
-from nlcunet.imaging.vips_images import interpreted
+from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, interpreted, reason_of, with_own_errors
+from nlcunet.imaging.opening import bytes_of, check_size, name_of, open_file, unreadable
 
 TILE_PX = 256
 """Side of a tile: a multiple of JPEG's blocks, so that a tile encoded twice changes hardly."""

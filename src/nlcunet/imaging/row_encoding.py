@@ -18,14 +18,14 @@ import pyvips
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging import tiff_tags as tags
-from nlcunet.imaging.containers import PNG_SIGNATURE, png_chunks
-from nlcunet.imaging.embedding import embed_jpeg, png_metadata_chunks, png_resolution_chunk, tiff_directory
+from nlcunet.imaging.embedding import embed_jpeg, tiff_directory
 from nlcunet.imaging.encoding import check_writable, fit, fit_metadata, saver_arguments
-from nlcunet.imaging.exif import sized_metadata, with_prefix
-from nlcunet.imaging.formats import LIBVIPS_ERRORS, FileFormat, reason_of
+from nlcunet.imaging.exif import with_prefix
+from nlcunet.imaging.formats import FileFormat
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, interpreted, reason_of
 from nlcunet.imaging.picture import Metadata, Picture, TiffLayout
+from nlcunet.imaging.png import PNG_SIGNATURE, png_chunks, png_metadata_chunks, png_resolution_chunk
 from nlcunet.imaging.row_tiff import RowPicture, StripSource
-from nlcunet.imaging.vips_images import interpreted
 
 STREAMED_FORMATS = frozenset({"png", "jpeg", "tiff", "jxl"})
 """Formats whose encoders take rows as they come; the others hold the whole picture anyway, and are small."""
@@ -63,8 +63,7 @@ def encode_rows(
     """
     check_writable(file_format, picture.height, picture.width, quality)
     fitted, metadata, notes = fit(_extremes(picture), file_format)
-    metadata, damaged = sized_metadata(metadata, picture.width, picture.height)
-    metadata, more = fit_metadata(metadata, file_format, quality)
+    metadata, more = fit_metadata(metadata, (picture.width, picture.height), file_format, quality)
     strips = StripSource(picture, file_format, bands=fitted.shape[2], dtype=fitted.dtype)
     try:
         image = interpreted(strips.open(), fitted.dtype, metadata.icc_profile)
@@ -80,7 +79,7 @@ def encode_rows(
             f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: got {target.name}: "
             f"{reason}; is there room on the disk?"
         ) from error
-    return (*notes, *damaged, *more, *lost)
+    return (*notes, *more, *lost)
 
 
 def _extremes(picture: RowPicture) -> Picture:

@@ -15,12 +15,10 @@ import pyvips
 from jaxtyping import Shaped
 
 from nlcunet.imaging.decoding import DecodableFile, prepare_decoding
-from nlcunet.imaging.formats import LIBVIPS_ERRORS
-from nlcunet.imaging.opening import check_size, header_of, open_file, unreadable
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, with_own_errors
+from nlcunet.imaging.opening import bytes_of, check_size, header_of, name_of, open_file, unreadable
 from nlcunet.imaging.orientation import stored_window, upright
-from nlcunet.imaging.own_errors import with_own_errors
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Metadata, Picture, PictureHeader
-from nlcunet.imaging.source_bytes import bytes_of, name_of
 
 WindowSlices: TypeAlias = tuple[slice, slice]
 """Rows and columns of a window, of the upright picture."""

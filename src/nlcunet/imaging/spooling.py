@@ -15,12 +15,10 @@ import pyvips
 from jaxtyping import Shaped
 
 from nlcunet.imaging.decoding import DecodableFile, prepare_decoding
-from nlcunet.imaging.formats import LIBVIPS_ERRORS
-from nlcunet.imaging.opening import check_size, header_of, open_file, unreadable
-from nlcunet.imaging.own_errors import with_own_errors
+from nlcunet.imaging.libvips import LIBVIPS_ERRORS, with_own_errors
+from nlcunet.imaging.opening import bytes_of, check_size, header_of, name_of, open_file, unreadable
 from nlcunet.imaging.picture import Metadata, PictureHeader
 from nlcunet.imaging.pixel_sources import RawPixels, RawSource
-from nlcunet.imaging.source_bytes import bytes_of, name_of
 
 BAND_BYTES = 8 * 2**20
 """Decoded at a time: much more than a call costs, little beside 2 GiB."""

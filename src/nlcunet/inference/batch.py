@@ -22,8 +22,8 @@ from nlcunet.imaging.files import (
 from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
-from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import Listener, check_giant, is_giant
+from nlcunet.inference.giant.enlargement import upscale_giant
+from nlcunet.inference.giant.request import Listener, check_giant, is_giant
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.results import Finding, Results

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nlcunet.files.home import expand_home
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
-from nlcunet.inference.kinds import open_image
+from nlcunet.inference.image_types import open_image
 from nlcunet.inference.sizes import SizeRequest, Wrap
 
 if TYPE_CHECKING:

@@ -25,15 +25,14 @@ from nlcunet.inference.engines.engine import Engine
 from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
-from nlcunet.inference.memory import automatic_tile
-from nlcunet.inference.padding import round_up
-from nlcunet.inference.passes import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
-from nlcunet.inference.planning import Work, plan_work
+from nlcunet.inference.planning import Work, automatic_tile, plan_work
 from nlcunet.inference.quality import find_quality
-from nlcunet.inference.samples import dtype_between, without_needless_channels
 from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
-from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.inference.tiling.network_pass import FinishedRows, NetworkPass, all_blocks, finished_rows, join_blocks
+from nlcunet.inference.tiling.tile_runner import TileRunner
+from nlcunet.inference.tiling.tile_samples import dtype_between, without_needless_channels
+from nlcunet.inference.tiling.tiles import round_up
 from nlcunet.models.weights import LoadedModel, WeightsHeader, weights_checksum
 from nlcunet.runtime import (
     choose_device,

@@ -6,9 +6,9 @@ from typing import Any
 
 from nlcunet.files.home import expand_home
 from nlcunet.imaging.formats import FileBytes
+from nlcunet.imaging.opening import bytes_of
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.sampling import sample_picture
-from nlcunet.imaging.source_bytes import bytes_of
 from nlcunet.inspection.advice import Advice, advise
 from nlcunet.inspection.blur import Blur, estimate_blur
 from nlcunet.inspection.choice import Traces

@@ -7,7 +7,7 @@ from torch import Tensor
 from nlcunet.inference.engines.engine import Engine
 from nlcunet.inference.engines.self_ensemble import POSITIONS, SelfEnsemble, turn, turn_back
 from nlcunet.inference.engines.torch import TorchEngine
-from nlcunet.inference.tile_runner import TileRunner
+from nlcunet.inference.tiling.tile_runner import TileRunner
 
 CPU = torch.device("cpu")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nlcunet.inference.loading import load
-from nlcunet.inference.read_ahead import map_ahead
 from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.tiling.read_ahead import map_ahead
 from nlcunet.runtime import threads_of_workers
 
 

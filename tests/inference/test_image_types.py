@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from nlcunet.errors import AnimatedImageError, ConfigError
-from nlcunet.inference.kinds import open_image
+from nlcunet.inference.image_types import open_image
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
 

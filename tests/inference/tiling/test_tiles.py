@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
-from nlcunet.inference.tiles import AxisPlan, plan_axis, plan_tiles
+from nlcunet.inference.tiling.tiles import AxisPlan, plan_axis, plan_tiles
 
 LENGTHS = st.tuples(
     st.integers(1, 3000), st.integers(1, 600), st.integers(0, 64), st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 48)

@@ -8,9 +8,16 @@ import pytest
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.pixel_sources import RawPixels
-from nlcunet.inference.passes import FinishedBlock
-from nlcunet.inference.read_ahead import read_ahead
-from nlcunet.inference.row_pipeline import QUEUED_BLOCKS, Background, BlockWriter, Checkpoint, RowGate, StoppedError
+from nlcunet.inference.giant.row_pipeline import (
+    QUEUED_BLOCKS,
+    Background,
+    BlockWriter,
+    Checkpoint,
+    RowGate,
+    StoppedError,
+)
+from nlcunet.inference.tiling.network_pass import FinishedBlock
+from nlcunet.inference.tiling.read_ahead import read_ahead
 
 
 def block(row: int, value: int = 7) -> FinishedBlock:

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.errors import DeviceError, WeightsError
-from nlcunet.inference.bands import blend_tiles
 from nlcunet.inference.engines.engine import Engine
-from nlcunet.inference.padding import pad_to_multiple
-from nlcunet.inference.tiles import Span, plan_tiles, smallest_tile
+from nlcunet.inference.tiling.blending import blend_tiles
+from nlcunet.inference.tiling.tile_samples import pad_to_multiple
+from nlcunet.inference.tiling.tiles import Span, plan_tiles, smallest_tile
 from nlcunet.runtime import is_out_of_memory, release_cached_memory
 
 SMALLEST_TILE = 32

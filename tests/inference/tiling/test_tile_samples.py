@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nlcunet.errors import ConfigError
-from nlcunet.inference.padding import pad_to_multiple
+from nlcunet.inference.tiling.tile_samples import pad_to_multiple
 
 
 def test_padding_mirrors_without_repeating_the_edge() -> None:

@@ -30,9 +30,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.errors import ConfigError
-from nlcunet.inference.padding import pad_to_multiple, round_up
-
-__all__ = ["AxisPlan", "Span", "TilePlan", "pad_to_multiple", "plan_axis", "plan_tiles", "smallest_tile"]
 
 WEIGHT_STEPS = 1024
 
@@ -109,6 +106,11 @@ class TilePlan:
     def pixels(self) -> int:
         """Pixels that the network sees in all, overlaps counted as often as they are seen."""
         return self.count * self.rows.tile * self.columns.tile
+
+
+def round_up(length: int, multiple: int) -> int:
+    """The smallest multiple of ``multiple`` that is at least ``length``."""
+    return -(-length // multiple) * multiple
 
 
 def smallest_tile(multiple: int, min_size: int = 1) -> int:

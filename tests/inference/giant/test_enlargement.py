@@ -20,15 +20,15 @@ from nlcunet.errors import ConfigError, ImageError, ImageWriteError
 from nlcunet.imaging.files import Metadata, Picture, PictureHeader, read_picture, write_picture
 from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource
-from nlcunet.inference import giant
-from nlcunet.inference.bleeding import BleedingSource
-from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import Listener, check_giant, disk_bytes, is_giant
+from nlcunet.inference.giant import enlargement as giant
+from nlcunet.inference.giant.bleeding import BleedingSource
+from nlcunet.inference.giant.enlargement import upscale_giant
+from nlcunet.inference.giant.part_folder import PartFolder
+from nlcunet.inference.giant.request import Listener, check_giant, disk_bytes, is_giant
 from nlcunet.inference.loading import load
-from nlcunet.inference.part_folder import PartFolder
-from nlcunet.inference.passes import all_blocks
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
+from nlcunet.inference.tiling.network_pass import all_blocks
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
 
@@ -207,9 +207,9 @@ def test_the_work_per_pixel_is_the_same_from_a_quarter_to_eight_megapixels(shape
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from nlcunet.inference.giant import upscale_giant
+from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.settings import BatchSettings
-from nlcunet.inference.part_folder import PartFolder
+from nlcunet.inference.giant.part_folder import PartFolder
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.loading import load; from nlcunet.inference.upscaler import Upscaler
 

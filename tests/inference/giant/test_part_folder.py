@@ -10,10 +10,10 @@ import pytest
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.files import Picture, read_picture, write_picture
-from nlcunet.inference.giant import upscale_giant
-from nlcunet.inference.giant_request import Listener
+from nlcunet.inference.giant.enlargement import upscale_giant
+from nlcunet.inference.giant.part_folder import JOURNAL
+from nlcunet.inference.giant.request import Listener
 from nlcunet.inference.loading import load
-from nlcunet.inference.part_folder import JOURNAL
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler

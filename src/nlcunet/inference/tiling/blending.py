@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.imaging.resize import axis_bands, resize_axis
-from nlcunet.inference.tiles import Span, TilePlan
+from nlcunet.inference.tiling.tiles import Span, TilePlan
 
 BandRows = Float[Tensor, "channels rows width"]
 EnlargeTile = Callable[[Span, Span], Tensor]

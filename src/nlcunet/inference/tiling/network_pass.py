@@ -11,12 +11,11 @@ from torch import Tensor
 
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RepeatingSource
-from nlcunet.inference.bands import Block, RowBlender, RowResampler
-from nlcunet.inference.padding import pad_to_multiple
-from nlcunet.inference.read_ahead import map_ahead, read_ahead
-from nlcunet.inference.samples import AlphaBounds, samples_to_tile, write_samples
 from nlcunet.inference.sizes import Pass
-from nlcunet.inference.tiles import Span, TilePlan
+from nlcunet.inference.tiling.blending import Block, RowBlender, RowResampler
+from nlcunet.inference.tiling.read_ahead import map_ahead, read_ahead
+from nlcunet.inference.tiling.tile_samples import AlphaBounds, pad_to_multiple, samples_to_tile, write_samples
+from nlcunet.inference.tiling.tiles import Span, TilePlan
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.runtime import threads_of_workers
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nlcunet.errors import NlcunetError
 from nlcunet.imaging.pixel_sources import RawPixels
-from nlcunet.inference.passes import FinishedBlock
+from nlcunet.inference.tiling.network_pass import FinishedBlock
 
 QUEUED_BLOCKS = 8
 """Blocks that may wait to be written: a few MB each."""

@@ -31,14 +31,14 @@ from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import SpooledPicture, spool_picture
-from nlcunet.inference.bleeding import BleedingSource
-from nlcunet.inference.giant_request import GiantReport, Listener, disk_bytes
-from nlcunet.inference.part_folder import Journal, PartFolder
-from nlcunet.inference.passes import NetworkPass
+from nlcunet.inference.giant.bleeding import BleedingSource
+from nlcunet.inference.giant.part_folder import Journal, PartFolder
+from nlcunet.inference.giant.request import GiantReport, Listener, disk_bytes
+from nlcunet.inference.giant.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
 from nlcunet.inference.planning import Work
-from nlcunet.inference.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
-from nlcunet.inference.samples import dtype_between
 from nlcunet.inference.settings import BatchSettings
+from nlcunet.inference.tiling.network_pass import NetworkPass
+from nlcunet.inference.tiling.tile_samples import dtype_between
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.version import __version__
 

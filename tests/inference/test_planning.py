@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nlcunet.errors import ConfigError, DeviceError, explain_out_of_memory
-from nlcunet.inference.memory import LARGEST_TILE_CPU, automatic_tile, bytes_per_pixel
+from nlcunet.inference.planning import LARGEST_TILE_CPU, automatic_tile, bytes_per_pixel
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.runtime import (
     choose_device,

@@ -1,0 +1,1 @@
+"""Giant pictures: from disk to disk, taken up again after any interruption."""
