@@ -14,7 +14,7 @@ def hairlines(
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
     sigmas: Annotated[str, typer.Option(help="Of gaussian8 only these, as 1.8,2.6,3.2.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other lines.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Draw thin lines, degrade and enlarge them; print how much of their contrast is left, and false lines."""

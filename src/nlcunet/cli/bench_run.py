@@ -57,7 +57,7 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="Folder of earlier results; by default the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure all anew.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Measure models, and pictures of other programs, on benchmark sets; print a table, keep records."""

@@ -15,7 +15,7 @@ def sheets(
     crop: Annotated[int, typer.Option(min=32, max=2048, help="Side of a crop in pixels of the result.")] = 384,
     sheet_format: Annotated[str, typer.Option("--format", help="png, or webp without loss.")] = "png",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Show what models make of real pictures: Lanczos beside each, whole and in crops at full size; nothing measured.

@@ -22,7 +22,7 @@ def serve(
         list[str] | None,
         typer.Option("-m", "--model", metavar="NAME", help="On offer; may be repeated. By default all embedded ones."),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for all pictures together.")] = None,
     jobs_at_once: Annotated[int, typer.Option(min=1, max=64, help="Pictures whose tiles take turns.")] = 2,

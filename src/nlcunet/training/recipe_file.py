@@ -1,6 +1,5 @@
 """Recipes as YAML files: the embedded ones, one's own, and single values replaced on the command line."""
 
-import difflib
 import json
 from importlib import resources
 from pathlib import Path
@@ -8,10 +7,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, did_you_mean
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.home import expand_home
 from nlcunet.training.recipe import Recipe
+
+SCHEDULE_KEYS = ("warmup_steps", "milestones", "decay_steps", "l2_steps")
+"""What ``OptimRecipe`` counts in steps of its stage."""
 
 
 def embedded_recipes() -> tuple[str, ...]:
@@ -35,13 +37,14 @@ def find_recipe(name_or_path: str | Path) -> Path:
     return path
 
 
-def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None, *, steps: int | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         name_or_path: embedded name or YAML file.
         changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe
             are taken from the working directory.
+        steps: steps of the first stage; warm-up, decay and milestones keep their share of them.
 
     Raises:
         ConfigError: the file is missing, is no YAML, or does not describe a run.
@@ -53,15 +56,19 @@ def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None)
         raise ConfigError(f"{path} must be a YAML file: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold keys such as name, data and optim: got {type(content).__name__}")
-    return check_recipe(content, changes, path.name)
+    return check_recipe(content, changes, path.name, steps=steps)
 
 
-def check_recipe(content: dict[str, Any], changes: dict[str, Any] | None, name: str) -> Recipe:
-    """The recipe with these values by section and key, and some of them replaced, by dotted key.
+def check_recipe(
+    content: dict[str, Any], changes: dict[str, Any] | None, name: str, *, steps: int | None = None
+) -> Recipe:
+    """The recipe with these values by section and key, and some of them replaced, as by ``read_recipe``.
 
     Raises:
         ConfigError: they do not describe a run; told with the name of what they come from.
     """
+    if steps is not None:
+        _fit_schedule(content, steps)
     for key, value in (changes or {}).items():
         _replace(content, key, value)
     try:
@@ -145,6 +152,20 @@ def _replace(content: dict[str, Any], key: str, value: Any) -> None:
     section[last] = value
 
 
+def _fit_schedule(content: dict[str, Any], steps: int) -> None:
+    """Give the first stage so many steps, and what its schedule counts in steps the same share of them as before."""
+    optim = content.get("optim")
+    before = optim.get("steps") if isinstance(optim, dict) else None
+    if isinstance(optim, dict) and isinstance(before, int) and before > 0:
+        for key in SCHEDULE_KEYS:
+            match optim.get(key):
+                case int(value):
+                    optim[key] = round(value * steps / before)
+                case list(values) if all(isinstance(value, int) for value in values):
+                    optim[key] = [round(value * steps / before) for value in values]
+    _replace(content, "optim.steps", steps)
+
+
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat = {}
     for key, value in values.items():
@@ -159,9 +180,8 @@ def _explain(problem: Any) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{location}: {problem['msg'].lower()}: got {problem.get('input')!r}"
     known = _keys_beside(problem["loc"])
-    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"{location}: unknown key, {hint}"
+    hint = did_you_mean(str(problem["loc"][-1]), known) or f", known are {', '.join(known)}"
+    return f"{location}: unknown key{hint}"
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
