@@ -106,6 +106,76 @@ def test_an_onnx_file_to_within_a_step_of_8_bits(from_command_line, tiny, photo,
         assert np.abs(a.astype(int) - b.astype(int)).max() < 256
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("kind", ["clean", "noisy"])
+def test_all_doors_choose_the_weights_of_the_scale(kind, scale, tmp_path):
+    rows, columns = np.mgrid[0:40, 0:56] / 9
+    pixels = 127 + 100 * np.stack([np.sin(rows + columns), np.cos(rows - columns), np.sin(rows)], axis=2)
+    pixels += np.random.default_rng(0).normal(0, 9, pixels.shape) if kind == "noisy" else 0
+    photo = tmp_path / "photo.png"
+    write_picture(Picture(pixels=pixels.round().clip(0, 255).astype(np.uint8)), photo)
+    family = f"x-NLCUnet-S{'-Photo' if kind == 'noisy' else ''}"
+    name = next(
+        each for each in (f"{number}{family}" for number in range(scale, 5)) if each in nlcunet.embedded_models()
+    )
+
+    result = upscale(photo, "-s", scale, "-o", tmp_path / "command.png", "--json")
+    assert json.loads(result.stdout)["model"] == name
+    wanted = (tmp_path / "command.png").read_bytes()
+
+    for number, enlarged in enumerate(
+        (
+            nlcunet.load(tile=32, device="cpu").upscale(photo, scale),
+            nlcunet.load(scale=scale, tile=32, device="cpu")(photo),
+            nlcunet.load(scale=9, tile=32, device="cpu")(photo, scale),
+            nlcunet.load(tile=32, device="cpu")(photo.read_bytes(), scale),
+            nlcunet.load(tile=32, device="cpu")([photo], scale)[0],
+        )
+    ):
+        assert f"with {name}," in enlarged.notes[0]
+        enlarged.save(tmp_path / f"{number}.png")
+        assert (tmp_path / f"{number}.png").read_bytes() == wanted
+
+    settings = ServerSettings(folder=tmp_path / "served", tile=32, device="cpu", has_page=False)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        order = {"name": photo.name, "scale": scale}
+        answer = client.post("/v1/upscale", content=photo.read_bytes(), params=order)
+    assert answer.headers["Nlcunet-Model"] == name
+    assert answer.content == wanted
+
+
+def test_every_door_takes_a_folder_of_weights(from_command_line, tiny, photo, tmp_path):
+    folder = save_pretrained(tiny, tmp_path / "published", half=False).folder
+    result = upscale(photo, "-m", folder, "-o", tmp_path / "folder.png")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "folder.png").read_bytes() == from_command_line
+    nlcunet.load(folder, tile=32, device="cpu")(photo).save(tmp_path / "python.png")
+    assert (tmp_path / "python.png").read_bytes() == from_command_line
+    settings = ServerSettings(folder=tmp_path / "served", models=(str(folder),), tile=32, device="cpu", has_page=False)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+        answer = client.post("/v1/upscale", content=photo.read_bytes(), params={"name": "photo.png"})
+    assert answer.content == from_command_line
+    assert nlcunet.load_model(folder).header == tiny.header
+    result = CliRunner().invoke(app, ["models", str(folder)])
+    assert "2x-tiny" in result.stdout
+
+
+def test_every_door_refuses_a_folder_without_checksums(tiny, photo, tmp_path):
+    folder = save_pretrained(tiny, tmp_path / "published", half=False).folder
+    (folder / "SHA256SUMS").unlink()
+    result = upscale(photo, "-m", folder)
+    assert result.exit_code == 2
+    assert "SHA256SUMS must lie beside model.safetensors: there is none" in result.stderr
+    with pytest.raises(nlcunet.WeightsError, match="SHA256SUMS must lie beside"):
+        nlcunet.load(folder)
+
+
+def test_a_name_that_is_nearly_one_gets_the_right_one_told(photo):
+    result = upscale(photo, "-m", "4x-nlcunet-photo")
+    assert result.exit_code == 2
+    assert "got '4x-nlcunet-photo', did you mean 4x-NLCUnet-S-Photo?" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["clean", "noisy", "compressed"])
 def test_all_doors_choose_the_same_weights_where_none_are_named(kind, tmp_path):
     rows, columns = np.mgrid[0:40, 0:56] / 9

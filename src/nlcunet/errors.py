@@ -72,6 +72,15 @@ class TrainingError(NlcunetError):
     """Training cannot go on."""
 
 
+def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """The end of an error about an unknown word: ``, did you mean upscale?``; nothing where no known one is near."""
+    from difflib import get_close_matches  # most runs end without it
+
+    by_lower = {name.lower(): name for name in known}
+    nearest = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return f", did you mean {by_lower[nearest[0]]}?" if nearest else ""
+
+
 OUT_OF_MEMORY_PHRASES = (
     "out of memory",  # CUDA, MPS, HIP, libvips
     "cannot allocate memory",  # the C library, whoever calls it

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from nlcunet.errors import ConfigError, DeviceError, says_out_of_memory
+from nlcunet.errors import ConfigError, DeviceError, did_you_mean, says_out_of_memory
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """``"auto"`` is float16 on CUDA devices with tensor cores (compute capability 7 and up) and float32 elsewhere."""
@@ -24,24 +24,35 @@ FREE_MEMORY_UNKNOWN = 4 * 2**30
 """Taken for granted where the system does not tell."""
 
 
+DEVICES = ("cpu", "cuda", "mps")
+"""Kinds of devices that networks run on."""
+
+
 def choose_device(name: str | torch.device = "auto") -> torch.device:
     """The device to compute on.
 
     Args:
-        name: ``"auto"`` (CUDA, else Apple's MPS, else the CPU), or what torch calls it: ``"cpu"``, ``"cuda:1"``, …
+        name: ``"auto"`` (CUDA, else Apple's MPS, else the CPU), ``"gpu"`` (likewise without the CPU), or what torch
+            calls it: ``"cpu"``, ``"cuda:1"``, …
 
     Raises:
         DeviceError: the name means nothing to torch, or this machine has no such device.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if name in {"auto", "gpu"}:
+        found = "cuda" if has_cuda else "mps" if has_mps else "cpu"
+        if name == "gpu" and found == "cpu":
+            raise DeviceError("device gpu is not there: torch sees neither a CUDA device nor an Apple GPU; take cpu")
+        return torch.device(found)
+    unknown = DeviceError(
+        f"device must be auto, cpu, cuda, cuda:N, mps or gpu: got {name!r}{did_you_mean(str(name), DEVICES)}"
+    )
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"device must be auto, cpu, cuda, cuda:N or mps: got {name!r}") from error
-    if device.type not in {"cpu", "cuda", "mps"}:
-        raise DeviceError(f"device must be auto, cpu, cuda, cuda:N or mps: got {name!r}")
+        raise unknown from error
+    if device.type not in DEVICES:
+        raise unknown
     if device.type == "cuda" and not (has_cuda and (device.index or 0) < torch.cuda.device_count()):
         count = torch.cuda.device_count() if has_cuda else 0
         raise DeviceError(f"device {device} is not there: torch sees {count} CUDA devices; take another or auto")

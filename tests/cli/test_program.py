@@ -56,6 +56,7 @@ def test_an_interrupt_leaves_no_half_file(
         told = program.stderr.read()
     assert program.returncode == code
     assert message in told
+    assert b"stopped: 1 of 2 pictures ready; the same command goes on with the others" in told
     assert b"Traceback" not in told
     assert {path.name for path in (tmp_path / "out").iterdir()} - {FILE_NAME} == {"a.png"}
 

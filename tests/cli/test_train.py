@@ -56,6 +56,17 @@ def test_a_recipe_is_run_and_gone_on_with(tmp_path, recipe):
     assert read_header(run / "4x-Noise.safetensors").steps == 6
 
 
+def test_without_a_terminal_there_is_a_line_a_minute(tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr("nlcunet.cli.training_screen.SECONDS_BETWEEN_LINES", 0.0)
+    done = nlcunet("train", recipe, "--run", tmp_path / "run", "--device", "cpu")
+    lines = [line for line in done.stderr.splitlines() if line.endswith(" left")]
+    assert [line.split("  ")[0] for line in lines] == [f"step {step} of 4" for step in (1, 2, 3, 4)]
+    assert "patches/s" in lines[0]
+    monkeypatch.setattr("nlcunet.cli.training_screen.SECONDS_BETWEEN_LINES", 60.0)
+    done = nlcunet("train", recipe, "--run", tmp_path / "again", "--device", "cpu")
+    assert not [line for line in done.stderr.splitlines() if line.endswith(" left")]
+
+
 def test_time_limit_stops_cleanly_with_a_state(tmp_path, recipe):
     run = tmp_path / "run"
     more = ("--steps", 100_000, "--set", "validation.every_steps=100000", "--split-state", "20kB")

@@ -138,15 +138,14 @@ def test_a_dry_run_tells_how_little_memory_a_giant_takes(nlcunet: Run, save: Sav
 def test_time_left_counts_from_where_a_run_was_taken_up() -> None:
     now = [0.0]
     with Progress(console=Console(quiet=True), get_time=lambda: now[0], speed_estimate_period=600) as bars:
-        task = bars.add_task("", total=1, tiles="", rows="")
+        task = bars.add_task("", total=1, tiles="")
         follow = Follower(bars, task, 1)
         listener = follow.listener(lambda _: None)
         listener.resumed(50, 100)
         for tile in range(51, 61):
             now[0] += 3.0
             listener.tiles(tile, 100)
-        listener.status("row 60 of 100")
         state = bars.tasks[0]
-        assert state.fields["rows"] == "row 60 of 100"
+        assert (state.description, state.fields["tiles"]) == ("picture 1 of 1", "tile 60 of 100")
         assert state.completed == pytest.approx(0.6)
         assert state.time_remaining == pytest.approx(120, abs=2)

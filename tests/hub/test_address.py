@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
-from nlcunet.hub.address import HubAddress, is_address, parse_address
+from nlcunet.models.fetching.address import HubAddress, is_address, parse_address
 
 WORDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 REVISIONS = st.none() | st.from_regex(r"[a-z0-9][a-z0-9./-]{0,9}", fullmatch=True)

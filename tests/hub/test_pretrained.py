@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.hub.pretrained import fetch_weights, find_model, from_pretrained
+from nlcunet.hub.pretrained import from_pretrained
 from nlcunet.hub.publishing import PublishRequest, publish, save_pretrained
 from nlcunet.models.blending import GAN_ENDING
+from nlcunet.models.fetching.repository import fetch_weights, find_model
 from nlcunet.models.weights import LoadedModel, load_model, save_weights
 
 REPO = "user/2x-Simple"

@@ -11,11 +11,11 @@ import torch
 
 from nlcunet.errors import ConfigError, ExportError, WeightsError
 from nlcunet.hub import publishing
-from nlcunet.hub.checksums import check_against, read_checksums
-from nlcunet.hub.pretrained import fetch_weights
 from nlcunet.hub.publishing import PublishRequest, publish, save_pretrained
 from nlcunet.hub.upload import push_to_hub
 from nlcunet.imaging.files import read_picture
+from nlcunet.models.fetching.checksums import check_against, read_checksums
+from nlcunet.models.fetching.repository import fetch_weights
 from nlcunet.models.weights import LoadedModel, load_model, read_header, save_weights
 
 PLAIN = PublishRequest(has_onnx=False)

@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from PIL import Image
 
 from nlcunet.errors import AnimatedImageError, ConfigError
+from nlcunet.imaging.picture import Picture
 from nlcunet.inference.image_types import open_image
+from nlcunet.inference.loading import load
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import LoadedModel
 
@@ -160,17 +163,95 @@ def test_a_photograph_with_further_pictures_is_no_animation(upscaler: Upscaler) 
         (np.zeros((0, 7, 3), np.uint8), "not empty"),
         (np.zeros((5, 7, 3), np.int64), "got int64"),
         (np.full((5, 7, 3), 255.0), "divide by their full scale"),
-        (np.full((5, 7, 3), np.nan), r"must lie in \[0, 1\]"),
+        (np.full((5, 7, 3), np.nan), r"must be finite: got NaN or infinities; replace them"),
+        (torch.full((3, 5, 7), torch.inf), r"must be finite: got NaN or infinities; replace them"),
+        (
+            np.linspace(-1, 1, 105).reshape(5, 7, 3),
+            r"got -1 to 1; they seem to lie in \[-1, 1\]: give \(image \+ 1\) / 2",
+        ),
+        ([], "a list of images must hold at least one"),
+        ({"image": 1}, "got dict; convert it"),
         (torch.zeros(5, 7), "a tensor must be"),
         (torch.zeros(5, 7, 3), "channels come before height"),
         (torch.zeros(3, 5, 7, dtype=torch.int64), "got torch.int64"),
         (Image.new("F", (4, 4)), "got mode F"),
-        ([[1, 2]], "got list"),
+        ([[1, 2]], "got int"),
     ],
 )
 def test_an_image_that_cannot_be_is_refused(image: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         open_image(image)
+
+
+def test_a_batch_of_arrays_comes_back_as_one(upscaler: Upscaler) -> None:
+    batch = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(upscaler(batch), np.stack([doubled(array) for array in batch]))
+
+
+def test_a_list_gives_a_list_each_of_its_kind(upscaler: Upscaler, tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    Picture(pixels=array).save(tmp_path / "a.png")
+    path = tmp_path / "a.png"
+    images = [
+        array,
+        torch.zeros(2, 3, 4, 4),
+        Image.fromarray(array),
+        path,
+        str(path),
+        path.read_bytes(),
+        [array, array],
+    ]
+    told: list[tuple[int, int]] = []
+    results = upscaler.upscale(images, progress=lambda *done: told.append(done))  # type: ignore[call-overload]
+    assert [type(result) for result in results] == [
+        np.ndarray,
+        torch.Tensor,
+        Image.Image,
+        Picture,
+        Picture,
+        Picture,
+        list,
+    ]
+    assert results[1].shape == (2, 3, 8, 8)
+    for result in (results[0], results[2], *(picture.pixels for picture in results[3:6]), *results[6]):
+        assert np.array_equal(np.asarray(result), doubled(array))
+    assert told == [(number, 9) for number in range(1, 10)]
+
+
+def test_calling_is_the_same_as_upscale(upscaler: Upscaler) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(upscaler(array, 3), upscaler.upscale(array, 3))
+    assert upscaler(array, width=9).shape == (6, 9, 3)
+
+
+def test_what_is_loaded_and_what_comes_out_says_itself_in_a_line(upscaler: Upscaler) -> None:
+    assert repr(upscaler) == "<Upscaler stand-in: torch, cpu, float32>"
+    assert repr(load(device="cpu")).startswith("<AutomaticUpscaler by the picture: 2x-NLCUnet-S, ")
+    grey = Picture(pixels=np.zeros((5, 7, 1), np.uint8), alpha=np.zeros((5, 7), np.uint8))
+    assert repr(grey) == "<Picture 7×5, grey with alpha, uint8>"
+
+
+@pytest.mark.slow  # mypy reads torch and NumPy
+def test_type_checkers_know_what_comes_out(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    lines = {
+        "u(np.zeros((4, 4, 3)))": "ndarray",
+        "u.upscale(torch.zeros(3, 4, 4), 2)": "Tensor",
+        "u('a.png', width=9)": "Picture",
+        "u(b'...')": "Picture",
+        "u(Image.new('L', (4, 4)))": "Image",
+        "u(['a.png', 'b.png'])": "list[nlcunet.imaging.picture.Picture]",
+        "u([torch.zeros(3, 4, 4)])": "list[torch._tensor.Tensor]",
+    }
+    program = tmp_path / "program.py"
+    head = "import nlcunet, numpy as np, torch\nfrom PIL import Image\nu = nlcunet.load()\n"
+    program.write_text(head + "".join(f"reveal_type({line})\n" for line in lines))
+    told, _, _ = api.run([str(program), "--no-incremental", "--follow-imports=silent"])
+    revealed = [line for line in told.splitlines() if "Revealed type" in line]
+    assert len(revealed) == len(lines), told
+    for line, kind in zip(revealed, lines.values(), strict=True):
+        assert kind in line
+        assert "Any" not in line.replace("[Any", "[")  # NumPy's own shapes are Any
 
 
 def test_pillow_is_not_imported_for_arrays() -> None:

@@ -47,6 +47,27 @@ RUN_SMALL_GAN = {
 }
 
 
+@pytest.mark.parametrize("name", [name for name in embedded_recipes() if read_recipe(name).optim.steps])
+def test_fewer_steps_shrink_warm_up_and_decay_with_them(name):
+    whole, short = (read_recipe(name, steps=steps).optim for steps in (None, 100))
+    assert short.steps == 100
+    rates, full_rates = (
+        [learning_rate(optim, step * optim.steps // 100) for step in range(100)] for optim in (short, whole)
+    )
+    assert max(rates) == pytest.approx(max(full_rates), rel=0.05)
+    assert sum(rates) == pytest.approx(sum(full_rates), rel=0.05)
+    assert short.l2_steps == round(whole.l2_steps * 100 / whole.steps)
+
+
+def test_a_setting_goes_before_the_share_of_fewer_steps():
+    optim = read_recipe("nlcunet_s_x4_isotropic", {"optim.warmup_steps": 7}, steps=1080).optim
+    assert (optim.steps, optim.warmup_steps, optim.decay_steps) == (1080, 7, 600)
+
+
+def test_steps_of_a_recipe_without_a_first_stage_are_just_set():
+    assert read_recipe("nlcunet_s_x4_isotropic_gan", steps=50).optim.steps == 50
+
+
 @pytest.mark.parametrize("name", embedded_recipes())
 def test_every_embedded_recipe_runs_twenty_steps(tmp_path, photographs, processes, name):
     published = read_recipe(name)

@@ -51,6 +51,13 @@ def test_a_signal_is_a_wish_first_and_raised_again_afterwards(name):
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "(True, 0) 1\n"
 
 
+def test_a_signal_stops_at_once_where_nothing_would_be_lost():
+    stop = Stopping(is_at_once=True)
+    with pytest.raises(KeyboardInterrupt):
+        stop.ask(signal.SIGTERM, None)
+    assert stop.signal_number == signal.SIGTERM
+
+
 def test_the_second_signal_stops_at_once():
     stop = Stopping()
     stop.ask(signal.SIGINT, None)

@@ -19,6 +19,7 @@ from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import load_model, read_header
+from nlcunet.training.dry_run import dry_run
 from nlcunet.training.loop import Listener, train
 from nlcunet.training.run_folder import LOG_FILE
 from nlcunet.training.sources import hold_out
@@ -76,7 +77,7 @@ def test_a_run_killed_again_and_again_equals_an_uninterrupted_one(tmp_path, make
     train(make_recipe(changes), tmp_path / "straight", processes=processes)
     run = tmp_path / "killed"
     command = [sys.executable, "-m", "nlcunet", "train", str(recipe_file), "--run", str(run), "--threads", "1"]
-    command += ["--device", "cpu", "--steps", "120", "--set", "validation.every_steps=5"]
+    command += ["--device", "cpu", "--set", "optim.steps=120", "--set", "validation.every_steps=5"]
     kills = 0
     for wait in (0.05, 0.23):
         resume = ["--resume"] if has_state(run) else []
@@ -407,11 +408,57 @@ def test_an_interrupt_that_ends_the_compiler_saves_and_stops(tmp_path, make_reci
         assert torch.equal(value, weights_of(parts)[name])
 
 
+def test_a_signal_while_the_network_is_compiled_stops_at_once_and_says_how_to_go_on(
+    tmp_path, make_recipe, processes, monkeypatch
+):
+    """The first step compiles, which takes minutes; nothing is lost by not waiting for it."""
+    real_step = Trainer.step
+
+    def step(trainer, pairs):
+        if not stops:
+            signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
+        return real_step(trainer, pairs)
+
+    monkeypatch.setattr(signal, "raise_signal", lambda number: signal.getsignal(number)(number, None))  # as above
+    notes, stops = [], []
+    whole = train(make_recipe(), tmp_path / "whole", processes=processes)
+    before = signal.signal(signal.SIGTERM, lambda *_: stops.append(True))
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr("nlcunet.training.trainer.torch.compile", lambda module, **_: module)
+    monkeypatch.setattr("nlcunet.training.trainer.MIN_COMPILED_STEPS", 1)
+    recipe = make_recipe({"compile": True})
+    try:
+        train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(stops) == 1
+    assert notes[0].startswith("compiling the network")
+    assert notes[-1] == f"stopped at step 0, all is saved: nlcunet train --run {tmp_path / 'run'} --resume"
+    parts = train(recipe, tmp_path / "run", processes=processes, resume=True)
+    for name, value in weights_of(whole).items():
+        assert torch.equal(value, weights_of(parts)[name])
+
+
+def test_short_runs_and_dry_runs_are_not_compiled(make_recipe, processes, monkeypatch):
+    def compile_network(module, **_):
+        compiled.append(module)
+        return module
+
+    compiled = []
+    monkeypatch.setattr("nlcunet.training.trainer.torch.compile", compile_network)
+    assert not make_trainer(make_recipe({"compile": True, "optim.steps": 999}), processes).is_compiled
+    dry_run(make_recipe({"compile": True, "optim.steps": 1000}), processes)
+    assert compiled == []
+    assert make_trainer(make_recipe({"compile": True, "optim.steps": 1000}), processes).is_compiled
+    assert len(compiled) == 1
+
+
 def test_without_a_compiler_training_goes_on_uncompiled(make_recipe, processes, monkeypatch):
     monkeypatch.setattr("nlcunet.training.trainer.shutil.which", lambda _name: None)
     with pytest.warns(UserWarning, match="compile is ignored"):
-        trainer = make_trainer(make_recipe({"compile": True}), processes)
+        trainer = make_trainer(make_recipe({"compile": True, "optim.steps": 1000}), processes)
     assert trainer.forward is trainer.network
+    assert not trainer.is_compiled
 
 
 def test_validation_crops_of_one_colour_are_left_out_of_the_mean(make_recipe, photographs, processes, tmp_path) -> None:

@@ -15,11 +15,11 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from nlcunet.cli.streams import take_any_text
-from nlcunet.errors import NlcunetError, explain_out_of_memory, says_out_of_memory
+from nlcunet.errors import NlcunetError, did_you_mean, explain_out_of_memory, says_out_of_memory
 from nlcunet.version import __version__
 
 # Threads of torch that wait for each other shall sleep, not spin: on a busy machine spinning makes everything several
@@ -39,11 +39,13 @@ class LazyCommand:
         module: where it lives.
         name: a function, or a ``typer.Typer`` with commands of its own.
         summary: its line in ``nlcunet --help``.
+        needs_arguments: whether it explains itself where it is called without any.
     """
 
     module: str
     name: str
     summary: str
+    needs_arguments: bool = False
 
 
 COMMANDS: dict[str, LazyCommand] = {
@@ -58,7 +60,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "nlcunet.cli.experiment", "experiment_app", "Compare variants of a recipe: train them, measure them."
     ),
     "data": LazyCommand("nlcunet.cli.data", "data_app", "Fetch, check, pack and draw training pictures."),
-    "export": LazyCommand("nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export."),
+    "export": LazyCommand(
+        "nlcunet.cli.export", "export", "Write a model as ONNX, OpenVINO or torch.export.", needs_arguments=True
+    ),
     "serve": LazyCommand("nlcunet.cli.serve", "serve", "Serve a web page and REST."),
     "study": LazyCommand("nlcunet.cli.study", "study_app", "Ask people which pictures they prefer."),
 }
@@ -74,10 +78,33 @@ def make_command(name: str) -> Any:
     entry = COMMANDS[name]
     target = getattr(import_module(entry.module), entry.name)
     if isinstance(target, typer.Typer):
-        return get_command(target)
+        return _plain(target)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name)(target)
+    app.command(name, no_args_is_help=entry.needs_arguments)(target)
+    return _plain(app)
+
+
+def _plain(app: typer.Typer) -> Any:
+    """All commands of an app in the one style of help."""
+    app.rich_markup_mode = None
+    for info in app.registered_commands:
+        info.cls = GroupedCommand
     return get_command(app)
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help has its flags in groups, by what people do with them (``rich_help_panel``)."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The groups in the order of their first flags."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or kind, []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 class CommandGroup(TyperGroup):
@@ -90,6 +117,12 @@ class CommandGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """The command of this name, or nothing."""
         return make_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called, or an error that names the one that was meant."""
+        if args[0] not in COMMANDS:
+            ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], tuple(COMMANDS))}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """The command list of the help text, from the table alone."""
@@ -136,7 +169,7 @@ def _terminable() -> Iterator[None]:
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

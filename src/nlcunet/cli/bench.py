@@ -9,7 +9,7 @@ from nlcunet.cli.bench_run import run
 from nlcunet.cli.bench_sheets import sheets
 from nlcunet.cli.bench_table import table
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure models on sharp originals.")
+bench_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure models on sharp originals.")
 bench_app.command("make")(make)
 bench_app.command("run")(run)
 bench_app.command("table")(table)

@@ -17,7 +17,7 @@ def sheets(
     crop: Annotated[int, typer.Option(min=32, max=2048, help="Side of a crop, in pixels of the result.")] = 384,
     sheet_format: Annotated[str, typer.Option("--format", help="png or lossless webp.")] = "png",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many pictures, the first ones.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
 ) -> None:
     """Show models side by side on real pictures, with Lanczos: the whole and crops at full size. Measures nothing.

@@ -7,7 +7,9 @@ from nlcunet.cli.data_draw import draw
 from nlcunet.cli.data_fetch import fetch
 from nlcunet.cli.data_pack import pack
 
-data_app = typer.Typer(no_args_is_help=True, help="Fetch, check, pack and draw pictures to train on.")
+data_app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Fetch, check, pack and draw pictures to train on."
+)
 
 
 @data_app.callback()

@@ -4,6 +4,10 @@ from typing import Annotated
 
 import typer
 
+FILES = "Which file"
+LOOK = "What it holds"
+CHECK = "How it is checked"
+
 
 def export(
     model: Annotated[
@@ -12,26 +16,50 @@ def export(
     *,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="By default the model's name in this folder."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="By default the model's name in this folder.", rich_help_panel=FILES
+        ),
     ] = None,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="onnx, openvino, torch, aotinductor.")] = "onnx",
-    precision: Annotated[str, typer.Option(metavar="NAME", help="float32, float16, int8.")] = "float32",
+    to: Annotated[
+        str, typer.Option(metavar="FORMAT", help="onnx, openvino, torch, aotinductor.", rich_help_panel=FILES)
+    ] = "onnx",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, float16, int8.", rich_help_panel=LOOK)
+    ] = "float32",
     tile: Annotated[
         list[int] | None,
-        typer.Option("-t", "--tile", min=1, metavar="PX", help="Sides to verify; repeat. By default 64 and 128."),
+        typer.Option(
+            "-t",
+            "--tile",
+            min=1,
+            metavar="PX",
+            help="Sides to verify; repeat. By default 64 and 128.",
+            rich_help_panel=CHECK,
+        ),
     ] = None,
     verify: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Low-resolution pictures to verify on; by default a photograph inside."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Low-resolution pictures to verify on; by default a photograph inside.",
+            rich_help_panel=CHECK,
+        ),
     ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Low-resolution pictures that int8 measures on; by default the same one."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Low-resolution pictures that int8 measures on; by default the same one.",
+            rich_help_panel=CHECK,
+        ),
     ] = None,
     strength: Annotated[
-        float | None, typer.Option(metavar="0...1", help="Mix of PSNR and GAN weights, as for upscale.")
+        float | None,
+        typer.Option(metavar="0...1", help="Mix of PSNR and GAN weights, as for upscale.", rich_help_panel=LOOK),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="What the file says of itself, on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="What the file says of itself, on standard output.", rich_help_panel=CHECK)
+    ] = False,
 ) -> None:
     """Write a model as ONNX, OpenVINO, torch.export or AOTInductor, checked against PyTorch on real pictures.
 
@@ -40,9 +68,7 @@ def export(
     """
     from nlcunet.export.exporting import DEFAULT_TILES, TARGETS, ExportRequest, export_model
     from nlcunet.files.home import expand_home
-    from nlcunet.hub.pretrained import find_model
-    from nlcunet.models.blending import load_blend
-    from nlcunet.models.weights import load_model
+    from nlcunet.models.blending import load_mixture
 
     request = ExportRequest(
         to=to,
@@ -51,8 +77,7 @@ def export(
         verification=None if verify is None else expand_home(verify),
         calibration=None if calibration is None else expand_home(calibration),
     )
-    found = find_model(model)
-    loaded = load_model(found) if strength is None else load_blend(found, strength)
+    loaded = load_mixture(model, strength=strength)
     mark = "" if precision == "float32" else f"-{precision}"
     path = expand_home(output or f"{loaded.header.name}{mark}{TARGETS[to].suffix}")
     facts = export_model(loaded, path, request)

@@ -28,7 +28,7 @@ class ModelsGroup(TyperGroup):
 
 def describe_models(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Describe this model, .safetensors file, or hf://user/name.")
+        str | None, typer.Argument(metavar="NAME", help="Describe this model: name, file, folder, or hf://user/name.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything that the headers say, as JSON.")] = False,
 ) -> None:
@@ -40,12 +40,7 @@ def describe_models(
 
     from nlcunet.models.weights import embedded_models, find_header
 
-    if name is not None and name.startswith("hf://"):
-        from nlcunet.hub.pretrained import find_model
-
-        headers = [find_header(find_model(name))]
-    else:
-        headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
+    headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
     if as_json:
         values = [header.model_dump(mode="json") for header in headers]
         typer.echo(json.dumps(values if name is None else values[0], indent=2, ensure_ascii=False))

@@ -40,9 +40,9 @@ def publish(
     """
     from nlcunet.errors import ConfigError
     from nlcunet.files.home import expand_home
-    from nlcunet.hub.pretrained import find_model
     from nlcunet.hub.publishing import PublishRequest
     from nlcunet.hub.publishing import publish as write
+    from nlcunet.models.fetching.repository import find_model
     from nlcunet.models.weights import find_header
 
     if push is None and (private or create_pr):

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nlcunet.inference.batch import Record
 from nlcunet.inference.giant.request import Listener
-from nlcunet.inference.jobs import PIPE, Job, JobPlan
+from nlcunet.inference.jobs import PIPE, JobPlan
 from nlcunet.inference.upscaler import Upscaler
 
 STATUSES = ("done", "planned", "skipped", "failed")
@@ -39,33 +38,30 @@ class Follower:
         self._task = task
         self._total = total
         self._ended = 0
-
-    def start_job(self, job: Job) -> None:
-        """Show the name of the picture that is begun."""
-        name = "standard input" if job.source is None else job.source.name
-        self._bars.update(self._task, description=escape(name))
+        self._show_number()
 
     def tile_done(self, done: int, total: int) -> None:
         """Move on within the picture at hand."""
-        self._bars.update(self._task, completed=self._ended + done / total, tiles=f"tile {done}/{total}")
+        self._bars.update(self._task, completed=self._ended + done / total, tiles=f"tile {done} of {total}")
 
     def resume(self, done: int, total: int) -> None:
         """Begin within the picture at hand where an earlier run stopped; time left counts from here."""
         self._bars.reset(self._task, total=self._total)
         self._bars.update(self._task, completed=self._ended + done / total)
 
-    def show(self, status: str) -> None:
-        """Tell at which rows of a giant picture the work is."""
-        self._bars.update(self._task, rows=status)
-
     def listener(self, note: Callable[[str], None]) -> Listener:
         """What is told of giant pictures, as parts of this bar; notes go elsewhere."""
-        return Listener(tiles=self.tile_done, resumed=self.resume, status=self.show, note=note)
+        return Listener(tiles=self.tile_done, resumed=self.resume, note=note)
 
     def end_job(self) -> None:
         """Move on to the next picture, also where this one was skipped or failed."""
         self._ended += 1
-        self._bars.update(self._task, completed=self._ended, tiles="", rows="")
+        self._bars.update(self._task, completed=self._ended, tiles="")
+        self._show_number()
+
+    def _show_number(self) -> None:
+        number = min(self._ended + 1, self._total)
+        self._bars.update(self._task, description=f"picture {number:,} of {self._total:,}")
 
 
 class Reporter:
@@ -74,11 +70,13 @@ class Reporter:
     Args:
         as_json: write one JSON record per line to standard output.
         is_verbose: tell settings, and where unforeseen errors arose.
+        is_quiet: tell only what failed.
     """
 
-    def __init__(self, *, as_json: bool, is_verbose: bool) -> None:
+    def __init__(self, *, as_json: bool, is_verbose: bool, is_quiet: bool = False) -> None:
         self.as_json = as_json
         self.is_verbose = is_verbose
+        self._is_quiet = is_quiet
         self.screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self._failed: list[Record] = []
         self._kept_though_different = 0
@@ -101,6 +99,8 @@ class Reporter:
                 f"tile {tile}, overlap {upscaler.overlap}, quality {upscaler.quality}; "
                 f"{_plural(len(plan.jobs), 'picture')}"
             )
+        if self._is_quiet:
+            return
         for path in plan.left_out:
             self.screen.print(f"{path}: left out, it is the result of another input")
         if (passed_over := plan.passed_over_in_words()) is not None:
@@ -113,11 +113,10 @@ class Reporter:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[tiles]}"),
-            TextColumn("{task.fields[rows]}"),
-            TextColumn(f"of {_plural(num_jobs, 'picture')}"),
             TimeRemainingColumn(),
+            TextColumn("left"),
         )
-        is_shown = self.screen.is_terminal
+        is_shown = self.screen.is_terminal and not self._is_quiet
         with (
             warnings.catch_warnings(),
             Progress(
@@ -130,20 +129,22 @@ class Reporter:
         ):
             warnings.simplefilter("default")
             warnings.showwarning = lambda message, *_: self.screen.print(f"warning: {message}")
-            yield Follower(bars, bars.add_task("", total=num_jobs, tiles="", rows=""), num_jobs)
+            yield Follower(bars, bars.add_task("", total=num_jobs, tiles=""), num_jobs)
 
     def note(self, sentence: str) -> None:
         """Tell something at once."""
-        self.screen.print(f"note: {sentence}")
+        if not self._is_quiet:
+            self.screen.print(f"note: {sentence}")
 
     def tell(self, record: Record) -> None:
         """Tell what became of one picture."""
         self._counts[record.status] += 1
         if self.as_json:
             typer.echo(json.dumps(record.as_json()))
-        self.screen.print(_sentence(record))
-        for note in () if self.as_json else record.notes:  # there they stand in the record
-            self.screen.print(f"  note: {note}")
+        if record.status == "failed" or not self._is_quiet:
+            self.screen.print(_sentence(record))
+            for note in () if self.as_json else record.notes:  # there they stand in the record
+                self.screen.print(f"  note: {note}")
         if record.status == "skipped" and record.notes:
             self._kept_though_different += 1
         if record.status == "failed":
@@ -153,7 +154,7 @@ class Reporter:
 
     def finish(self) -> bool:
         """Sum up, with all failures again, so that they do not scroll away; whether there were none."""
-        if sum(self._counts.values()) > 1:
+        if sum(self._counts.values()) > 1 and not self._is_quiet:
             counts = ", ".join(f"{self._counts[status]} {status}" for status in STATUSES if self._counts[status])
             self.screen.print(f"{counts} in {_duration(time.perf_counter() - self._started)}")
             for record in self._failed:
@@ -164,6 +165,13 @@ class Reporter:
                     f"  {results} kept that this command would now make differently; --overwrite makes them again"
                 )
         return not self._failed
+
+    def stop(self, total: int) -> None:
+        """After Ctrl-C: what is done, and how to go on."""
+        ready = self._counts["done"] + self._counts["skipped"]
+        self.screen.print(
+            f"stopped: {ready:,} of {_plural(total, 'picture')} ready; the same command goes on with the others"
+        )
 
 
 def _sentence(record: Record) -> str:

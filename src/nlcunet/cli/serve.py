@@ -24,7 +24,7 @@ def serve(
             "-m", "--model", metavar="NAME", help="Offer this model; may be repeated. By default all embedded models."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Number of CPU threads for all pictures together.")] = None,
     jobs_at_once: Annotated[int, typer.Option(min=1, max=64, help="Number of pictures enlarged at the same time.")] = 2,

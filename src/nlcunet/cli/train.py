@@ -8,37 +8,65 @@ import typer
 if TYPE_CHECKING:
     from nlcunet.training.recipe import Recipe
 
+DATA = "What to learn from"
+CHANGES = "What to change in the recipe"
+RUN = "Where the run lies, when it stops and goes on"
+MACHINE = "On which machine"
+TELLING = "Only tell"
+
 
 def train(  # noqa: PLR0917 - typer reads the command line from the signature
     recipe: Annotated[str | None, typer.Argument(help="YAML file, or the name of an embedded recipe.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.", rich_help_panel=RUN)
+    ] = None,
     photographs: Annotated[
-        Path | None, typer.Option(help="Folder of photographs or shards, instead of the recipe's and its manifest.")
+        Path | None,
+        typer.Option(
+            help="Folder of photographs or shards, instead of the recipe's and its manifest.", rich_help_panel=DATA
+        ),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")
+        Path | None,
+        typer.Option(help="CSV of files, splits and licences, instead of the recipe's.", rich_help_panel=DATA),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps of the first stage; short for --set optim.steps=N.")
+        int | None,
+        typer.Option(
+            min=0, help="Steps of the first stage; warm-up and decay shrink or grow with them.", rich_help_panel=CHANGES
+        ),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE: any value of the recipe, as optim.lr=1e-4.")
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE: any value of the recipe, as optim.lr=1e-4.", rich_help_panel=CHANGES),
     ] = None,
-    init: Annotated[str | None, typer.Option(help="Start from these weights (name or file).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in the run folder.")] = False,
+    init: Annotated[
+        str | None, typer.Option(help="Start from these weights (name or file).", rich_help_panel=CHANGES)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the state in the run folder.", rich_help_panel=RUN)
+    ] = False,
     max_time: Annotated[
-        str | None, typer.Option(help="Stop cleanly and save, all within this time: 45s, 9m, 1h30m.")
+        str | None,
+        typer.Option(help="Stop cleanly and save, all within this time: 45s, 9m, 1h30m.", rich_help_panel=RUN),
     ] = None,
     split_state: Annotated[
-        str | None, typer.Option(help="Write the state in pieces of at most this size: 15MiB.")
+        str | None, typer.Option(help="Write the state in pieces of at most this size: 15MiB.", rich_help_panel=RUN)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.", rich_help_panel=MACHINE)] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel=MACHINE)] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell parameters, memory, speed and time; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Tell parameters, memory, speed and time; write nothing.", rich_help_panel=TELLING
+        ),
     ] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
-    list_recipes: Annotated[bool, typer.Option("--list", help="List the embedded recipes.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of recipes.", rich_help_panel=TELLING)
+    ] = False,
+    list_recipes: Annotated[
+        bool, typer.Option("--list", help="List the embedded recipes.", rich_help_panel=TELLING)
+    ] = False,
 ) -> None:
     """Train a network from a recipe; the run folder gets the log, the state and the weights.
 
@@ -52,10 +80,9 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if list_recipes:
         typer.echo("\n".join(embedded_recipes()))
         return
-    replaced = {"optim.steps": steps, "network.init": init}
-    changes = {key: value for key, value in replaced.items() if value is not None}
+    changes = {} if init is None else {"network.init": init}
     changes |= changes_of(photographs, manifest, settings or [])
-    checked = _read(recipe, run if resume else None, changes)
+    checked = _read(recipe, run if resume else None, changes, steps)
     folder = run if run is not None else Path("runs") / checked.name
 
     import math
@@ -112,13 +139,13 @@ def changes_of(photographs: Path | None, manifest: Path | None, settings: list[s
     return changes | dict(parse_setting(text) for text in settings)
 
 
-def _read(recipe: str | None, resumed: Path | None, changes: dict[str, Any]) -> "Recipe":
+def _read(recipe: str | None, resumed: Path | None, changes: dict[str, Any], steps: int | None) -> "Recipe":
     """The recipe that was named, or that of the run to go on with."""
     from nlcunet.errors import ConfigError
     from nlcunet.training.recipe_file import embedded_recipes, read_recipe
 
     if recipe is not None:
-        return read_recipe(recipe, changes)
+        return read_recipe(recipe, changes, steps=steps)
     if resumed is None:
         raise ConfigError(
             "a recipe must be named: a YAML file, one of "
@@ -126,4 +153,4 @@ def _read(recipe: str | None, resumed: Path | None, changes: dict[str, Any]) -> 
         )
     from nlcunet.training.run_folder import read_run_recipe
 
-    return read_run_recipe(resumed, changes)
+    return read_run_recipe(resumed, changes, steps=steps)

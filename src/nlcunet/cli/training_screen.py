@@ -1,6 +1,7 @@
-"""What ``nlcunet train`` shows: a bar with the time left on a terminal, a line per validation everywhere."""
+"""What ``nlcunet train`` shows: a bar with the time left on a terminal, elsewhere a line a minute, and validations."""
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from nlcunet.training.recipe import Recipe
 from nlcunet.training.run_folder import Report
 from nlcunet.training.sources import TrainingData
 from nlcunet.training.trainer import Trainer
+
+SECONDS_BETWEEN_LINES = 60.0
+"""Where there is no terminal, so that a log shows life."""
 
 
 class TrainingScreen:
@@ -39,6 +43,7 @@ class TrainingScreen:
             speed_estimate_period=120.0,
         )
         self._task: Any = None
+        self._told = (0.0, 0, 0)  # clock, step and patches at the last line
 
     def __enter__(self) -> "TrainingScreen":
         """Start the bar."""
@@ -68,7 +73,8 @@ class TrainingScreen:
                 f"{1000 * stage.seconds_per_step:.0f} ms per step, {stage.steps:,} steps in {_time(stage.seconds)}"
             )
         tell(f"state on disk: {_mib(plan.state_bytes)}; peak memory: {_mib(plan.peak_bytes)}")
-        tell(f"time to finish, without validations: {_time(plan.seconds)}")
+        compiled = "; steps were measured uncompiled, and the run compiles" if self._recipe.compile else ""
+        tell(f"time to finish, without validations: {_time(plan.seconds)}{compiled}")
 
     def _start(self, trainer: Trainer, data: TrainingData) -> None:
         step, validation = trainer.progress.step, 0 if data.validation is None else len(data.validation)
@@ -82,11 +88,27 @@ class TrainingScreen:
             self._console.print(f"left out: {reason}")
         if len(data.skipped) > 5:
             self._console.print(f"left out: {len(data.skipped) - 5} more (nlcunet data doctor lists them)")
+        self._told = (time.monotonic(), step, trainer.progress.patches)
         self._task = self._bars.add_task("", total=self._recipe.total_steps, completed=step, stage="", speed="")
 
     def _step(self, trainer: Trainer) -> None:
         stage = "psnr" if trainer.adversary is None else "gan"
         self._bars.update(self._task, completed=trainer.progress.step, stage=stage)
+        if self._bars.disable:
+            self._tell_minute(trainer)
+
+    def _tell_minute(self, trainer: Trainer) -> None:
+        """A line of text instead of the bar, at most one a minute."""
+        now, progress, (clock, step, patches) = time.monotonic(), trainer.progress, self._told
+        seconds = now - clock
+        if seconds < SECONDS_BETWEEN_LINES:
+            return
+        left = (self._recipe.total_steps - progress.step) * seconds / max(progress.step - step, 1)
+        self._console.print(
+            f"step {progress.step:,} of {self._recipe.total_steps:,}  "
+            f"{(progress.patches - patches) / seconds:.2f} patches/s  {_time(left)} left"
+        )
+        self._told = (now, progress.step, progress.patches)
 
     def _report(self, report: Report) -> None:
         terms = "  ".join(f"{name} {value:.4g}" for name, value in report.metrics.items() if name != "loss")

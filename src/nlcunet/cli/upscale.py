@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from nlcunet.inference.jobs import Job
     from nlcunet.inference.settings import BatchSettings
 
-FILES = "What to read and write"
-SIZE = "Size of the result"
-MODEL = "Model and machine"
+SIZE = "How large"
+LOOK = "How it shall look"
+FILES = "Which files"
+MACHINE = "On which machine, and how fast"
+TELLING = "What is told"
 
 
 def upscale(
@@ -25,49 +27,22 @@ def upscale(
         typer.Argument(metavar="IN...", help="Pictures, folders, patterns, URLs, or - for standard input."),
     ] = None,
     *,
-    more_inputs: Annotated[
-        list[str] | None, typer.Option("-i", "--input", metavar="IN", help="The same as an option; may be repeated.")
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="OUT", help="Folder, file, URL, or -; by default beside the input."),
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Search folders in folders; keep the tree.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make results again that are there already.")] = False,
-    suffix: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Put behind names; beside the input by default as _x4.")
-    ] = None,
-    file_format: Annotated[
-        str | None, typer.Option("--format", metavar="NAME", help="png, jpeg, webp, tiff, …; by default as the input.")
-    ] = None,
-    file_quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.")] = None,
-    strip_metadata: Annotated[
-        bool,
-        typer.Option("--strip-metadata", help="Leave EXIF, XMP, IPTC and resolution out; the colour profile stays."),
-    ] = False,
-    pyramid: Annotated[
-        bool, typer.Option("--pyramid", help="Write TIFFs with smaller copies, for viewers that zoom.")
-    ] = False,
-    tiff_compression: Annotated[
-        str, typer.Option(metavar="NAME", help="Of large TIFFs and pyramids: deflate, lzw, or none, the fastest.")
-    ] = "deflate",
     scale: Annotated[
-        float | None,
-        typer.Option("-s", "--scale", metavar="NUMBER", help="Any number above 0; by default the model's."),
-    ] = None,
-    width: Annotated[int | None, typer.Option(metavar="PX", help="Width of the result, instead of a scale.")] = None,
-    height: Annotated[
-        int | None, typer.Option(metavar="PX", help="Height; with --width the picture is stretched.")
-    ] = None,
-    long_edge: Annotated[int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.")] = None,
-    wrap: Annotated[
-        Wrap,
+        str | None,
         typer.Option(
-            help="Edges that continue each other: horizontal for 360° panoramas, both for textures that repeat."
+            "-s", "--scale", metavar="NUMBER", help="As 2.5, x4 or 4x; by default the model's.", rich_help_panel=SIZE
         ),
-    ] = "none",
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="PX", help="Width of the result, instead of a scale.", rich_help_panel=SIZE)
+    ] = None,
+    height: Annotated[
+        int | None,
+        typer.Option(metavar="PX", help="Height; with --width the picture is stretched.", rich_help_panel=SIZE),
+    ] = None,
+    long_edge: Annotated[
+        int | None, typer.Option(metavar="PX", help="The longer side, instead of a scale.", rich_help_panel=SIZE)
+    ] = None,
     model: Annotated[
         str,
         typer.Option(
@@ -75,53 +50,173 @@ def upscale(
             "--model",
             metavar="NAME",
             help="auto looks at each picture; see `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name.",
+            rich_help_panel=LOOK,
         ),
     ] = "auto",
     strength: Annotated[
         float | None,
         typer.Option(
-            metavar="0...1", help="Mix of PSNR weights (0: faithful) and GAN weights (1: vivid) of the model."
+            metavar="0...1",
+            help="Mix of PSNR weights (0: faithful) and GAN weights (1: vivid) of the model.",
+            rich_help_panel=LOOK,
         ),
     ] = None,
     denoise: Annotated[
         float | None,
-        typer.Option(metavar="0...1", help="How much noise and grain to remove: 1 all of it, 0 none."),
+        typer.Option(
+            metavar="0...1", help="How much noise and grain to remove: 1 all of it, 0 none.", rich_help_panel=LOOK
+        ),
     ] = None,
     quality: Annotated[
-        str, typer.Option(metavar="NAME", help="fast, balanced, or best: the mean over 8 positions, 8 times as long.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="fast, balanced, or best: the mean over 8 positions, 8 times as long.",
+            rich_help_panel=LOOK,
+        ),
     ] = "balanced",
+    wrap: Annotated[
+        Wrap,
+        typer.Option(
+            help="Edges that continue each other: horizontal for 360° panoramas, both for textures that repeat.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "none",
+    more_inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-i", "--input", metavar="IN", help="The same as an option; may be repeated.", rich_help_panel=FILES
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Folder, file, URL, or -; by default beside the input.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Search folders in folders; keep the tree.", rich_help_panel=FILES)
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make results again that are there already.", rich_help_panel=FILES)
+    ] = False,
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Put behind names; beside the input by default as _x4.", rich_help_panel=FILES
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Names of results, as '{stem}_{scale}x'; also {size}.", rich_help_panel=FILES
+        ),
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="png, jpeg, webp, tiff, …; by default as the input.", rich_help_panel=FILES
+        ),
+    ] = None,
+    file_quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.", rich_help_panel=FILES)
+    ] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata",
+            help="Leave EXIF, XMP, IPTC and resolution out; the colour profile stays.",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
+    pyramid: Annotated[
+        bool,
+        typer.Option(
+            "--pyramid", help="Write TIFFs with smaller copies, for viewers that zoom.", rich_help_panel=FILES
+        ),
+    ] = False,
+    tiff_compression: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of large TIFFs and pyramids: deflate, lzw, or none, the fastest.",
+            rich_help_panel=FILES,
+        ),
+    ] = "deflate",
     tile: Annotated[
-        str, typer.Option("-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.")
+        str,
+        typer.Option(
+            "-t", "--tile", metavar="PX", help="Longest side of a tile; auto fits the memory.", rich_help_panel=MACHINE
+        ),
     ] = "auto",
-    overlap: Annotated[int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.")] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    overlap: Annotated[
+        int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.", rich_help_panel=MACHINE)
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, gpu, cuda, cuda:1, mps.", rich_help_panel=MACHINE)
+    ] = "auto",
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="torch, onnx, openvino; auto goes by the model's file.")
+        str,
+        typer.Option(
+            metavar="NAME", help="torch, onnx, openvino; auto goes by the model's file.", rich_help_panel=MACHINE
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, float32, bfloat16, float16; int8 with onnx and openvino.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto, float32, bfloat16, float16; int8 with onnx and openvino.",
+            rich_help_panel=MACHINE,
+        ),
     ] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel=MACHINE)] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Refuse inputs with more pixels; by default 500 million.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Refuse inputs with more pixels; by default 500 million.", rich_help_panel=MACHINE
+        ),
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(metavar="WHERE", help="Share the work: auto, local, HOST:PORT or ray://HOST:PORT of a cluster."),
+        typer.Option(
+            metavar="WHERE",
+            help="Share the work: auto, local, HOST:PORT or ray://HOST:PORT of a cluster.",
+            rich_help_panel=MACHINE,
+        ),
     ] = None,
     ray_workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Workers; by default one for each GPU, or for each core.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Workers; by default one for each GPU, or for each core.", rich_help_panel=MACHINE
+        ),
     ] = None,
     manifest: Annotated[
         str | None,
-        typer.Option(metavar="PLACE", help="JSON lines of a batch with --ray or URLs; by default OUT/manifest.jsonl."),
+        typer.Option(
+            metavar="PLACE",
+            help="JSON lines of a batch with --ray or URLs; by default OUT/manifest.jsonl.",
+            rich_help_panel=MACHINE,
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell sizes, tiles, memory and time; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only tell sizes, tiles, memory and time; write nothing.", rich_help_panel=TELLING
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON record per picture on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON record per picture on standard output.", rich_help_panel=TELLING)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Tell only what failed.", rich_help_panel=TELLING)
+    ] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Tell more: settings, and where errors arose.")
+        bool,
+        typer.Option("-v", "--verbose", help="Tell more: settings, and where errors arose.", rich_help_panel=TELLING),
     ] = False,
 ) -> None:
     """Enlarge pictures.
@@ -132,16 +227,20 @@ def upscale(
     """
     from nlcunet.cli.reporting import Reporter
     from nlcunet.errors import ConfigError
-    from nlcunet.hub.pretrained import find_model
     from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
-    from nlcunet.inference.jobs import plan_jobs, suffix_for
+    from nlcunet.inference.jobs import fill_pattern, plan_jobs, suffix_for
     from nlcunet.inference.loading import open_model
     from nlcunet.inference.settings import BatchSettings, EngineSettings
-    from nlcunet.inference.sizes import SizeRequest
+    from nlcunet.inference.sizes import SizeRequest, parse_scale
     from nlcunet.models.weights import AUTOMATIC
 
-    reporter = Reporter(as_json=as_json, is_verbose=verbose)
-    request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge, wrap=wrap)
+    if quiet and verbose:
+        raise ConfigError("--quiet and --verbose exclude each other: got both; drop one")
+    if name is not None and suffix is not None:
+        raise ConfigError("--name and --suffix both name results: got both; drop one")
+    reporter = Reporter(as_json=as_json, is_verbose=verbose, is_quiet=quiet)
+    factor = None if scale is None else parse_scale(scale)
+    request = SizeRequest(scale=factor, width=width, height=height, long_edge=long_edge, wrap=wrap)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
     tile_px: int | Literal["auto"] = "auto" if tile == "auto" else int(tile)
@@ -181,26 +280,29 @@ def upscale(
             suffix=suffix,
             file_format=file_format,
             manifest=manifest,
+            pattern=name,
         )
         choice = ModelChoice(name_or_path=model, settings=engine_settings)
         if dry_run:
             raise ConfigError("--dry-run looks at pictures of this machine only: leave out URLs and --ray")
-        upscale_on_cluster(naming, choice, settings, ray=ray, workers=ray_workers, as_json=as_json, is_verbose=verbose)
+        upscale_on_cluster(naming, choice, settings, ray=ray, workers=ray_workers, as_json=as_json, reporter=reporter)
         return
     if ray_workers is not None or manifest is not None:
         raise ConfigError("--ray-workers and --manifest belong to batches with --ray or URLs: add --ray, or drop them")
     upscaler = open_model(
-        find_model(model),
+        model,
         engine_settings,
         on_export=lambda path: typer.echo(f"exporting for {engine}, once; a minute or more passes: {path}", err=True),
     )
+    network_scale = upscaler.for_size(request).header.scale
     plan = plan_jobs(
         names,
         output,
         recursive=recursive,
         file_format=file_format,
         suffix=suffix,
-        size_suffix=suffix_for(request, upscaler.for_size(request).header.scale),
+        size_suffix=suffix_for(request, network_scale),
+        pattern=None if name is None else fill_pattern(name, request, network_scale),
         overwrite=overwrite,
     )
     _check_pipes(plan.jobs, as_json=as_json, dry_run=dry_run)
@@ -236,14 +338,17 @@ def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings",
             jobs,
             upscaler,
             settings,
-            on_start=follow.start_job,
             progress=follow.tile_done,
             listener=listener,
             results=results,
         )
-        for record in run:
-            follow.end_job()
-            reporter.tell(record)
+        try:
+            for record in run:
+                follow.end_job()
+                reporter.tell(record)
+        except KeyboardInterrupt:
+            reporter.stop(len(jobs))
+            raise
     return reporter.finish()
 
 

@@ -14,7 +14,7 @@ import typer
 from nlcunet.cli.reporting import Reporter
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.errors import ConfigError
-from nlcunet.inference.jobs import suffix_for
+from nlcunet.inference.jobs import fill_pattern, suffix_for
 from nlcunet.inference.settings import BatchSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Naming:
     suffix: str | None
     file_format: str | None
     manifest: str | None
+    pattern: str | None
 
 
 def upscale_on_cluster(
@@ -43,7 +44,7 @@ def upscale_on_cluster(
     ray: str | None,
     workers: int | None,
     as_json: bool,
-    is_verbose: bool,
+    reporter: Reporter,
 ) -> None:
     """Enlarge pictures behind URLs, or on a cluster.
 
@@ -54,7 +55,7 @@ def upscale_on_cluster(
         ray: address of the cluster; nothing to work in this process.
         workers: how many there are to be on it.
         as_json: write one JSON record per line to standard output.
-        is_verbose: tell more, and show what workers print.
+        reporter: tells what becomes of them; where it tells more, it shows what workers print, too.
 
     Raises:
         NlcunetError: it could not start.
@@ -79,16 +80,16 @@ def upscale_on_cluster(
         suffix=naming.suffix,
         size_suffix=suffix_for(settings.request, header.scale),
         overwrite=settings.overwrite,
+        pattern=None if naming.pattern is None else fill_pattern(naming.pattern, settings.request, header.scale),
         manifest=naming.manifest,
     )
-    reporter = Reporter(as_json=False, is_verbose=is_verbose)  # records with node and attempts are written here
     for name in batch.left_out:
         reporter.note(f"{name}: left out, it is the result of another input")
     if batch.passed_over is not None:
         reporter.note(batch.passed_over)
     facts = choice.facts(settings.request, model)
     setup = Setup(choice=choice, model=model, settings=settings, folder=str(Path.cwd()), facts=facts)
-    cluster = None if ray is None else Cluster(address=ray, workers=workers, shows_output=is_verbose)
+    cluster = None if ray is None else Cluster(address=ray, workers=workers, shows_output=reporter.is_verbose)
     if not _run(batch, setup, cluster, reporter, as_json=as_json):
         raise typer.Exit(1)
 
@@ -101,14 +102,13 @@ def _run(batch: "Batch", setup: "Setup", cluster: "Cluster | None", reporter: Re
     with _rays_output(is_verbose=reporter.is_verbose), reporter.following(len(batch.orders)) as follow:
 
         def on_workers(workers: "Workers", is_started_here: bool) -> None:
-            follow.show(f"{min(workers.count, workers.room)} on {workers.device}")
             for sentence in _sentences(workers, is_started_here=is_started_here):
                 reporter.note(sentence)
 
         for outcome in run_batch(batch, setup, cluster, on_workers=on_workers):
             follow.end_job()
             if as_json:
-                typer.echo(json.dumps(outcome.as_json()), file=records)
+                typer.echo(json.dumps(outcome.as_json()), file=records)  # with node and attempts
             reporter.tell(outcome.record)
     if batch.manifest is not None and reporter.is_verbose:
         reporter.note(f"the manifest is {batch.manifest}")

@@ -46,6 +46,7 @@ def plan_batch(
     file_format: str | None = None,
     suffix: str | None = None,
     size_suffix: str = "",
+    pattern: str | None = None,
     overwrite: bool = False,
     manifest: str | None = None,
 ) -> Batch:
@@ -58,6 +59,7 @@ def plan_batch(
         file_format: format of the results.
         suffix: put behind the name of every result.
         size_suffix: the suffix where none is given and the result lies beside its input.
+        pattern: name of every result instead of a suffix.
         overwrite: whether results will replace what is there.
         manifest: where the manifest goes; by default into the output, if that is a folder.
 
@@ -76,6 +78,7 @@ def plan_batch(
             file_format=file_format,
             suffix=suffix,
             size_suffix=size_suffix,
+            pattern=pattern,
             overwrite=overwrite,
             find=partial(places.find, recursive=recursive),
         )

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nlcunet.export.facts import Parity
-from nlcunet.hub.address import SCHEME, WEIGHTS_FILE
-from nlcunet.hub.library import import_hub
 from nlcunet.hub.words import find_measure, tell_degradation, tell_limits, tell_purpose, tell_training
+from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE
+from nlcunet.models.fetching.library import import_hub
 from nlcunet.models.weights import WeightsHeader
 
 PAPER = "https://arxiv.org/abs/2307.12014"

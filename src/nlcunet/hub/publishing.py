@@ -15,14 +15,14 @@ from nlcunet.export.exporting import ExportRequest, check_libraries, export_mode
 from nlcunet.export.facts import Parity
 from nlcunet.files.checksums import hash_file
 from nlcunet.files.folders import new_folder
-from nlcunet.hub.address import WEIGHTS_FILE, parse_address
 from nlcunet.hub.card import CardFacts, make_card
-from nlcunet.hub.checksums import CHECKSUMS_FILE, format_checksums
-from nlcunet.hub.library import import_hub
 from nlcunet.hub.openmodeldb import PublishedFile, make_record
-from nlcunet.hub.pretrained import CONFIG_FILE, find_model
 from nlcunet.hub.samples import BICUBIC, ENLARGED, LOW_RES, write_samples
 from nlcunet.models.blending import find_pair
+from nlcunet.models.fetching.address import WEIGHTS_FILE, parse_address
+from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, format_checksums
+from nlcunet.models.fetching.library import import_hub
+from nlcunet.models.fetching.repository import CONFIG_FILE, find_model
 from nlcunet.models.weights import LoadedModel, WeightsHeader, find_weights, load_model, save_weights
 from nlcunet.version import __version__
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
-from nlcunet.hub.address import WEIGHTS_FILE, parse_address
-from nlcunet.hub.checksums import CHECKSUMS_FILE, check_against, read_checksums
-from nlcunet.hub.library import hub_errors
 from nlcunet.hub.publishing import PublishRequest, save_pretrained
+from nlcunet.models.fetching.address import WEIGHTS_FILE, parse_address
+from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, check_against, read_checksums
+from nlcunet.models.fetching.library import hub_errors
 from nlcunet.models.weights import LoadedModel
 from nlcunet.version import __version__
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.home import expand_home
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.decoding import decode
 from nlcunet.imaging.encoding import encode
@@ -149,7 +150,7 @@ def write_picture(
     Raises:
         ImageWriteError: The format cannot be written, or the file cannot; nothing is left behind.
     """
-    target = Path(target)
+    target = expand_home(target)
     chosen = _format_named(file_format) if file_format is not None else format_for_suffix(target.suffix)
     data, notes = _encode(picture, chosen, quality, strip_metadata=strip_metadata)
     write_file_atomically(target, data)

@@ -1,6 +1,7 @@
 """What a picture file holds once it is decoded: pixels, alpha and what travels beside them; and how one is laid out."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
@@ -100,6 +101,23 @@ class Picture:
                 f"alpha must be height × width of the pixels' type ({pixels.shape[:2]} of {pixels.dtype}): "
                 f"got shape {alpha.shape} of {alpha.dtype}; convert it first"
             )
+
+    def __repr__(self) -> str:
+        kind = f"{'grey' if self.pixels.shape[2] == 1 else 'RGB'}{'' if self.alpha is None else ' with alpha'}"
+        return f"<Picture {self.width}×{self.height}, {kind}, {self.pixels.dtype}>"
+
+    def save(
+        self,
+        target: Path | str,
+        *,
+        file_format: str | None = None,
+        quality: int | None = None,
+        strip_metadata: bool = False,
+    ) -> tuple[str, ...]:
+        """Write it to a file; the same as ``nlcunet.write_picture``, which says what each argument means."""
+        from nlcunet.imaging.files import write_picture  # which needs libvips, as pixels in memory do not
+
+        return write_picture(self, target, file_format=file_format, quality=quality, strip_metadata=strip_metadata)
 
     @property
     def height(self) -> int:

@@ -29,6 +29,9 @@ class AutomaticUpscaler(Enlarger):
         self._open_model = open_model
         self._opened: dict[str, Upscaler] = {}
 
+    def __repr__(self) -> str:
+        return f"<AutomaticUpscaler by the picture: {', '.join(header.name for header in self._headers)}>"
+
     def for_picture(
         self,
         source: Path | bytes | Picture,

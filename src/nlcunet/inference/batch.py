@@ -35,6 +35,10 @@ from nlcunet.runtime import is_out_of_memory
 Status = Literal["done", "skipped", "failed", "planned"]
 
 
+HUGE_PIXELS = 100_000_000
+"""From here on a result is worth a word before it is made, where no size was asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What became of one picture.
@@ -47,8 +51,8 @@ class Record:
         height: rows of the input.
         output_width: columns of the result.
         output_height: rows of the result.
-        model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``;
-            ``auto`` where they are yet to be chosen.
+        model: name of the weights, with the strength where two are mixed, ``4x-NLCUnet-S-GAN@0.40``; nothing where no
+            network is needed; ``auto`` where they are yet to be chosen.
         quality: ``fast``, ``balanced`` or ``best``.
         tiles: tiles of all passes.
         memory_bytes: main memory at the peak, estimated; on a CPU the network's, too.
@@ -176,13 +180,16 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
-    expected = upscaler.for_size(settings.request).plan(header.height, header.width, settings.request)
+    size = (header.height, header.width)
+    expected = upscaler.for_size(settings.request).plan(*size, settings.request)
     _check_format_holds(file_format, expected)
+    if settings.request.is_default and expected.height * expected.width >= HUGE_PIXELS:
+        listener.note(_huge(header, expected))
     origin = None if job.target is None else results.origin_of(job.target, source, settings)
     if job.target is not None and is_giant(expected, file_format, settings.layout):
         results.prepare(job.target)
         del opened  # with the bytes of the file, which are read band by band here
-        chosen = upscaler.for_picture(source, settings.request, max_pixels=settings.max_pixels)
+        chosen = upscaler.for_sized(source, size, settings.request, max_pixels=settings.max_pixels)
         report = upscale_giant(source, job.target, chosen.upscaler, settings, listener)
         record = _described(_record(job, "done"), header, report.work, chosen.upscaler, is_streamed=True)
         notes = (*finding.notes, *chosen.notes, *report.notes, *results.keep(job.target, origin))
@@ -191,7 +198,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     check_range(float_range_of(picture), FORMATS[file_format])
     if job.target is not None:
         results.prepare(job.target)
-    chosen = upscaler.for_picture(source, settings.request, decoded=picture)
+    chosen = upscaler.for_sized(source, size, settings.request, decoded=picture)
     one = chosen.upscaler
     work = one.plan(picture.height, picture.width, settings.request)
     done = count(1)
@@ -223,6 +230,17 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     )
 
 
+def _huge(header: PictureHeader, work: Work) -> str:
+    """Before a result that nobody asked for in so many words."""
+    before, after = (
+        height * width / 1e6 for height, width in ((header.height, header.width), (work.height, work.width))
+    )
+    return (
+        f"{before:.3g} megapixels become {after:.3g} ({work.width}×{work.height}), since no size was asked for; "
+        "-s 2 or --long-edge 8000 make less of it"
+    )
+
+
 def _preview(
     job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float, results: Results
 ) -> Record:
@@ -241,7 +259,7 @@ def _preview(
     is_streamed = job.target is not None and is_giant(work, file_format, settings.layout)
     return replace(
         _described(_record(job, "planned"), header, work, one, is_streamed=is_streamed),
-        model=one.header.name if one is upscaler else AUTOMATIC,
+        model=None if not work.network_pixels else one.header.name if one is upscaler else AUTOMATIC,
         seconds=work.network_pixels * layers * seconds_per_pixel,
         notes=finding.notes,
     )
@@ -263,7 +281,7 @@ def _described(
         output_height=work.height,
         tiles=work.tile_count,
         memory_bytes=memory,
-        model=upscaler.header.name,
+        model=upscaler.header.name if work.network_pixels else None,
         quality=upscaler.quality,
     )
 

@@ -5,21 +5,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from torch import Tensor
 
-from nlcunet.files.home import expand_home
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.inference.image_types import open_image
-from nlcunet.inference.sizes import SizeRequest, Wrap
+from nlcunet.inference.sizes import SizeRequest, Wrap, is_reduction
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
     from nlcunet.inference.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called after every tile with the number of tiles done and the number of all tiles."""
+
+Same = TypeVar("Same", np.ndarray, Tensor, "PillowImage")
+"""What comes out as it went in."""
+
+PictureLike: TypeAlias = str | Path | bytes | Picture
+"""What comes out as a ``Picture``."""
+
+
+REDUCED = "Made smaller by resampling, for which no network is needed."
+"""What is told of such pictures."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,24 @@ def choice_facts_of(name: str, weights: str, scale: int, quality: str, request: 
     return {"model": name, "weights": weights, "scale": request.scale or scale, "quality": quality}
 
 
+class UpscaleOptions(TypedDict, total=False):
+    """What ``Enlarger.upscale`` takes by name; it says what each means."""
+
+    width: int | None
+    height: int | None
+    long_edge: int | None
+    wrap: Wrap
+    progress: Progress | None
+
+
 class Enlarger(ABC):
-    """Enlarges pictures; what comes out is of the kind that went in."""
+    """Enlarges pictures; what comes out is of the kind that went in. Calling it is the same as ``upscale``.
+
+    Attributes:
+        default_scale: where ``upscale`` is asked for no size; nothing for the network's own scale.
+    """
+
+    default_scale: float | int | None = None
 
     @abstractmethod
     def for_picture(
@@ -77,6 +104,20 @@ class Enlarger(ABC):
     def for_size(self, request: SizeRequest) -> "Upscaler":
         """An upscaler for results of this size, before any picture is looked at."""
 
+    def for_sized(
+        self,
+        source: Path | bytes | Picture,
+        size: tuple[int, int],
+        request: SizeRequest,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        decoded: Picture | None = None,
+    ) -> Chosen:
+        """As ``for_picture``; one of this size (height, width) that is only made smaller is not looked at."""
+        if is_reduction(size, request.resolve(*size, default_scale=1)):
+            return Chosen(self.for_size(request), (REDUCED,))
+        return self.for_picture(source, request, max_pixels=max_pixels, decoded=decoded)
+
     @abstractmethod
     def choice_facts(self, request: SizeRequest) -> dict[str, Any]:
         """With what every picture is enlarged, as plain values: model, weights, scale and quality.
@@ -85,53 +126,19 @@ class Enlarger(ABC):
         """
 
     @overload
-    def upscale(
-        self,
-        image: np.ndarray,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        wrap: Wrap = ...,
-        progress: Progress | None = ...,
-    ) -> np.ndarray: ...
+    def upscale(self, image: Same, scale: float | int | None = ..., **options: Unpack[UpscaleOptions]) -> Same: ...
     @overload
-    def upscale(
-        self,
-        image: Tensor,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        wrap: Wrap = ...,
-        progress: Progress | None = ...,
-    ) -> Tensor: ...
-    @overload
-    def upscale(
-        self,
-        image: str | Path | Picture,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        wrap: Wrap = ...,
-        progress: Progress | None = ...,
+    def upscale(  # type: ignore[overload-overlap]  # a string is a file, no sequence of files
+        self, image: PictureLike, scale: float | int | None = ..., **options: Unpack[UpscaleOptions]
     ) -> Picture: ...
     @overload
     def upscale(
-        self,
-        image: Any,
-        scale: float | int | None = ...,
-        *,
-        width: int | None = ...,
-        height: int | None = ...,
-        long_edge: int | None = ...,
-        wrap: Wrap = ...,
-        progress: Progress | None = ...,
-    ) -> Any: ...
+        self, image: Sequence[Same], scale: float | int | None = ..., **options: Unpack[UpscaleOptions]
+    ) -> list[Same]: ...
+    @overload
+    def upscale(
+        self, image: Sequence[PictureLike], scale: float | int | None = ..., **options: Unpack[UpscaleOptions]
+    ) -> list[Picture]: ...
     def upscale(
         self,
         image: Any,
@@ -148,11 +155,11 @@ class Enlarger(ABC):
         What a ``Picture`` says in its ``notes`` begins with why its network was chosen, where it was.
 
         Args:
-            image: one of: a NumPy array (height, width[, 1 to 4]) of uint8, uint16, or floats in [0, 1];
-                a torch tensor ([batch,] 1 to 4, height, width) of uint8 or floats in [0, 1]; a Pillow image;
-                a ``Picture``; or the path of a file, which gives a ``Picture`` with the file's metadata. Two or four
-                channels are grey or colour with alpha.
-            scale: enlargement, any positive number; by default the network's own.
+            image: one of: a NumPy array (height, width) or ([batch,] height, width, 1 to 4) of uint8, uint16, or floats
+                in [0, 1]; a torch tensor ([batch,] 1 to 4, height, width) of uint8 or floats in [0, 1]; a Pillow image;
+                a ``Picture``; the path or the bytes of a file, which give a ``Picture`` with the file's metadata; or a
+                list of any of these, which gives a list. Two or four channels are grey or colour with alpha.
+            scale: enlargement, any positive number; by default that of ``nlcunet.load``, or else the network's own.
             width: columns of the result instead of a scale; alone it keeps the shape.
             height: rows of the result, likewise; with ``width`` the picture is stretched to both.
             long_edge: the longer side of the result instead of a scale.
@@ -166,14 +173,12 @@ class Enlarger(ABC):
             DeviceError: the memory is too small for the result or for the smallest tile.
         """
         request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge, wrap=wrap)
+        if request.is_default:
+            request = replace(request, scale=self.default_scale)
         opened = open_image(image)
-        # a file tells more of itself than the pixels in it
-        sources: Sequence[Path | Picture] = opened.pictures
-        if isinstance(image, str | Path):
-            sources = [expand_home(image)]
         chosen = [
-            self.for_picture(source, request, decoded=picture)
-            for source, picture in zip(sources, opened.pictures, strict=True)
+            self.for_sized(source, (picture.height, picture.width), request, decoded=picture)
+            for source, picture in zip(opened.sources, opened.pictures, strict=True)
         ]
         pairs = list(zip(chosen, opened.pictures, strict=True))
         works = [each.upscaler.plan(picture.height, picture.width, request) for each, picture in pairs]
@@ -188,3 +193,5 @@ class Enlarger(ABC):
             noted = replace(picture, notes=(*each.notes, *picture.notes))
             results.append(each.upscaler.upscale_picture(noted, work, on_tile))
         return opened.close(results)
+
+    __call__ = upscale

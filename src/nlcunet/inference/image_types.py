@@ -1,4 +1,4 @@
-"""Images of any kind in, the same kind out: NumPy arrays, torch tensors, Pillow images, files, and ``Picture``.
+"""Images of any kind in, the same kind out: arrays, tensors, Pillow images, files, ``Picture``, and lists of them.
 
 Pillow is never imported for its own sake: an image of it is proof that it is there.
 """
@@ -6,6 +6,7 @@ Pillow is never imported for its own sake: an image of it is proof that it is th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from nlcunet.errors import AnimatedImageError, ConfigError
 from nlcunet.files.home import expand_home
-from nlcunet.imaging.float_range import FloatRange
+from nlcunet.imaging.float_range import FLOAT_TOLERANCE, FloatRange
 from nlcunet.imaging.picture import Metadata, Picture
 
 INFO_KEPT = ("icc_profile", "exif", "xmp", "dpi")
@@ -28,10 +29,12 @@ class OpenedImage:
 
     Attributes:
         pictures: one, or as many as the batch has.
+        sources: what each was read from, which may tell more of it than its pixels do; else the picture itself.
         close: turns the enlarged pictures, in order, into the kind of image that was opened.
     """
 
     pictures: tuple[Picture, ...]
+    sources: tuple[Path | bytes | Picture, ...]
     close: Callable[[Sequence[Picture]], Any]
 
 
@@ -43,26 +46,54 @@ def open_image(image: Any) -> OpenedImage:
         ImageError: the file cannot be read, or a Pillow image has several frames.
     """
     if isinstance(image, Picture):
-        return OpenedImage((image,), _only)
-    if isinstance(image, str | Path):
+        return OpenedImage((image,), (image,), _only)
+    if isinstance(image, str | Path | bytes):
         from nlcunet.imaging.files import read_picture  # pixels in memory need no decoders
 
-        return OpenedImage((read_picture(expand_home(image)),), _only)
+        source = image if isinstance(image, bytes) else expand_home(image)
+        return OpenedImage((read_picture(source),), (source,), _only)
+    if isinstance(image, list | tuple):
+        return _open_list(image)
     if isinstance(image, np.ndarray):
-        picture = _array_to_picture(image)
-        return OpenedImage((picture,), lambda results: _picture_to_array(results[0], image))
+        return _open_array(image)
     if isinstance(image, Tensor):
         return _open_tensor(image)
     if type(image).__module__.partition(".")[0] == "PIL":
         return _open_pillow(image)
     raise ConfigError(
-        "an image must be a NumPy array, a torch tensor, a Pillow image, a Picture or a path: "
-        f"got {type(image).__name__}; convert it to one of them"
+        "an image must be a NumPy array, a torch tensor, a Pillow image, a Picture, a path, the bytes of a file, or a "
+        f"list of them: got {type(image).__name__}; convert it to one of them"
     )
 
 
 def _only(pictures: Sequence[Picture]) -> Picture:
     return pictures[0]
+
+
+def _open_list(images: Sequence[Any]) -> OpenedImage:
+    """Several images, each of any kind; the way back gives a list."""
+    if not images:
+        raise ConfigError("a list of images must hold at least one: got none")
+    opened = [open_image(image) for image in images]
+    pictures = tuple(picture for each in opened for picture in each.pictures)
+    sources = tuple(source for each in opened for source in each.sources)
+
+    def close(results: Sequence[Picture]) -> list[Any]:
+        left = iter(results)
+        return [each.close(tuple(islice(left, len(each.pictures)))) for each in opened]
+
+    return OpenedImage(pictures, sources, close)
+
+
+def _open_array(array: np.ndarray) -> OpenedImage:
+    """One array, or with four dimensions a batch of them."""
+    if array.ndim == 4 and len(array):
+        pictures = tuple(_array_to_picture(item) for item in array)
+        return OpenedImage(
+            pictures, pictures, lambda results: np.stack([_picture_to_array(each, array[0]) for each in results])
+        )
+    picture = _array_to_picture(array)
+    return OpenedImage((picture,), (picture,), lambda results: _picture_to_array(results[0], array))
 
 
 def _array_to_picture(array: np.ndarray) -> Picture:
@@ -71,7 +102,7 @@ def _array_to_picture(array: np.ndarray) -> Picture:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in {1, 2, 3, 4} or 0 in array.shape:
         raise ConfigError(
-            "an array must be (height, width) or (height, width, 1 to 4) and not empty: "
+            "an array must be (height, width) or ([batch,] height, width, 1 to 4) and not empty: "
             f"got {array.shape}; transpose or split it"
         )
     if array.dtype.kind == "f":
@@ -88,11 +119,12 @@ def _array_to_picture(array: np.ndarray) -> Picture:
 def _without_overshoot(samples: np.ndarray) -> np.ndarray:
     """Floats clipped to [0, 1], which they may leave by as much as a sharpened photograph does."""
     values = FloatRange(float(samples.min()), float(samples.max()))
-    if not values.is_near_nominal:  # NaN is not either
-        raise ConfigError(
-            f"floating point pixels must lie in [0, 1]: got {values.low:g} to {values.high:g}; "
-            "divide by their full scale"
-        )
+    if not (np.isfinite(values.low) and np.isfinite(values.high)):
+        raise ConfigError("floating point pixels must be finite: got NaN or infinities; replace them, as by nan_to_num")
+    if not values.is_near_nominal:
+        is_signed = values.low >= -1.0 - FLOAT_TOLERANCE and values.high <= 1.0 + FLOAT_TOLERANCE
+        remedy = "they seem to lie in [-1, 1]: give (image + 1) / 2" if is_signed else "divide by their full scale"
+        raise ConfigError(f"floating point pixels must lie in [0, 1]: got {values.low:g} to {values.high:g}; {remedy}")
     return samples if values.is_nominal else samples.clip(0.0, 1.0)
 
 
@@ -127,7 +159,7 @@ def _open_tensor(tensor: Tensor) -> OpenedImage:
         stacked = torch.stack(items) if tensor.ndim == 4 else items[0]
         return stacked.to(device=tensor.device, dtype=tensor.dtype)
 
-    return OpenedImage(pictures, close)
+    return OpenedImage(pictures, pictures, close)
 
 
 def _resized_info(info: dict[Any, Any], before: tuple[int, int], after: tuple[int, int]) -> dict[str, bytes]:
@@ -184,4 +216,4 @@ def _open_pillow(image: Any) -> OpenedImage:
         enlarged.info.update(_resized_info(info, image.size, enlarged.size))
         return enlarged
 
-    return OpenedImage((picture,), close)
+    return OpenedImage((picture,), (picture,), close)

@@ -21,6 +21,10 @@ PIPE = "-"
 """Stands for standard input among the inputs, and for standard output as the output."""
 
 
+STEM = "{stem}"
+"""In patterns for names: that of the input without its ending."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One picture to enlarge.
@@ -123,6 +127,7 @@ def plan_jobs(
     file_format: str | None = None,
     suffix: str | None = None,
     size_suffix: str = "",
+    pattern: str | None = None,
     overwrite: bool = False,
     find: Callable[[str], Iterator[FoundPicture]] | None = None,
 ) -> JobPlan:
@@ -135,6 +140,7 @@ def plan_jobs(
         file_format: format of the results, by name or ending; by default that of each input.
         suffix: put behind the name of every result, before its ending.
         size_suffix: the suffix where none is given and the result lies beside its input.
+        pattern: name of every result before its ending, as ``fill_pattern`` gives it, instead of a suffix.
         overwrite: whether results will replace files that are there.
         find: what finds the pictures behind an input, elsewhere than on the disks of this machine.
 
@@ -168,7 +174,9 @@ def plan_jobs(
         jobs = [Job(source=found[0].path, target=Path(output), file_format=chosen)]
     else:
         folder = None if output is None else Path(output)
-        jobs = [_job_for(file, folder, chosen, suffix, size_suffix) for file in found]
+        jobs = [
+            _job_for(file, folder, chosen, pattern=pattern, suffix=suffix, size_suffix=size_suffix) for file in found
+        ]
         jobs = _tell_apart(jobs)
     return replace(_without_results(jobs, found, overwrite=overwrite), passed_over=tuple(passed_over))
 
@@ -184,6 +192,34 @@ def suffix_for(request: SizeRequest, network_scale: int) -> str:
     if request.long_edge is not None:
         return f"_{request.long_edge}long"
     return f"_x{network_scale if request.scale is None else request.scale:g}"
+
+
+def fill_pattern(pattern: str, request: SizeRequest, network_scale: int) -> str:
+    """A pattern for the names of results with all filled in but ``{stem}``, the name of each input.
+
+    Args:
+        pattern: with ``{stem}``, and if wanted ``{scale}`` (``4``) or ``{size}`` (``x4``, ``3000w``).
+        request: the size of the results.
+        network_scale: the scale where no size is asked for.
+
+    Raises:
+        ConfigError: it has no ``{stem}``, or fields that are not known, or names folders.
+    """
+    values = {"stem": STEM, "size": suffix_for(request, network_scale).removeprefix("_")}
+    if request.is_default or request.scale is not None:
+        values["scale"] = f"{request.scale or network_scale:g}"
+    try:
+        filled = pattern.format_map(values)
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        fields = ", ".join(f"{{{name}}}" for name in values)
+        raise ConfigError(
+            f"--name must be a name with {fields} in it: got {pattern!r}, which cannot be filled"
+        ) from error
+    if STEM not in filled or "/" in filled or "\\" in filled:
+        raise ConfigError(
+            f"--name must hold {STEM}, the name of each input, and no folder: got {pattern!r}; folders go into -o"
+        )
+    return filled
 
 
 def _format_name(name: str) -> str:
@@ -237,7 +273,13 @@ def _check_target_format(target: Path, file_format: str | None) -> None:
 
 
 def _job_for(
-    file: FoundPicture, folder: Path | None, file_format: str | None, suffix: str | None, size_suffix: str
+    file: FoundPicture,
+    folder: Path | None,
+    file_format: str | None,
+    *,
+    pattern: str | None,
+    suffix: str | None,
+    size_suffix: str,
 ) -> Job:
     """Where one result goes: below ``folder`` in the tree it came from, or beside its input."""
     target = file.path if folder is None else folder / file.relative
@@ -249,7 +291,8 @@ def _job_for(
         ending = target.suffix if _format_of_suffix(target.suffix) == file_format else ending
     else:
         ending = target.suffix if _format_of_suffix(target.suffix) else ".png"
-    return Job(source=file.path, target=target.with_name(f"{target.stem}{mark}{ending}"), file_format=file_format)
+    name = f"{target.stem}{mark}" if pattern is None else pattern.replace(STEM, target.stem)
+    return Job(source=file.path, target=target.with_name(f"{name}{ending}"), file_format=file_format)
 
 
 def _key(path: Path) -> str:

@@ -21,6 +21,7 @@ from nlcunet.models.weights import AUTOMATIC, LoadedModel
 def load(  # type: ignore[overload-overlap]  # a string that is not known to be "auto" is a name
     name_or_path: Literal["auto"] = ...,
     *,
+    scale: float | int | None = ...,
     on_export: Callable[[Path], None] = ...,
     **options: Unpack[EngineOptions],
 ) -> AutomaticUpscaler: ...
@@ -28,20 +29,24 @@ def load(  # type: ignore[overload-overlap]  # a string that is not known to be 
 def load(
     name_or_path: str | Path,
     *,
+    scale: float | int | None = ...,
     on_export: Callable[[Path], None] = ...,
     **options: Unpack[EngineOptions],
 ) -> Upscaler: ...
 def load(
     name_or_path: str | Path = AUTOMATIC,
     *,
+    scale: float | int | None = None,
     on_export: Callable[[Path], None] = lambda _: None,
     **options: Unpack[EngineOptions],
 ) -> Upscaler | AutomaticUpscaler:
     """An upscaler with the model of this name or path.
 
     Args:
-        name_or_path: name of an embedded model, a weights file, or a file that ``nlcunet export`` has written;
-            ``"auto"`` looks at each picture and takes those of the embedded weights that suit it.
+        name_or_path: name of an embedded model, a weights file, a folder or an ``hf://user/name`` with weights, or a
+            file that ``nlcunet export`` has written; ``"auto"`` looks at each picture and takes those of the embedded
+            weights that suit it and the scale.
+        scale: enlargement where ``upscale`` is asked for no size, any positive number; by default the network's own.
         on_export: called with the file's path before weights are exported.
         options: any of the fields of ``EngineSettings``: device, precision, tile, overlap, threads, strength, denoise,
             quality, engine.
@@ -52,7 +57,10 @@ def load(
         ExportError: an export is not possible, or a library for it is missing.
         ConfigError: another argument is not possible.
     """
-    return open_model(name_or_path, EngineSettings(**options), on_export=on_export)
+    request = SizeRequest(scale=scale)
+    enlarger = open_model(name_or_path, EngineSettings(**options), on_export=on_export)
+    enlarger.default_scale = request.scale
+    return enlarger
 
 
 def open_model(

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from nlcunet.imaging.resize import CUBIC_REACH_PX
-from nlcunet.inference.sizes import Pass, SizeRequest, plan_passes
+from nlcunet.inference.sizes import MAX_SIDE_PX, Pass, SizeRequest, plan_passes
 from nlcunet.inference.tiling.tiles import TilePlan, plan_tiles, round_up, smallest_tile
 from nlcunet.models.weights import WeightsHeader
 
@@ -142,7 +142,7 @@ class Work:
             for index, (step, tiling) in enumerate(zip(self.passes, self.tilings, strict=True))
             if step.enlarges
         )
-        return max(peaks) * bytes_per_pixel(header, dtype)
+        return max(peaks, default=0) * bytes_per_pixel(header, dtype)
 
 
 def bytes_per_pixel(header: WeightsHeader, dtype: torch.dtype) -> int:
@@ -182,7 +182,8 @@ def plan_work(
     target = request.resolve(height, width, header.scale)
     passes = plan_passes((height, width), target, header.scale, shrink_to=shrink_to)
     passes = tuple(_with_margins(step, request.wrap, header, overlap) for step in passes)
-    tilings = tuple(_plan_pass(step, header, tile, overlap) for step in passes)
+    is_resampled_only = not any(step.enlarges for step in passes)  # whole rows, as many as a band may hold
+    tilings = tuple(_plan_pass(step, header, MAX_SIDE_PX if is_resampled_only else tile, overlap) for step in passes)
     return Work(passes=passes, tilings=tilings, scale=header.scale, tile=tile)
 
 

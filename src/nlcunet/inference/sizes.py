@@ -67,6 +67,11 @@ class SizeRequest:
                 "the size must be given in one way: scale, width and/or height, or long_edge; drop the rest"
             )
 
+    @property
+    def is_default(self) -> bool:
+        """Whether no size was asked for."""
+        return self.scale is None and self.width is None and self.height is None and self.long_edge is None
+
     def resolve(self, height: int, width: int, default_scale: int) -> tuple[int, int]:
         """Height and width of the result for a picture of this size.
 
@@ -94,6 +99,25 @@ class SizeRequest:
                 f"{width}×{height}; ask for less"
             )
         return sides[0], sides[1]
+
+
+def parse_scale(text: str) -> float:
+    """A scale as people write it: ``4``, ``2.5``, ``x4``, ``4x``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    word = text.strip().lower().replace("×", "x")
+    word = word.removeprefix("x") if word.startswith("x") else word.removesuffix("x")
+    try:
+        return float(word)
+    except ValueError as error:
+        raise ConfigError(f"scale must be a number above 0, as 2.5, x4 or 4x: got {text!r}") from error
+
+
+def is_reduction(size: tuple[int, int], target: tuple[int, int]) -> bool:
+    """Whether a picture of this size (height, width) is only made smaller, which needs no network."""
+    return max(goal / side for goal, side in zip(target, size, strict=True)) < 1
 
 
 def _is_number(value: object) -> bool:
@@ -126,12 +150,16 @@ def plan_passes(
 ) -> tuple[Pass, ...]:
     """The passes that lead from ``size`` to ``target`` (height, width) with a network of this scale; at least one.
 
+    A picture that is only made smaller is resampled, without the network.
+
     Args:
         size: of the picture.
         target: of the result.
         scale: of the network.
         shrink_to: share of both sides that the picture is resampled to before all else.
     """
+    if is_reduction(size, target):
+        return (Pass(*size, *target, enlarges=False),)
     if shrink_to is not None:
         height, width = (max(1, round(side * shrink_to)) for side in size)
         return (Pass(*size, height, width, enlarges=False), *plan_passes((height, width), target, scale))

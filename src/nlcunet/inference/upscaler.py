@@ -108,6 +108,9 @@ class Upscaler(Enlarger):
         self.engine: Engine = SelfEnsemble(engine) if chosen_quality.self_ensemble else engine
         self._run_tile = TileRunner(self.engine, self.overlap)
 
+    def __repr__(self) -> str:
+        return f"<Upscaler {self.header.name}: {self.engine.name}, {self.device}, {self.engine.precisions[0]}>"
+
     def plan(self, height: int, width: int, request: SizeRequest, *, tile: int | None = None) -> Work:
         """The passes and tiles for a picture of this size; an automatic tile is chosen by the memory that is free now.
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from nlcunet.errors import ConfigError, NlcunetError, WeightsError
+from nlcunet.models.fetching.repository import find_model
 from nlcunet.models.growing import can_grow, grown_network
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import (
@@ -68,6 +69,7 @@ def load_mixture(
         ConfigError: a number is outside 0 … 1, or the weights cannot be mixed so.
         WeightsError: there is no such model, or none to mix it with.
     """
+    name_or_path = find_model(name_or_path)  # asked once, not for every look
     if denoise is not None:
         return load_denoised(name_or_path, denoise, strength=strength)
     return load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)

@@ -1,21 +1,22 @@
 """Every network that can be built by name, and the named sizes of each. Literal tables, nothing registers itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from torch import nn
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, did_you_mean
 from nlcunet.models.bicubic import Bicubic
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config
 from nlcunet.models.dcls import DCLS, MIN_SIZE, DCLSConfig
 from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet, NLCUnetConfig
+from nlcunet.models.own import OwnConfig, OwnNetwork, is_own
 
-Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS
+Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS | OwnNetwork
 """Any network with trained weights."""
-NetworkConfig: TypeAlias = NLCUnetConfig | DANv1Config | DANv2Config | DCLSConfig
+NetworkConfig: TypeAlias = NLCUnetConfig | DANv1Config | DANv2Config | DCLSConfig | OwnConfig
 """The shape of any of them."""
 
 SIZES: dict[str, NetworkConfig] = {
@@ -64,19 +65,33 @@ SIZE_RULES: dict[str, SizeRules] = {
     "DANv2": SizeRules(),
     # A deconvolution reaches half a kernel further than the convolutions around it.
     "DCLS": SizeRules(min_size=MIN_SIZE, tile_overlap=32),
+    "OwnNetwork": SizeRules(size_multiple=4, min_size=4),
     "Bicubic": SizeRules(tile_overlap=4),
 }
 """Rules by architecture."""
 
 
+def size_rules(network: Network) -> SizeRules:
+    """The rules of a network; one of another package may have its own, as attributes of its class."""
+    rules = SIZE_RULES[type(network).__name__]
+    if not isinstance(network, OwnNetwork):
+        return rules
+    return SizeRules(**{name: getattr(network.network, name, value) for name, value in asdict(rules).items()})
+
+
 def size_config(name: str, scale: int = 4) -> NetworkConfig:
-    """The configuration of a named size at a scale.
+    """The configuration of a named size, or of a network of another package, at a scale.
 
     Raises:
         ConfigError: the name is unknown or the scale is not 2, 3 or 4.
     """
+    if is_own(name):
+        return OwnConfig(network=name, scale=scale)
     if name not in SIZES:
-        raise ConfigError(f"the size must be one of {', '.join(SIZES)}: got {name!r}")
+        raise ConfigError(
+            f"the size must be one of {', '.join(SIZES)}, or package.module:Class for a network of your own: "
+            f"got {name!r}{did_you_mean(name, tuple(SIZES))}"
+        )
     return replace(SIZES[name], scale=scale)
 
 
@@ -91,6 +106,8 @@ def network_from_config(config: NetworkConfig) -> Network:
             return DCLS(config)
         case NLCUnetConfig():
             return NLCUnet(config)
+        case OwnConfig():
+            return OwnNetwork(config)
 
 
 def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
@@ -111,6 +128,10 @@ def _make_dcls(config: Mapping[str, Any]) -> nn.Module:
     return DCLS(DCLSConfig(**config))
 
 
+def _make_own(config: Mapping[str, Any]) -> nn.Module:
+    return OwnNetwork(OwnConfig(**config))
+
+
 def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:
     return Bicubic(config["scale"])
 
@@ -120,6 +141,7 @@ ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "DANv1": _make_dan_v1,
     "DANv2": _make_dan_v2,
     "DCLS": _make_dcls,
+    "OwnNetwork": _make_own,
     "Bicubic": _make_bicubic,
 }
 

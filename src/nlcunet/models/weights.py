@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.errors import ConfigError, WeightsError, did_you_mean
 from nlcunet.files.home import expand_home
-from nlcunet.models.registry import SIZE_RULES, Network, make_network
+from nlcunet.models.own import check_trusted
+from nlcunet.models.registry import SIZE_RULES, Network, make_network, size_rules
 
 HEADER_KEY = "nlcunet"
 AUTOMATIC = "auto"
@@ -97,13 +98,12 @@ class LoadedModel:
 
 def describe(network: Network, name: str, **facts: Any) -> WeightsHeader:
     """The header of a network; ``facts`` are further fields of ``WeightsHeader``."""
-    architecture = type(network).__name__
     return WeightsHeader(
         name=name,
-        architecture=architecture,
+        architecture=type(network).__name__,
         config=json.loads(json.dumps(asdict(network.config))),  # as it will be read back: lists, not tuples
         scale=network.config.scale,
-        **asdict(SIZE_RULES[architecture]),
+        **asdict(size_rules(network)),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         **facts,
     )
@@ -166,18 +166,25 @@ def embedded_models() -> tuple[str, ...]:
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """The file behind an embedded name or a path.
+    """The file behind an embedded name, a path, a folder of weights, or an address on the hub.
 
     Raises:
-        WeightsError: there is neither such a name nor such a file.
+        WeightsError: there is neither such a name nor such a file, or it cannot be fetched.
+        ConfigError: the address is none.
     """
+    from nlcunet.models.fetching.repository import find_model  # which reads headers itself
+
+    name_or_path = find_model(name_or_path)
     embedded = Path(str(resources.files("nlcunet") / "weights" / f"{name_or_path}.safetensors"))
     if embedded.is_file():
         return embedded
     path = expand_home(name_or_path)
     if not path.is_file():
-        known = ", ".join((*embedded_models(), "bicubic-x2 … bicubic-x8"))
-        raise WeightsError(f"the model must be one of {known}, or a .safetensors file: got {str(name_or_path)!r}")
+        known = embedded_models()
+        raise WeightsError(
+            f"the model must be one of {', '.join(known)}, bicubic-x2 … bicubic-x8, a .safetensors file, a folder of "
+            f"weights, or hf://user/name: got {str(name_or_path)!r}{did_you_mean(str(name_or_path), known)}"
+        )
     return path
 
 
@@ -200,7 +207,7 @@ def find_header(name_or_path: str | Path) -> WeightsHeader:
 
 
 def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device | str = "cpu") -> LoadedModel:
-    """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, or path of a weights file.
+    """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, weights file, folder, or ``hf://`` address.
 
     Args:
         name_or_path: what to load.
@@ -209,10 +216,12 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
     Raises:
         WeightsError: there is no such model, or its file is damaged.
     """
-    header = find_header(name_or_path)
-    if header.architecture == "Bicubic":
+    if _BICUBIC.fullmatch(str(name_or_path)):
+        header = find_header(name_or_path)
         return LoadedModel(make_network("Bicubic", header.config).eval(), header)
-    path = find_weights(name_or_path)
+    header = read_header(path := find_weights(name_or_path))
+    if header.architecture == "OwnNetwork":
+        check_trusted(str(header.config.get("network")))
     try:
         network = make_network(header.architecture, header.config)
         with safe_open(path, framework="pt", device=str(device)) as file:

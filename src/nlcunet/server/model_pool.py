@@ -14,6 +14,7 @@ from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.inspection.choice import clean_model, denoising_headers, has_family
 from nlcunet.models.blending import has_pair, load_mixture
+from nlcunet.models.fetching.repository import find_model
 from nlcunet.models.weights import AUTOMATIC, LoadedModel, WeightsHeader, embedded_models, find_header
 from nlcunet.runtime import choose_device, choose_dtype
 from nlcunet.server.orders import Order
@@ -47,7 +48,7 @@ class ModelPool:
         self._on_batch = on_batch
         self._device = choose_device(settings.device)
         self._dtype = choose_dtype(settings.precision, self._device)
-        offered = {name: find_header(name) for name in settings.models or embedded_models()}
+        offered = {source: find_header(source) for source in map(find_model, settings.models or embedded_models())}
         self.headers: dict[str, WeightsHeader] = {header.name: header for header in offered.values()}
         self._sources = {header.name: source for source, header in offered.items()}
         self._guard = threading.Lock()

@@ -59,7 +59,7 @@ class DryRun:
 
 
 def dry_run(recipe: Recipe, processes: Processes) -> DryRun:
-    """Train a few steps of every stage and forget them.
+    """Train a few steps of every stage and forget them; nothing is compiled for so few.
 
     Args:
         recipe: what would be done.
@@ -68,7 +68,7 @@ def dry_run(recipe: Recipe, processes: Processes) -> DryRun:
     Raises:
         NlcunetError: whatever the run itself would raise at its start.
     """
-    trainer = make_trainer(recipe, processes)
+    trainer = make_trainer(recipe.model_copy(update={"compile": False}), processes)
     data = load_training_data(recipe)
     stages, placement, data_bytes = [], "", 0
     while True:

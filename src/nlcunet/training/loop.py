@@ -225,6 +225,10 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
     trainer, recipe = run.trainer, run.trainer.recipe
     check_steps = 1 if trainer.processes.device.type == "cpu" else CHECK_STEPS_ON_ACCELERATOR
     weights = None
+    # Until the first step is done, the state on the disk is all there is, and the compiler may take minutes.
+    stop.is_at_once = trainer.is_compiled and trainer.processes.count == 1
+    if trainer.is_compiled:
+        run.listener.on_note("compiling the network: the first step takes minutes, all others less (compile: false)")
     while True:
         progress = trainer.progress
         if trainer.adversary is None and progress.step >= recipe.optim.steps and recipe.gan is not None:
@@ -233,6 +237,11 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
             return weights
         try:
             run.means.add(trainer.step(run.source.pairs(trainer.stage_step)))
+        except KeyboardInterrupt:
+            if not stop.is_at_once:
+                raise
+            _tell_stopped(run)
+            return weights
         except Exception:
             # Ctrl-C reaches the compiler that torch.compile has started, too; the step has changed nothing by then.
             if stop.signal_number is None or not recipe.compile:
@@ -240,6 +249,7 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
             weights = _report(run, must_save=True)
             _tell_stopped(run)
             return weights
+        stop.is_at_once = False
         run.tick()
         run.listener.on_step(trainer)
         ends_stage = progress.step in {recipe.optim.steps, recipe.total_steps}

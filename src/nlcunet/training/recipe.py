@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlcunet.errors import ConfigError
+from nlcunet.models.own import OwnConfig
 from nlcunet.models.registry import NetworkConfig, size_config
 from nlcunet.training.adversarial import AdversarialKind
 from nlcunet.training.losses import PixelLossKind
@@ -24,7 +25,8 @@ class NetworkRecipe(_Strict):
     """Which network to train."""
 
     size: str = "NLCUnet-S"
-    """Named size: NLCUnet, NLCUnet-M, NLCUnet-S, or a baseline: DANv1, DANv2, DCLS, each also with -S."""
+    """Named size: NLCUnet, NLCUnet-M, NLCUnet-S, or a baseline: DANv1, DANv2, DCLS, each also with -S; or a network of
+    your own as package.module:Class, made with scale and the overrides as arguments."""
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Fields of the network's configuration (as `NLCUnetConfig`) that differ from the named size."""
     init: str | None = None
@@ -103,8 +105,8 @@ class OptimRecipe(_Strict):
         if not self.steps:
             return self.model_copy(update={"steps": steps})
         names = ("warmup_steps", "decay_steps", "l2_steps")
-        stretched = {name: getattr(self, name) * steps // self.steps for name in names}
-        milestones = tuple(milestone * steps // self.steps for milestone in self.milestones)
+        stretched = {name: round(getattr(self, name) * steps / self.steps) for name in names}
+        milestones = tuple(round(milestone * steps / self.steps) for milestone in self.milestones)
         return self.model_copy(update={**stretched, "steps": steps, "milestones": milestones})
 
 
@@ -166,6 +168,13 @@ class ValidationRecipe(_Strict):
     """Side of the central crop of each, in high-resolution pixels; a multiple of 16 times the scale is wise."""
 
 
+class LogRecipe(_Strict):
+    """Where curves are drawn beside the run folder."""
+
+    wandb: str | None = None
+    """Project at Weights & Biases that gets curves, contact sheets and the recipe; null: none."""
+
+
 class RecoveryRecipe(_Strict):
     """What happens when a loss or gradient is not finite: back to the last state, at a lower rate."""
 
@@ -187,13 +196,15 @@ class Recipe(_Strict):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of convolutions; weights, optimiser and attention stay in float32."""
     compile: bool = False
-    """Fuse the network with torch.compile (needs a C++ compiler on CPUs; a minute at the start, then faster steps)."""
+    """Fuse the network with torch.compile, in runs of at least 1000 steps: minutes at the start, then faster steps;
+    needs a C++ compiler on CPUs."""
     network: NetworkRecipe = NetworkRecipe()
     data: DataRecipe
     optim: OptimRecipe
     gan: GanRecipe | None = None
     validation: ValidationRecipe = ValidationRecipe()
     recovery: RecoveryRecipe = RecoveryRecipe()
+    log: LogRecipe = LogRecipe()
 
     @property
     def total_steps(self) -> int:
@@ -226,6 +237,8 @@ class Recipe(_Strict):
             key: tuple(v) if isinstance(v, list) else v for key, v in self.network.overrides.items()
         }
         config = size_config(self.network.size, self.scale)
+        if isinstance(config, OwnConfig):
+            return replace(config, arguments=self.network.overrides)
         try:
             return replace(config, **overrides)
         except TypeError as error:

@@ -33,30 +33,37 @@ def find_recipe(name_or_path: str | Path) -> Path:
     return path
 
 
-def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+def read_recipe(name_or_path: str | Path, changes: dict[str, Any] | None = None, *, steps: int | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         name_or_path: embedded name or YAML file.
         changes: values that replace those of the file, by dotted key, as ``{"optim.steps": 1000}``; paths in a recipe
             are taken from the working directory.
+        steps: steps of the first stage; warm-up, decay and milestones keep their share of them.
 
     Raises:
         ConfigError: the file is missing, is no YAML, or does not describe a run.
     """
     path = find_recipe(name_or_path)
-    return check_recipe(read_mapping(path), changes, path.name)
+    return check_recipe(read_mapping(path), changes, path.name, steps=steps)
 
 
-def check_recipe(content: dict[str, Any], changes: dict[str, Any] | None, name: str) -> Recipe:
-    """The recipe with these values by section and key, and some of them replaced, by dotted key.
+def check_recipe(
+    content: dict[str, Any], changes: dict[str, Any] | None, name: str, *, steps: int | None = None
+) -> Recipe:
+    """The recipe with these values by section and key, and some of them replaced, as by ``read_recipe``.
 
     Raises:
         ConfigError: they do not describe a run; told with the name of what they come from.
     """
     for key, value in (changes or {}).items():
         _replace(content, key, value)
-    return check_model(content, Recipe, f"the recipe {name}")
+    recipe = check_model(content, Recipe, f"the recipe {name}")
+    if steps is None:
+        return recipe
+    chosen = {key: value for key, value in vars(recipe.optim).items() if f"optim.{key}" in (changes or {})}
+    return recipe.model_copy(update={"optim": recipe.optim.over_steps(steps).model_copy(update=chosen)})
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

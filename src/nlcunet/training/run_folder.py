@@ -7,6 +7,7 @@
       environment.json         one entry per sitting: versions, machine, git revision; environment-until-….json: damaged
       log.jsonl                one line per validation, note or rollback
       tensorboard/             the same as curves and pictures
+      wandb-id, wandb/         where the recipe asks for Weights & Biases
       pictures/                a contact sheet per validation: bicubic, result, original
       4x-NLCUnet-S.safetensors the averaged weights
       state.json, state-….pt   everything to go on from; state-before.json: the same of the validation before
@@ -34,6 +35,7 @@ from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.weights import DataSource, describe, find_weights, save_weights
+from nlcunet.training.curves import open_curves
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.recipe_file import changed_keys, check_recipe, read_recipe, write_recipe
 from nlcunet.training.state import has_state, load_state
@@ -97,7 +99,7 @@ class RunFolder:
             ) from error
         self._keep_recipe(step)
         self._keep_environment(step)
-        self._curves = _open_curves(path / "tensorboard", step)
+        self._curves = open_curves(path, recipe, step)
 
     def note(self, step: int, text: str) -> None:
         """Log a sentence."""
@@ -110,14 +112,13 @@ class RunFolder:
         if sheet is not None:
             pixels = (sheet.permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
             write_picture(Picture(pixels=pixels), self.path / "pictures" / f"step-{report.step:08d}.webp")
-        if self._curves is None:
-            return
-        for name, value in values.items():
-            if isinstance(value, float | int) and math.isfinite(value) and name not in {"step", "patches", "seconds"}:
-                self._curves.add_scalar(f"{report.stage}/{name}", value, report.step)
-        if sheet is not None:
-            self._curves.add_image("bicubic, result, original", sheet, report.step)
-        self._curves.flush()
+        drawn = {
+            f"{report.stage}/{name}": value
+            for name, value in values.items()
+            if isinstance(value, float | int) and math.isfinite(value) and name not in {"step", "patches", "seconds"}
+        }
+        for curves in self._curves:
+            curves.add(report.step, drawn, sheet)
 
     def save_weights(self, trainer: Trainer, data: DataSource, psnr_y: float) -> Path:
         """Write the averaged weights of the present stage with a header that says where they come from."""
@@ -150,8 +151,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Finish the curves."""
-        if self._curves is not None:
-            self._curves.close()
+        for curves in self._curves:
+            curves.close()
 
     def _log(self, entry: dict[str, Any]) -> None:
         with (self.path / LOG_FILE).open("a+b") as file:
@@ -207,8 +208,8 @@ def _read_sittings(path: Path) -> list[dict[str, Any]]:
     return sittings
 
 
-def read_run_recipe(folder: Path, changes: dict[str, Any] | None = None) -> Recipe:
-    """The recipe of a run; where its file is damaged, the one in the state.
+def read_run_recipe(folder: Path, changes: dict[str, Any] | None = None, *, steps: int | None = None) -> Recipe:
+    """The recipe of a run; where its file is damaged, the one in the state. Arguments as for ``read_recipe``.
 
     Raises:
         ConfigError: there is neither, or the changes do not fit it.
@@ -220,8 +221,8 @@ def read_run_recipe(folder: Path, changes: dict[str, Any] | None = None) -> Reci
         kept = load_state(folder).get("recipe") if has_state(folder) else None
         if kept is None:
             raise
-        return check_recipe(kept, changes, f"in the state of {folder}")
-    return read_recipe(path, changes)
+        return check_recipe(kept, changes, f"in the state of {folder}", steps=steps)
+    return read_recipe(path, changes, steps=steps)
 
 
 def environment() -> dict[str, Any]:
@@ -269,12 +270,3 @@ def _git_revision() -> str | None:
 
     revision = ask("rev-parse", "HEAD")
     return None if revision is None else revision + ("+changes" if ask("status", "--porcelain") else "")
-
-
-def _open_curves(path: Path, step: int) -> Any:
-    """A TensorBoard writer that forgets what lies behind ``step``; None where TensorBoard is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(path), purge_step=step or None)

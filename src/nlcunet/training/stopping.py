@@ -37,6 +37,8 @@ class Stopping:
     """On the clock of `time.monotonic`."""
     signal_number: int | None = field(default=None)
     """The signal that asked for the end."""
+    is_at_once: bool = False
+    """Whether a wish to stop need not wait for the end of the step, because nothing would be lost."""
 
     def is_due(self, reserve_seconds: float) -> bool:
         """Whether to stop, leaving so many seconds for the last validation and save."""
@@ -44,9 +46,9 @@ class Stopping:
 
     def ask(self, number: int, _frame: FrameType | None) -> None:
         """Note the wish to stop; at the second time stop at once."""
-        if self.signal_number is not None:
+        is_second, self.signal_number = self.signal_number is not None, number
+        if is_second or self.is_at_once:
             raise KeyboardInterrupt
-        self.signal_number = number
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """YAML files that describe a run or an experiment, strictly checked: messages name the key that is wrong."""
 
-import difflib
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -87,9 +86,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         got = "" if problem["type"] == "value_error" else f": got {problem.get('input')!r}"
         return f"{location}: {problem['msg'].removeprefix('Value error, ').lower()}{got}"
     known = _keys_beside(problem["loc"], model)
-    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"{location}: unknown key, {hint}"
+    hint = did_you_mean(str(problem["loc"][-1]), known) or f", known are {', '.join(known)}"
+    return f"{location}: unknown key{hint}"
 
 
 def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

@@ -26,6 +26,7 @@ from nlcunet.errors import ConfigError, TrainingError
 from nlcunet.metrics.lattice import phase_deviation
 from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
+from nlcunet.models.own import OwnNetwork
 from nlcunet.models.registry import Network, network_from_config
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
 from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
@@ -36,6 +37,9 @@ from nlcunet.training.recipe import GanRecipe, OptimRecipe, Recipe
 from nlcunet.training.schedule import learning_rate, pixel_loss
 from nlcunet.training.starting import clean_weights_of, load_initial_weights
 from nlcunet.training.state import Progress, progress_to_dict, random_states, restore_random_states
+
+MIN_COMPILED_STEPS = 1000
+"""Shorter runs are over before the minutes that a compiler takes have paid."""
 
 
 @dataclass
@@ -60,6 +64,8 @@ class Trainer:
     optimizer: torch.optim.Optimizer
     forward: Callable[[Tensor], Answer]
     """The network with all that it estimates, possibly compiled, gradients averaged over all processes."""
+    is_compiled: bool = False
+    """Whether it will be compiled, which happens in the first step and takes minutes."""
     perceptual: PerceptualLoss | None = None
     """Loaded at the start, so that its absence shows then and not at the hand-over."""
     adversary: Adversary | None = None
@@ -199,6 +205,9 @@ class Trainer:
         step = self.stage_step
         decay = min(self.optim.ema_decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay)
+        if isinstance(self.network, OwnNetwork):  # those here have none that change
+            for average, latest in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                average.copy_(latest)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
@@ -228,13 +237,15 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
         progress.earlier_seconds = 3600.0 * header.hours
     network = network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     forward = processes.wrap(WithKernels(network) if isinstance(network, BlindNetwork) else network)
+    is_compiled = recipe.compile and recipe.total_steps >= MIN_COMPILED_STEPS and _can_compile(processes.device)
     trainer = Trainer(
         recipe=recipe,
         processes=processes,
         network=network,
         average=copy.deepcopy(network).eval().requires_grad_(requires_grad=False),
         optimizer=_make_optimizer(network, recipe.optim),
-        forward=_compiled(forward, processes.device) if recipe.compile else forward,
+        forward=_compiled(forward, processes.device) if is_compiled else forward,
+        is_compiled=is_compiled,
         perceptual=_make_perceptual(recipe, processes),
         fidelity=fidelity,
         clean=clean,
@@ -317,8 +328,6 @@ def _compiled(forward: nn.Module, device: torch.device) -> Callable[[Tensor], An
     of a depth-wise convolution to rows × channels × columns, the order it reads off the weights, and the convolution
     copies it back.) The networks here are channels-last throughout, so it is told.
     """
-    if not _can_compile(device):
-        return forward
     if device.type == "cuda":
         return torch.compile(forward, mode="reduce-overhead")
     return torch.compile(forward, options={"force_layout_optimization": True} if device.type == "cpu" else None)

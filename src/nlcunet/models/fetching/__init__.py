@@ -1,0 +1,1 @@
+"""Weights from the Hugging Face Hub, and from folders that hold what a repository there holds."""
