@@ -70,6 +70,17 @@ def load_training_data(recipe: Recipe) -> TrainingData:
     return TrainingData(training, validation, drawn, source)
 
 
+def load_validation(recipe: Recipe) -> Photographs | None:
+    """Only the photographs to validate on, without loading those to train on where that can be avoided.
+
+    Raises:
+        DataError: a folder or manifest cannot be used.
+    """
+    if recipe.data.validation is not None or _has_valid_split(recipe):
+        return _load_validation(recipe, [])
+    return _load_photographs(recipe)[1]
+
+
 def changed_photographs(before: Sequence[str], now: Sequence[str]) -> str | None:
     """What a change of the list of photographs means for a run, in a sentence; nothing if it is the same."""
     if list(before) == list(now):

@@ -17,7 +17,7 @@ from nlcunet.files.folders import new_folder
 from nlcunet.imaging.files import write_picture
 from nlcunet.imaging.picture import Picture
 from nlcunet.training.recipe import Recipe
-from nlcunet.training.sources import load_training_data
+from nlcunet.training.sources import load_validation
 from nlcunet.training.validation import make_validation_pairs
 
 DRAWN_PICTURES, DRAWN_SEED, DRAWN_PX = 18, 2307, 384
@@ -77,7 +77,7 @@ def prepare_originals(
 
 def _crops_held_out(recipe: Recipe) -> list[UInt8[np.ndarray, "height width 3"]]:
     """The crops that validation looks at while training."""
-    validation = load_training_data(recipe).validation
+    validation = load_validation(recipe)
     if validation is None:
         raise DataError(
             "some photographs must be held out to measure on: none are; give a manifest with the split valid, or at "

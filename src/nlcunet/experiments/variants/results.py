@@ -17,6 +17,7 @@ from nlcunet.experiments.variants.definition import Experiment
 from nlcunet.experiments.variants.plan import PlannedRun
 from nlcunet.experiments.variants.training import RECORDS_FILE, TRAINING_FOLDER, find_weights
 from nlcunet.files.atomic import write_file_atomically
+from nlcunet.models.weights import find_header
 from nlcunet.training.run_folder import environment, read_run_recipe
 
 BICUBIC = "bicubic"
@@ -117,7 +118,6 @@ def gather(
     *,
     bicubic: Path,
     costs: dict[str, SystemFacts],
-    photographs: str,
 ) -> Results:
     """What the trainings that are over have found.
 
@@ -127,7 +127,6 @@ def gather(
         runs: all of its trainings, over or not.
         bicubic: records of plain enlarging on the same sets.
         costs: of the networks, by variant.
-        photographs: what was trained on, in words.
 
     Raises:
         DataError: the baseline has no training that is over, or files of a run are damaged.
@@ -151,7 +150,7 @@ def gather(
         runs=tuple(_run_result(run) for run in counted),
         costs={name: facts for name, facts in costs.items() if name in variants},
         sets=tuple(_set_result(facts, [p for p in records.pairs if p.set == facts.key]) for facts in records.sets),
-        photographs=photographs,
+        photographs=_photographs(counted[0]),
         made={
             "date": known["date"][:10],
             "nlcunet": known["nlcunet"],
@@ -171,6 +170,11 @@ def _run_result(run: PlannedRun) -> RunResult:
         batch=recipe.optim.batch,
         curve=tuple(read_curve(run.folder).points),
     )
+
+
+def _photographs(run: PlannedRun) -> str:
+    source = find_header(find_weights(run) or "").data[0]
+    return f"{source.pictures:,} photographs ({source.name})"
 
 
 def _set_result(facts: SetFacts, pairs: Sequence[PairRecord]) -> SetResult:

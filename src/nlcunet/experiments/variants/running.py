@@ -32,10 +32,8 @@ from nlcunet.experiments.variants.training import (
 )
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.runtime import choose_device
-from nlcunet.training.recipe import Recipe
 from nlcunet.training.recipe_file import changed_keys
 from nlcunet.training.run_folder import read_run_recipe
-from nlcunet.training.sources import load_training_data
 from nlcunet.training.state import has_state
 
 COST_PX = 64
@@ -141,8 +139,8 @@ def run_experiment(
     measure(
         make_system(BICUBIC, f"bicubic-x{first.scale}", device, None), originals, experiment.measures, bicubic, device
     )
-    costs, photographs = _costs(everything, device, folder), _photographs(first)
-    results = gather(experiment, name, everything, bicubic=bicubic, costs=costs, photographs=photographs)
+    costs = _costs(everything, device, folder)
+    results = gather(experiment, name, everything, bicubic=bicubic, costs=costs)
     write_results(folder / RESULTS_FILE, results)
     write_report(results, folder)
     return results
@@ -212,8 +210,3 @@ def _costs(runs: Sequence[PlannedRun], device: torch.device, folder: Path) -> di
             system = make_system(run.variant, str(weights), device, None)
             costs[run.variant] = with_cost(system, COST_PX, device, machine, folder / "costs").facts
     return costs
-
-
-def _photographs(recipe: Recipe) -> str:
-    source = load_training_data(recipe).source
-    return f"{source.pictures:,} photographs ({source.name})"

@@ -1,0 +1,120 @@
+"""Measures the embedded weights on the benchmark sets; the tables of the pages are made of what it writes.
+
+Run: ``python docs/making/records.py SETS``, where the folder SETS holds Set5, Set14 and BSD100; about an hour on two
+cores. ``--only NAME`` measures one file of ``docs/records``. Then ``make numbers`` writes the tables. What has been
+measured with the same weights is taken from the cache.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
+from nlcunet.evaluation.enlargers import whole_picture_enlarger
+from nlcunet.evaluation.hairlines import means_of_models, run_hairlines
+from nlcunet.evaluation.measures import find_measures
+from nlcunet.evaluation.originals import find_originals
+from nlcunet.evaluation.protocols import find_protocol
+from nlcunet.evaluation.records import Records, join_records, to_plain
+from nlcunet.evaluation.sets import set_on_the_fly
+from nlcunet.evaluation.systems import load_systems
+from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.cache import cache_folder
+from nlcunet.metrics.hairline_cases import hairlines_sha256, make_hairline_cases
+
+RECORDS = Path(__file__).parents[1] / "records"
+FIDELITY = ("psnr_y", "ssim_y")
+ALL_OFFLINE = ("psnr_y", "ssim_y", "psnr_rgb", "consistency", "effnet_lite0", "niqe")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file of records."""
+
+    models: tuple[str, ...]
+    scale: int
+    protocol: str
+    sets: tuple[str, ...]
+    measures: tuple[str, ...] = FIDELITY
+
+
+JOBS = {
+    "gaussian8-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5", "Set14", "BSD100")),
+    "gaussian8-x3": Job(("3x-NLCUnet-S",), 3, "gaussian8", ("Set5", "Set14", "BSD100")),
+    "gaussian8-x2": Job(("2x-NLCUnet-S",), 2, "gaussian8", ("Set5", "Set14", "BSD100")),
+    "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
+    "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),
+}
+HAIRLINES = "hairlines-x4"
+HAIRLINE_MODELS = ("bicubic-x4", "4x-NLCUnet-S", "4x-NLCUnet-S-Photo")
+
+
+def main() -> None:
+    """Measure what is asked for, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("--only", action="append", choices=[*JOBS, HAIRLINES])
+    options = parser.parse_args()
+    for name in options.only or [*JOBS, HAIRLINES]:
+        if name == HAIRLINES:
+            measure_hairlines()
+        else:
+            write(name, measure(JOBS[name], options.sets))
+        sys.stdout.write(f"{name}\n")
+        sys.stdout.flush()
+
+
+def measure(job: Job, folder: Path) -> Records:
+    """Bicubic and the job's models on its sets."""
+    options = RunOptions(measures=find_measures(job.measures), cache=cache_folder("bench"))
+    systems = load_systems(job.models, job.scale, options.device)
+    protocol = find_protocol(job.protocol, job.scale)
+    sets = [set_on_the_fly(find_originals(folder / name), protocol, name) for name in job.sets]
+    return run_benchmark(sets, systems, options)
+
+
+def write(name: str, found: Records) -> None:
+    """Keep records without times and places, packed; the same records give the same bytes."""
+    pairs = tuple(
+        replace(pair, seconds=None, degradation={}, high_res_file="", low_res_file="", output_file="")
+        for pair in found.pairs
+    )
+    records = join_records([*found.sets, *found.systems, *pairs])
+    lines = [to_plain(one) for one in (*records.sets, *records.systems, *records.pairs)]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    note_date(name)
+    write_file_atomically(RECORDS / f"{name}.jsonl.gz", gzip.compress(text.encode(), mtime=0))
+
+
+def measure_hairlines() -> None:
+    """Thin lines, all blurs of Gaussian8."""
+    scale = 4
+    records = [record for _, record in find_protocol("gaussian8", scale).records("hairlines")]
+    options = RunOptions(measures=())
+    systems = load_systems(HAIRLINE_MODELS[1:], scale, options.device)
+    models = {one.facts.name: whole_picture_enlarger(one.model, options.device) for one in systems if one.model}
+    cases = make_hairline_cases(scale, 0)
+    means = means_of_models(run_hairlines(models, cases, records))
+    note_date(HAIRLINES)
+    content = {
+        "pictures_sha256": hairlines_sha256(cases),
+        "weights": {one.facts.name: one.facts.sha256 for one in systems if one.facts.sha256},
+        "means": {name: [asdict(mean) for mean in of_model] for name, of_model in means.items()},
+    }
+    write_file_atomically(RECORDS / f"{HAIRLINES}.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def note_date(name: str) -> None:
+    """Remember when a file of records was measured."""
+    path = RECORDS / "dates.json"
+    dates = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    dates[name] = datetime.now(UTC).date().isoformat()
+    write_file_atomically(path, (json.dumps(dates, indent=1, sort_keys=True) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
