@@ -26,6 +26,10 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
             help="Folder of photographs or shards, instead of the recipe's and its manifest.", rich_help_panel=DATA
         ),
     ] = None,
+    low_res: Annotated[
+        Path | None,
+        typer.Option(help="Folder of their low-resolution partners, of the same names.", rich_help_panel=DATA),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(help="CSV of files, splits and licences, instead of the recipe's.", rich_help_panel=DATA),
@@ -80,7 +84,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if list_recipes:
         typer.echo("\n".join(embedded_recipes()))
         return
-    changes = _changes(photographs, manifest, init, settings or [])
+    changes = _changes(photographs, low_res, manifest, init, settings or [])
     checked = _read(recipe, run if resume else None, changes, steps)
     folder = run if run is not None else Path("runs") / checked.name
 
@@ -125,12 +129,15 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
         processes.end()
 
 
-def _changes(photographs: Path | None, manifest: Path | None, init: str | None, settings: list[str]) -> dict[str, Any]:
+def _changes(
+    photographs: Path | None, low_res: Path | None, manifest: Path | None, init: str | None, settings: list[str]
+) -> dict[str, Any]:
     """What the command line puts in place of the recipe's values, by dotted key; --set wins."""
     from nlcunet.training.recipe_file import parse_setting
 
     replaced = {
         "data.photographs": photographs,
+        "data.low_res": low_res,
         "data.manifest": manifest,
         "network.init": init,
     }
