@@ -26,6 +26,10 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
             help="Folder of photographs or shards, instead of the recipe's and its manifest.", rich_help_panel=DATA
         ),
     ] = None,
+    low_res: Annotated[
+        Path | None,
+        typer.Option(help="Folder of their low-resolution partners, of the same names.", rich_help_panel=DATA),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(help="CSV of files, splits and licences, instead of the recipe's.", rich_help_panel=DATA),
@@ -80,7 +84,8 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if list_recipes:
         typer.echo("\n".join(embedded_recipes()))
         return
-    changes = {} if init is None else {"network.init": init}
+    replaced = {"network.init": init, "data.low_res": low_res}
+    changes = {key: value for key, value in replaced.items() if value is not None}
     changes |= changes_of(photographs, manifest, settings or [])
     checked = _read(recipe, run if resume else None, changes, steps)
     folder = run if run is not None else Path("runs") / checked.name

@@ -192,7 +192,9 @@ def _train(
     run = _Run(
         trainer=trainer,
         data=data,
-        pairs=make_validation_pairs(data.validation, recipe) if processes.is_first and data.validation else (),
+        pairs=make_validation_pairs(data.validation, recipe, data.validation_low_res)
+        if processes.is_first and data.validation
+        else (),
         source=make_stage_source(trainer, data),
         folder=RunFolder(run_folder, recipe, trainer.progress.step, listener.on_note) if processes.is_first else None,
         path=run_folder,

@@ -51,8 +51,12 @@ class DataRecipe(_Strict):
     """Folder of sharp photographs, or of shards made by `nlcunet data pack`."""
     manifest: Path | None = None
     """CSV with the columns file, split (train, valid) and licence; null trains on every picture in the folder."""
+    low_res: Path | None = None
+    """Folder of low-resolution partners of the photographs, of the same names; null makes them by the degradation."""
     validation: Path | None = None
     """Folder of validation photographs; null takes the manifest's split valid, or holds out some of the photographs."""
+    validation_low_res: Path | None = None
+    """Folder of the partners of validation."""
     name: str = "photographs"
     """What the set is called in the header of the weights."""
     patch_px: int = Field(default=64, ge=4, multiple_of=4)
@@ -70,6 +74,16 @@ class DataRecipe(_Strict):
     """Photographs in the memory of the device, or read by worker processes; auto looks at how much is free."""
     workers: int = Field(default=2, ge=0)
     """Worker processes, where they are used."""
+
+    @model_validator(mode="after")
+    def _has_both_of_pairs(self) -> "DataRecipe":
+        if self.low_res is None and self.validation_low_res is not None:
+            raise ValueError("data.validation_low_res needs data.low_res beside it: set both, or neither")
+        if self.low_res is not None and (self.validation is None) != (self.validation_low_res is None):
+            raise ValueError("with data.low_res, data.validation and data.validation_low_res must come together")
+        if self.low_res is not None and self.drawn.ratio > 0:
+            raise ValueError("drawn pictures have no low-resolution partners: set data.drawn.ratio to 0")
+        return self
 
 
 class OptimRecipe(_Strict):

@@ -129,7 +129,7 @@ class RunFolder:
         header = describe(
             trainer.average,
             name,
-            degradation=f"{recipe.data.degradation} x{recipe.scale}",
+            degradation=f"{recipe.data.degradation if recipe.data.low_res is None else 'pairs'} x{recipe.scale}",
             data=(data,),
             steps=progress.earlier_steps + progress.step,
             patches=progress.earlier_patches + progress.patches,

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nlcunet.data.crops import CropSettings
-from nlcunet.data.loading import PairSource, make_source
+from nlcunet.data.loading import PairSource, Share, make_source
+from nlcunet.data.paired import PairedPatches, find_partners, load_pairs
 from nlcunet.data.pairs import PairSettings
-from nlcunet.data.photographs import Photographs, list_photographs, load_photographs, read_photograph
+from nlcunet.data.photographs import Photographs, find_pictures, list_photographs, load_photographs, read_photograph
 from nlcunet.data.pools import PhotographFiles
 from nlcunet.data.shards import is_packed, is_tile_path, read_tile
 from nlcunet.degradations.presets import find_preset
-from nlcunet.errors import DataError, ImageError
+from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.imaging.files import read_header
+from nlcunet.models.blind import BlindNetwork
 from nlcunet.models.weights import DataSource
 from nlcunet.runtime import free_system_memory_bytes, usable_cores
 from nlcunet.training.recipe import Recipe
@@ -37,6 +39,10 @@ class TrainingData:
     drawn: Photographs | None
     source: DataSource
     """What the header of the weights says of it."""
+    low_res: Photographs | None = None
+    """The low-resolution partners of ``training``, where pairs exist already."""
+    validation_low_res: Photographs | None = None
+    """Those of ``validation``."""
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -57,6 +63,8 @@ def load_training_data(recipe: Recipe) -> TrainingData:
     Raises:
         DataError: a folder or manifest cannot be used.
     """
+    if recipe.data.low_res is not None:
+        return _load_pairs(recipe, recipe.data.low_res)
     training, validation, licence = _load_photographs(recipe)
     drawn = None
     if recipe.data.drawn.ratio > 0:
@@ -101,15 +109,25 @@ def changed_photographs(before: Sequence[str], now: Sequence[str]) -> str | None
 def make_stage_source(trainer: Trainer, data: TrainingData) -> PairSource:
     """The pairs of the present stage; stage two sees other patches than stage one."""
     recipe, settings = trainer.recipe, trainer.recipe.data
+    pair_settings = PairSettings(
+        preset=find_preset(settings.degradation, recipe.scale),
+        seed=recipe.seed if trainer.adversary is None else recipe.seed + 1,
+        patch_px=settings.patch_px,
+        crops=CropSettings(kind=settings.crop, central_px=settings.central_px, detail_power=settings.detail_power),
+        drawn_ratio=settings.drawn.ratio,
+    )
+    if isinstance(data.training, Photographs) and data.low_res is not None:
+        if isinstance(trainer.network, BlindNetwork):
+            raise ConfigError(
+                f"{recipe.network.size} learns from known blur, which pairs do not tell: leave data.low_res out or "
+                "take NLCUnet"
+            )
+        processes = trainer.processes
+        share = Share(batch=trainer.optim.batch, rank=processes.rank, num_ranks=processes.count)
+        return PairedPatches(data.training, data.low_res, pair_settings, share, processes.device)
     return make_source(
         data.training,
-        PairSettings(
-            preset=find_preset(settings.degradation, recipe.scale),
-            seed=recipe.seed if trainer.adversary is None else recipe.seed + 1,
-            patch_px=settings.patch_px,
-            crops=CropSettings(kind=settings.crop, central_px=settings.central_px, detail_power=settings.detail_power),
-            drawn_ratio=settings.drawn.ratio,
-        ),
+        pair_settings,
         device=trainer.processes.device,
         drawn=data.drawn,
         batch=trainer.optim.batch,
@@ -118,6 +136,27 @@ def make_stage_source(trainer: Trainer, data: TrainingData) -> PairSource:
         placement=settings.placement,
         num_workers=min(settings.workers, usable_cores()),
     )
+
+
+def _load_pairs(recipe: Recipe, low_folder: Path) -> TrainingData:
+    """Photographs and their low-resolution partners, all in memory, and the same to validate on."""
+    data, wanted = recipe.data, recipe.validation.pictures
+    paths, licence = list_photographs(data.photographs, data.manifest, "train")
+    if is_packed(data.photographs):
+        raise DataError(f"photographs with data.low_res must be a folder of pictures: {data.photographs} holds shards")
+    if not _fit_into_memory(paths, recipe):
+        raise DataError(f"{len(paths):,} pairs must fit into half of the free memory: cut or take fewer of them")
+    partners = find_partners(paths, data.photographs, low_folder, recipe.scale)
+    central_px = max(data.central_px, data.patch_px * recipe.scale) if data.crop == "central" else None
+    high, low = load_pairs(paths, partners, recipe.scale, central_px=central_px)
+    source = DataSource(name=data.name, licence=licence or "unknown", pictures=len(high))
+    if data.validation is None or data.validation_low_res is None:
+        (high, validation), (low, validation_low) = (hold_out(each, wanted) for each in (high, low))
+        return TrainingData(high, validation, None, source, low, validation_low)
+    paths = find_pictures(data.validation)
+    partners = find_partners(paths, data.validation, data.validation_low_res, recipe.scale)
+    validation, validation_low = load_pairs(paths, partners, recipe.scale, central_px=recipe.validation.crop_px)
+    return TrainingData(high, validation, None, source, low, validation_low)
 
 
 def _load_photographs(recipe: Recipe) -> tuple[Photographs | PhotographFiles, Photographs | None, str]:

@@ -56,7 +56,11 @@ def clean_weights_of(start: WeightsHeader, recipe: Recipe) -> str:
         start: of the weights that the run starts from.
         recipe: of the run.
     """
-    if start.scale != recipe.scale or not knows_damage(find_preset(recipe.data.degradation, recipe.scale)):
+    if (
+        recipe.data.low_res is not None
+        or start.scale != recipe.scale
+        or not knows_damage(find_preset(recipe.data.degradation, recipe.scale))
+    ):
         return ""
     own = start.degradation.partition(" ")[0]
     return start.clean_weights if own == recipe.data.degradation else start.name

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nlcunet.data.paired import central_pair
 from nlcunet.data.photographs import Photographs
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import draw_record, find_preset, fixed_records
@@ -37,8 +38,18 @@ class Validation:
     """Contact sheet in [0, 1]: a row per picture with the bicubic enlargement, the result and the original."""
 
 
-def make_validation_pairs(photographs: Photographs, recipe: Recipe) -> tuple[ValidationPair, ...]:
-    """Central crops spread evenly over the set, each with one kernel: Gaussian8's in turn for setting 1, else drawn."""
+def make_validation_pairs(
+    photographs: Photographs, recipe: Recipe, low_res: Photographs | None = None
+) -> tuple[ValidationPair, ...]:
+    """Central crops spread evenly over the set, each with one kernel: Gaussian8's in turn for setting 1, else drawn.
+
+    Args:
+        photographs: sharp ones.
+        recipe: says how many, how large and how degraded.
+        low_res: their low-resolution partners, where these exist already; then nothing is degraded.
+    """
+    if low_res is not None:
+        return _existing_pairs(photographs, low_res, recipe)
     if recipe.data.degradation == "isotropic":
         fixed = fixed_records(find_preset("gaussian8", recipe.scale))
     else:
@@ -55,6 +66,18 @@ def make_validation_pairs(photographs: Photographs, recipe: Recipe) -> tuple[Val
         crop = picture[top : top + height, left : left + width]
         high_res = crop.permute(2, 0, 1)[None].float() / 255.0
         pairs.append(ValidationPair(apply_records(high_res, [fixed[index % len(fixed)]]), high_res))
+    return tuple(pairs)
+
+
+def _existing_pairs(photographs: Photographs, low_res: Photographs, recipe: Recipe) -> tuple[ValidationPair, ...]:
+    """Central crops of pairs that exist already."""
+    count = min(recipe.validation.pictures, len(photographs))
+    pairs = []
+    for index in (number * len(photographs) // count for number in range(count)):
+        low, high = low_res.pictures[index], photographs.pictures[index]
+        size = min(*low.shape[:2], recipe.validation.crop_px // recipe.scale) // 4 * 4
+        crops = (crop.permute(2, 0, 1)[None].float() / 255.0 for crop in central_pair(low, high, size))
+        pairs.append(ValidationPair(*crops))
     return tuple(pairs)
 
 
