@@ -19,7 +19,7 @@ NameOrFile = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An embedd
 
 @experiment_app.callback()
 def experiment() -> None:
-    """Compare variants of a recipe: train each with several seeds, measure all alike, report what is shown."""
+    """Compare variants of a recipe: train each with several seeds, measure all alike, report proven differences."""
 
 
 @experiment_app.command("list")
@@ -36,7 +36,7 @@ def list_experiments() -> None:
 
 @experiment_app.command("show")
 def show(name: NameOrFile) -> None:
-    """Print the YAML of an experiment: the start of one of your own."""
+    """Print the YAML of an experiment, to start your own from."""
     from nlcunet.experiments.variants.definition import find_experiment
 
     typer.echo(find_experiment(name).read_text(encoding="utf-8"), nl=False)
@@ -55,11 +55,13 @@ def run(
     name: NameOrFile,
     *,
     budget: Annotated[
-        str | None, typer.Option(help="For how long to train; by default the experiment's first.")
+        str | None, typer.Option(help="Name of the budget: how long to train; by default the experiment's first.")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="By default runs/experiments/NAME-BUDGET."),
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Folder for everything; by default runs/experiments/NAME-BUDGET."
+        ),
     ] = None,
     photographs: Annotated[
         Path | None, typer.Option(help="Folder of photographs or shards, instead of the recipe's and its manifest.")
@@ -68,26 +70,29 @@ def run(
         Path | None, typer.Option(help="CSV of files, splits and licences, instead of the recipe's.")
     ] = None,
     sets: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Holds folders of originals, as Set14, to measure on.")
+        Path, typer.Option(metavar="FOLDER", help="Folder with test sets to measure on, such as Set14.")
     ] = Path("datasets"),
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings side by side.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each training.")] = 1,
-    seed: Annotated[list[int] | None, typer.Option("--seed", min=0, help="Only this seed; can be repeated.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of trainings side by side.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads for each training.")] = 1,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="Train only with this seed; may be repeated.")
+    ] = None,
     variant: Annotated[
-        list[str] | None, typer.Option("--variant", help="Train only this variant now; can be repeated.")
+        list[str] | None, typer.Option("--variant", help="Train only this variant now; may be repeated.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE: a value of the recipe, for all variants.")
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: change a value of the recipe for all variants.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     ray: Annotated[
-        str | None, typer.Option(help="Train on a Ray cluster: auto, local or HOST:PORT; FOLDER must be shared.")
+        str | None,
+        typer.Option(help="Train on a Ray cluster: auto, local or HOST:PORT; all machines must share FOLDER."),
     ] = None,
 ) -> None:
     """Train what is not trained yet, measure, and write report.md, report.html and results.json.
 
     Every variant is trained with every seed, on the same patches in the same order. Stop it with Ctrl-C; the same
-    command goes on where it was. Exit codes: 0 done, 2 could not, or some trainings failed.
+    command continues where it stopped. Exit codes: 0 done, 2 failed, or some trainings failed.
     """
     from rich.console import Console
 
