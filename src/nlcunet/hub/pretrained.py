@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Unpack
 
 from nlcunet.errors import WeightsError
-from nlcunet.hub.address import WEIGHTS_FILE, HubAddress, is_address, parse_address
+from nlcunet.hub.address import SCHEME, WEIGHTS_FILE, HubAddress, parse_address
 from nlcunet.hub.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.hub.library import hub_errors
 from nlcunet.inference.loading import load
@@ -71,7 +71,11 @@ def find_model(name_or_path: str | Path) -> str | Path:
         WeightsError: as ``fetch_weights``.
         ConfigError: likewise.
     """
-    return fetch_weights(name_or_path) if isinstance(name_or_path, str) and is_address(name_or_path) else name_or_path
+    return (
+        fetch_weights(name_or_path)
+        if isinstance(name_or_path, str) and name_or_path.startswith(SCHEME)
+        else name_or_path
+    )
 
 
 def fetch_weights(
