@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from nlcunet.cli.reporting import Follower
 from nlcunet.imaging.files import read_picture
-from nlcunet.inference.giant import request as giant_request
+from nlcunet.inference import batch
 from nlcunet.inference.origins import FILE_NAME
 from nlcunet.inference.upscaler import Upscaler
 
@@ -23,7 +23,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture
 def _everything_is_giant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(giant_request, "GIANT_PIXELS", 1)
+    monkeypatch.setattr(batch, "GIANT_PIXELS", 1)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
@@ -32,7 +32,7 @@ def test_a_giant_result_is_the_file_that_a_small_one_would_be(
 ) -> None:
     save(tmp_path / name, 90, 70)
     assert nlcunet("upscale", name, "-t", "32", "-o", f"small/{name}").exit_code == 0
-    monkeypatch.setattr(giant_request, "GIANT_PIXELS", 1)
+    monkeypatch.setattr(batch, "GIANT_PIXELS", 1)
     result = nlcunet("upscale", name, "-t", "32", "-o", f"giant/{name}", "--json")
     assert result.exit_code == 0, result.stderr
     small, large = (read_picture(tmp_path / folder / name) for folder in ("small", "giant"))

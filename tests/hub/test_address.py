@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
-from nlcunet.models.fetching.address import HubAddress, is_address, parse_address
+from nlcunet.models.fetching.address import HubAddress, parse_address
 
 WORDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 REVISIONS = st.none() | st.from_regex(r"[a-z0-9][a-z0-9./-]{0,9}", fullmatch=True)
@@ -43,8 +43,3 @@ def test_what_is_no_address_is_refused(text):
 def test_pickles_are_refused_by_their_names(file):
     with pytest.raises(ConfigError, match=r"pickles .* can run code and are never loaded"):
         parse_address(f"hf://user/name/{file}")
-
-
-def test_only_the_scheme_makes_an_address():
-    assert is_address("hf://user/name")
-    assert not is_address("user/name")

@@ -8,8 +8,7 @@ from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference.automatic import AutomaticUpscaler
-from nlcunet.inference.batch import run_jobs
-from nlcunet.inference.giant.request import GIANT_PIXELS
+from nlcunet.inference.batch import GIANT_PIXELS, run_jobs
 from nlcunet.inference.jobs import Job
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
@@ -91,7 +90,7 @@ def test_giant_pictures_are_chosen_for_as_well(automatic, tmp_path, grainy, monk
     assert GIANT_PIXELS > 120 * 160
     write_picture(Picture(pixels=grainy), tmp_path / "a.png")
     write_picture(automatic.upscale(Picture(pixels=grainy)), tmp_path / "small.png")
-    monkeypatch.setattr("nlcunet.inference.giant.request.GIANT_PIXELS", 1000)
+    monkeypatch.setattr("nlcunet.inference.batch.GIANT_PIXELS", 1000)
     job = Job(source=tmp_path / "a.png", target=tmp_path / "b.png")
     (record,) = run_jobs([job], automatic, BatchSettings(request=SizeRequest()))
     assert (record.status, record.model) == ("done", "2x-NLCUnet-S-Photo")
@@ -148,7 +147,7 @@ def test_shrinking_goes_from_disk_to_disk_as_well(tiny, tmp_path, monkeypatch):
     write_picture(picture, tmp_path / "a.png")
     one = Upscaler(tiny, device="cpu", tile=32).shrinking(0.4)
     whole = one.upscale(tmp_path / "a.png")
-    monkeypatch.setattr("nlcunet.inference.giant.request.GIANT_PIXELS", 1000)
+    monkeypatch.setattr("nlcunet.inference.batch.GIANT_PIXELS", 1000)
     job = Job(source=tmp_path / "a.png", target=tmp_path / "b.png")
     (record,) = run_jobs([job], one, BatchSettings(request=SizeRequest()))
     assert record.status == "done", record.error

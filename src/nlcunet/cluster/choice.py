@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlcunet.inference.engines.exported import is_exported
 from nlcunet.inference.enlarging import Enlarger, choice_facts_of
-from nlcunet.inference.loading import mixed_model, open_model
+from nlcunet.inference.loading import is_exported, mixed_model, open_model
 from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler

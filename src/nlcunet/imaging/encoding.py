@@ -36,15 +36,16 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None) -> tu
     Raises:
         ImageWriteError: The format cannot be written here, or not at this size.
     """
-    check_writable(file_format, picture.height, picture.width, quality)
+    height, width = picture.pixels.shape[:2]
+    check_writable(file_format, height, width, quality)
     samples, metadata, notes = fit(picture, file_format)
-    metadata, more = fit_metadata(metadata, (picture.width, picture.height), file_format, quality)
+    metadata, more = fit_metadata(metadata, (width, height), file_format, quality)
     image = samples_to_image(samples, metadata.icc_profile)
     try:
         data, lost = _save_with_metadata(image, file_format, quality, metadata)
     except LIBVIPS_ERRORS as error:
         raise ImageWriteError(
-            f"{picture.width} × {picture.height} pixels must be written as {file_format.name}: "
+            f"{width} × {height} pixels must be written as {file_format.name}: "
             f"libvips failed ({reason_of(error)}); choose another format"
         ) from error
     return data, (*notes, *more, *lost)

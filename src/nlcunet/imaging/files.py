@@ -4,6 +4,7 @@ What a format cannot hold is converted and told in notes, never silently. The co
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
@@ -67,7 +68,7 @@ class OpenedPicture:
     def __init__(self, source: Path | str | bytes) -> None:
         self._source, self._name = source, name_of(source)
         data = bytes_of(source, mapped=is_larger(source, HELD_BYTES))
-        opened = with_own_errors(lambda: open_file(data, self._name))
+        opened = with_own_errors(partial(open_file, data, self._name))
         self.header: PictureHeader = header_of(opened)
         self._opened = opened if isinstance(data, bytes) else None
 
@@ -172,8 +173,9 @@ def _encode(
     picture: Picture, file_format: FileFormat, quality: int | None, *, strip_metadata: bool
 ) -> tuple[bytes, tuple[str, ...]]:
     """Bytes and notes."""
-    metadata = Metadata(icc_profile=picture.metadata.icc_profile) if strip_metadata else picture.metadata
-    return encode(replace(picture, metadata=metadata), file_format, quality)
+    if strip_metadata:
+        picture = replace(picture, metadata=Metadata(icc_profile=picture.metadata.icc_profile))
+    return encode(picture, file_format, quality)
 
 
 def _format_named(name: str) -> FileFormat:

@@ -160,10 +160,8 @@ def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
         raise UnreadableImageError(f"{name}: this libvips cannot read {file_format.name}; convert the picture to PNG")
     if file_format.name == "tiff":
         _check_pages(data, name)
-    if file_format.name == "png" and has_many_chunks(data):
-        raise UnreadableImageError(
-            f"{name} must have at most {MOST_CHUNKS:,} chunks before its pixels: got more; export it again"
-        )
+    if file_format.name == "png":
+        _check_chunks(data, name)
     try:
         image = _load_tiff(data, path) if file_format.name == "tiff" else _load(data, file_format, path)
     except LIBVIPS_ERRORS as error:
@@ -275,12 +273,21 @@ def _check_pages(data: FileBytes, name: str) -> None:
         raise _animated(name, num_pages)
 
 
+def _check_chunks(data: FileBytes, name: str) -> None:
+    """Refuse an animated PNG, of which libvips would show the first frame, and one made to keep a reader busy."""
+    if has_many_chunks(data):
+        raise UnreadableImageError(
+            f"{name} must have at most {MOST_CHUNKS:,} chunks before its pixels: got more; export it again"
+        )
+    frames = count_png_frames(data)
+    if frames > 1:
+        raise _animated(name, frames)
+
+
 def _count_frames(data: FileBytes, file_format: FileFormat, image: Any) -> int:
-    """Frames or pages; those of a TIFF have been counted by :func:`_check_pages`, thumbnails apart."""
-    if file_format.name == "tiff":
+    """Frames or pages; those of a PNG and a TIFF have been counted before."""
+    if file_format.name in {"png", "tiff"}:
         return 1
-    if file_format.name == "png":
-        return count_png_frames(data)
     in_header = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
     return max(in_header, count_heif_frames(data)) if file_format.compression else in_header
 

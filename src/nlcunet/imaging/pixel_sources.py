@@ -50,41 +50,19 @@ class PixelSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class PictureSource:
     """A picture in memory as a source; its windows are views."""
 
-    picture: Picture
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.picture.height
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.picture.width
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
-        return int(self.picture.pixels.shape[2])
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether there is alpha."""
-        return self.picture.alpha is not None
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the samples."""
-        return self.picture.pixels.dtype
+    def __init__(self, picture: Picture) -> None:
+        self.height, self.width, self.channels = picture.pixels.shape
+        self.has_alpha = picture.alpha is not None
+        self.dtype = picture.pixels.dtype
+        self._picture = picture
 
     def read(self, rows: slice, columns: slice) -> Picture:
         """The window of these rows and columns."""
-        alpha = self.picture.alpha
-        return Picture(pixels=self.picture.pixels[rows, columns], alpha=None if alpha is None else alpha[rows, columns])
+        pixels, alpha = self._picture.pixels, self._picture.alpha
+        return Picture(pixels=pixels[rows, columns], alpha=None if alpha is None else alpha[rows, columns])
 
 
 @dataclass(frozen=True)

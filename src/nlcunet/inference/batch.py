@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Literal
 
-from nlcunet.errors import ImageTooLargeError, ImageWriteError, NlcunetError, explain_out_of_memory
+import numpy as np
+
+from nlcunet.errors import ConfigError, ImageTooLargeError, ImageWriteError, NlcunetError, explain_out_of_memory
 from nlcunet.files.atomic import is_disk_full
 from nlcunet.imaging.encoding import check_range
 from nlcunet.imaging.files import (
@@ -21,9 +23,11 @@ from nlcunet.imaging.files import (
 )
 from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.picture import TiffLayout
+from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant.enlargement import upscale_giant
-from nlcunet.inference.giant.request import Listener, check_giant, is_giant
+from nlcunet.inference.giant.request import Listener
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.results import Finding, Results
@@ -31,6 +35,10 @@ from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import AUTOMATIC
 from nlcunet.runtime import is_out_of_memory
+
+GIANT_PIXELS = 64_000_000
+"""Results from this size on go from disk to disk: 200 MB at 8 bits, and several times that with bands and the encoder;
+below, one file written at once is simpler, and a minute of work is all that an interruption costs."""
 
 Status = Literal["done", "skipped", "failed", "planned"]
 
@@ -181,12 +189,14 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
     size = (header.height, header.width)
-    expected = upscaler.for_size(settings.request).plan(*size, settings.request)
-    _check_format_holds(file_format, expected)
-    if settings.request.is_default and expected.height * expected.width >= HUGE_PIXELS:
-        listener.note(_huge(header, expected))
+    planner = upscaler.for_size(settings.request)
+    work = planner.plan(*size, settings.request)
+    _check_format_holds(file_format, work)
+    if settings.request.is_default and work.height * work.width >= HUGE_PIXELS:
+        listener.note(_huge(header, work))
+    goes_by_disk = job.target is not None and is_giant(work, file_format, settings.layout)
     origin = None if job.target is None else results.origin_of(job.target, source, settings)
-    if job.target is not None and is_giant(expected, file_format, settings.layout):
+    if job.target is not None and goes_by_disk:
         results.prepare(job.target)
         del opened  # with the bytes of the file, which are read band by band here
         chosen = upscaler.for_sized(source, size, settings.request, max_pixels=settings.max_pixels)
@@ -195,16 +205,18 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
         notes = (*finding.notes, *chosen.notes, *report.notes, *results.keep(job.target, origin))
         return replace(record, seconds=time.perf_counter() - start, notes=notes)
     picture = opened.read(max_pixels=settings.max_pixels)
-    check_range(float_range_of(picture), FORMATS[file_format])
+    if picture.pixels.dtype == np.float32:
+        check_range(float_range_of(picture), FORMATS[file_format])
     if job.target is not None:
         results.prepare(job.target)
     chosen = upscaler.for_sized(source, size, settings.request, decoded=picture)
     one = chosen.upscaler
-    work = one.plan(picture.height, picture.width, settings.request)
-    done = count(1)
+    if one is not planner:
+        work = one.plan(header.height, header.width, settings.request)
+    done, total = count(1), work.tile_count
 
     def on_tile() -> None:
-        listener.tiles(next(done), work.tile_count)
+        listener.tiles(next(done), total)
 
     result = one.upscale_picture(picture, work, on_tile)
     notes = (*finding.notes, *chosen.notes, *result.notes)
@@ -269,10 +281,7 @@ def _described(
     record: Record, header: PictureHeader, work: Work, upscaler: Upscaler, *, is_streamed: bool = False
 ) -> Record:
     """A record with sizes, tiles and memory."""
-    kind = (header.channels + header.has_alpha, header.bit_depth // 8)
-    memory = work.streamed_bytes(*kind) if is_streamed else work.picture_bytes(*kind)
-    if upscaler.device.type == "cpu":
-        memory += work.network_bytes(upscaler.header, upscaler.dtype, upscaler.tiles_at_once)
+    bands, sample_bytes = header.channels + header.has_alpha, header.bit_depth // 8
     return replace(
         record,
         width=header.width,
@@ -280,7 +289,7 @@ def _described(
         output_width=work.width,
         output_height=work.height,
         tiles=work.tile_count,
-        memory_bytes=memory,
+        memory_bytes=upscaler.memory_bytes(work, bands, sample_bytes, is_streamed=is_streamed),
         model=upscaler.header.name if work.network_pixels else None,
         quality=upscaler.quality,
     )
@@ -312,3 +321,20 @@ def _check_format_holds(file_format: str, work: Work) -> None:
             f"a side of a {file_format} picture must be at most {longest} pixels: the result would be "
             f"{work.width}×{work.height}; ask for less, or for --format png or tiff"
         )
+
+
+def is_giant(work: Work, file_format: str, layout: TiffLayout) -> bool:
+    """Whether a result goes from disk to disk: it is large and its format can be written by rows, or is a pyramid."""
+    return layout.pyramid or (work.height * work.width >= GIANT_PIXELS and file_format in STREAMED_FORMATS)
+
+
+def check_giant(file_format: str, layout: TiffLayout, *, to_file: bool) -> None:
+    """Refuse a pyramid where there can be none.
+
+    Raises:
+        ConfigError: it was asked for in another format than TIFF, or for a pipe.
+    """
+    if layout.pyramid and file_format != "tiff":
+        raise ConfigError(f"a pyramid must be a TIFF: got {file_format}; add --format tiff")
+    if layout.pyramid and not to_file:
+        raise ConfigError("a pyramid must be written to a file: got standard output; name a file with -o")

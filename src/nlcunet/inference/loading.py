@@ -6,8 +6,7 @@ from typing import Literal, Unpack, overload
 
 from nlcunet.errors import ConfigError
 from nlcunet.inference.automatic import AutomaticUpscaler
-from nlcunet.inference.engines.engine import ENGINES
-from nlcunet.inference.engines.exported import is_exported
+from nlcunet.inference.engines.engine import ENGINE_OF_SUFFIX, ENGINES
 from nlcunet.inference.settings import EngineOptions, EngineSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
@@ -90,12 +89,12 @@ def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Cal
             raise ConfigError(
                 "weights of an exported file cannot be mixed: name the weights, or leave strength and denoise out"
             )
-        from nlcunet.inference.engines.exports import open_exported
+        from nlcunet.inference.engines.exported import open_exported
 
         return Upscaler(open_exported(Path(name_or_path), settings), settings)
     model = mixed_model(name_or_path, settings)
     if engine in {"onnx", "openvino"}:
-        from nlcunet.inference.engines.exports import open_cached
+        from nlcunet.inference.engines.exported import open_cached
 
         return Upscaler(open_cached(model, settings, on_export=on_export), settings)
     return Upscaler(model, settings)
@@ -109,3 +108,8 @@ def mixed_model(name_or_path: str | Path, settings: EngineSettings) -> LoadedMod
         ConfigError: a setting is not possible.
     """
     return load_mixture(name_or_path, strength=settings.strength, denoise=settings.denoise)
+
+
+def is_exported(name_or_path: str | Path) -> bool:
+    """Whether a model is named by an exported file."""
+    return Path(name_or_path).suffix.lower() in ENGINE_OF_SUFFIX

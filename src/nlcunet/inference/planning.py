@@ -16,6 +16,7 @@ So 64 feature maps of the first stage's width are counted for every NLCUnet. In 
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -80,6 +81,11 @@ class Work:
         return self.passes[-1].target_width
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Both."""
+        return self.height, self.width
+
+    @cached_property
     def tile_count(self) -> int:
         """Tiles of all passes."""
         return sum(tiling.count for tiling in self.tilings)

@@ -82,7 +82,8 @@ class Upscaler(Enlarger):
     ) -> None:
         settings = replace(settings or EngineSettings(), **options)
         tile, overlap, threads, engine = settings.tile, settings.overlap, settings.threads, shared
-        chosen_quality = find_quality(settings.quality)
+        quality = find_quality(settings.quality)
+        self.overlap = quality.overlap(model.header) if overlap is None else overlap
         if tile != "auto" and (isinstance(tile, bool) or not isinstance(tile, int) or tile < 1):
             raise ConfigError(f"tile must be auto or a number of pixels of at least 1: got {tile!r}")
         if overlap is not None and overlap < 0:
@@ -101,11 +102,10 @@ class Upscaler(Enlarger):
             engine, self.device = model, model.device
             self.dtype = torch.float32  # what tiles are planned for; engines that take less do no harm
         self.tile: int | Literal["auto"] = tile
-        self.overlap = chosen_quality.overlap(model.header) if overlap is None else overlap
         self.threads = threads
         self.quality = settings.quality
         self.shrink_to = shrink_to
-        self.engine: Engine = SelfEnsemble(engine) if chosen_quality.self_ensemble else engine
+        self.engine: Engine = SelfEnsemble(engine) if quality.self_ensemble else engine
         self._run_tile = TileRunner(self.engine, self.overlap)
 
     def __repr__(self) -> str:
@@ -181,7 +181,8 @@ class Upscaler(Enlarger):
                 on_tile=on_tile,
                 tiles_ahead=tiles_ahead,
             )
-        at_once = work.at_once(index, self.tiles_at_once)
+        threads, limit = self._thread_count, self.tiles_at_once
+        at_once = work.at_once(index, limit)
         return NetworkPass(
             source,
             work.passes[index],
@@ -192,8 +193,23 @@ class Upscaler(Enlarger):
             on_tile=on_tile,
             tiles_ahead=tiles_ahead,
             tiles_at_once=at_once,
-            threads_per_tile=max(1, self._thread_count // at_once),
+            threads_per_tile=max(1, threads // at_once),
         )
+
+    def memory_bytes(self, work: Work, bands: int, sample_bytes: int, *, is_streamed: bool = False) -> int:
+        """Main memory at the peak of an enlargement, estimated; on a CPU the network's, too.
+
+        Args:
+            work: what ``plan`` gave.
+            bands: of the picture, alpha counted.
+            sample_bytes: 1, 2 or 4.
+            is_streamed: whether the picture goes from disk to disk.
+        """
+        at_once = self.tiles_at_once
+        memory = work.streamed_bytes(bands, sample_bytes) if is_streamed else work.picture_bytes(bands, sample_bytes)
+        if self.device.type == "cpu":
+            memory += work.network_bytes(self.header, self.dtype, at_once)
+        return memory
 
     @property
     def tiles_at_once(self) -> int:
@@ -208,12 +224,13 @@ class Upscaler(Enlarger):
     def _last_pass(self, picture: Picture, values: FloatRange, work: Work, on_tile: Callable[[], None]) -> NetworkPass:
         """The last pass over a picture in [0, 1], not yet begun; those before it are done, their results held whole."""
         current = without_needless_channels(picture)
-        current = replace(current, pixels=values.to_unit(current.pixels))
+        if current.pixels.dtype == np.float32:
+            current = replace(current, pixels=values.to_unit(current.pixels))
         if current.alpha is not None:
             current = replace(current, pixels=bleed_colour_under_alpha(current.pixels, current.alpha))
-        between = dtype_between(picture.pixels.dtype)
         last = len(work.passes) - 1
         for index, step in enumerate(work.passes[:-1]):
+            between = dtype_between(picture.pixels.dtype)
             source = PictureSource(current)
             blocks = all_blocks(self.begin_pass(source, work, index, dtype=between, on_tile=on_tile))
             size = (step.target_height, step.target_width)
@@ -229,9 +246,7 @@ class Upscaler(Enlarger):
         """
         values = float_range_of(picture)
         channels, has_alpha = picture.pixels.shape[2], picture.alpha is not None
-        needed = work.picture_bytes(channels + has_alpha, picture.pixels.dtype.itemsize)
-        if self.device.type == "cpu":
-            needed += work.network_bytes(self.header, self.dtype, self.tiles_at_once)
+        needed, size = self.memory_bytes(work, channels + has_alpha, picture.pixels.dtype.itemsize), work.size
         free = free_system_memory_bytes()
         if needed > free:
             raise DeviceError(
@@ -239,9 +254,7 @@ class Upscaler(Enlarger):
                 f"{needed / 2**30:.1f} GiB: got {free / 2**30:.1f} GiB free; ask for less, or close other programs"
             )
         last = self._last_pass(picture, values, work, on_tile)
-        kept, size = last.source, (work.height, work.width)
-        blocks = all_blocks(last)
-        result = join_blocks(blocks, *size, channels, has_alpha=kept.has_alpha, dtype=last.dtype)
+        result = join_blocks(all_blocks(last), *size, channels, has_alpha=last.source.has_alpha, dtype=last.dtype)
         alpha = result.alpha
         if picture.alpha is not None and alpha is None:
             alpha = np.full(size, picture.alpha[0, 0], picture.alpha.dtype)

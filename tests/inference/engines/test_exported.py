@@ -9,9 +9,8 @@ from nlcunet.errors import ConfigError, DeviceError, ExportError, WeightsError
 from nlcunet.export import sessions
 from nlcunet.export.exporting import ExportRequest, export_model
 from nlcunet.export.facts import ExportFacts, Parity
-from nlcunet.inference.engines import exports
-from nlcunet.inference.engines.exported import ExportedEngine
-from nlcunet.inference.engines.exports import open_cached, open_exported
+from nlcunet.inference.engines import exported
+from nlcunet.inference.engines.exported import ExportedEngine, open_cached, open_exported
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import EngineSettings
 from nlcunet.inference.upscaler import Upscaler
@@ -74,14 +73,14 @@ def test_other_weights_versions_and_precisions_have_files_of_their_own(tmp_path,
         paths.append(path)
         raise ExportError("stop here")
 
-    monkeypatch.setattr(exports, "export_model", export)
+    monkeypatch.setattr(exported, "export_model", export)
     for name, precision, version in [
         ("bicubic-x2", "auto", "1"),
         ("bicubic-x3", "auto", "1"),
         ("bicubic-x2", "int8", "1"),
         ("bicubic-x2", "auto", "2"),
     ]:
-        monkeypatch.setattr(exports, "__version__", version)
+        monkeypatch.setattr(exported, "__version__", version)
         with pytest.raises(ExportError, match="stop here"):
             open_cached(load_model(name), EngineSettings(engine="onnx", precision=precision))
     assert len(set(paths)) == 4

@@ -20,11 +20,12 @@ from nlcunet.errors import ConfigError, ImageError, ImageWriteError
 from nlcunet.imaging.files import Metadata, Picture, PictureHeader, read_picture, write_picture
 from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource
+from nlcunet.inference.batch import check_giant, is_giant
 from nlcunet.inference.giant import enlargement as giant
 from nlcunet.inference.giant.bleeding import BleedingSource
 from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.giant.part_folder import PartFolder
-from nlcunet.inference.giant.request import Listener, check_giant, disk_bytes, is_giant
+from nlcunet.inference.giant.request import Listener, disk_bytes
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest

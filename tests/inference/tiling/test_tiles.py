@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
+from nlcunet.inference.tiling.blending import blend_weights, shown_part
 from nlcunet.inference.tiling.tiles import AxisPlan, plan_axis, plan_tiles
 
 LENGTHS = st.tuples(
@@ -21,8 +22,8 @@ def make_axis(lengths: tuple[int, int, int, int, int]) -> AxisPlan:
 def sum_of_weights(axis: AxisPlan, scale: int) -> torch.Tensor:
     total = torch.zeros(axis.length * scale)
     for index in range(len(axis.spans)):
-        start, stop = axis.shown(index)
-        total[start * scale : stop * scale] += axis.weights(index, scale)
+        start, stop = shown_part(axis, index)
+        total[start * scale : stop * scale] += blend_weights(axis, index, scale)
     return total
 
 
@@ -48,8 +49,8 @@ def test_weights_of_both_axes_together_sum_to_exactly_one() -> None:
     total = torch.zeros(2 * 157, 2 * 211)
     for row in range(len(plan.rows.spans)):
         for column in range(len(plan.columns.spans)):
-            (top, bottom), (left, right) = plan.rows.shown(row), plan.columns.shown(column)
-            weights = plan.rows.weights(row, 2).view(-1, 1) * plan.columns.weights(column, 2)
+            (top, bottom), (left, right) = shown_part(plan.rows, row), shown_part(plan.columns, column)
+            weights = blend_weights(plan.rows, row, 2).view(-1, 1) * blend_weights(plan.columns, column, 2)
             total[2 * top : 2 * bottom, 2 * left : 2 * right] += weights
     assert torch.equal(total, torch.ones_like(total))
 
@@ -65,7 +66,7 @@ def test_weights_sum_to_one_for_every_small_length() -> None:
 def test_every_span_holds_what_it_shows(lengths: tuple[int, int, int, int, int]) -> None:
     axis = make_axis(lengths)
     for index, span in enumerate(axis.spans):
-        start, stop = axis.shown(index)
+        start, stop = shown_part(axis, index)
         assert span.start <= start < stop <= span.stop
 
 
@@ -88,7 +89,7 @@ def test_spans_read_the_overlap_and_keep_the_rules(length: int, tile: int, overl
 def test_weights_rise_smoothly() -> None:
     axis = plan_axis(1000, 256, 32, 4, 4)
     assert axis.blend == 16
-    steps = axis.weights(1, 4).diff().abs()
+    steps = blend_weights(axis, 1, 4).diff().abs()
     assert 0 < steps.max() < 0.02
 
 

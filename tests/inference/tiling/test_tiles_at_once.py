@@ -9,7 +9,6 @@ import torch
 from nlcunet.inference.loading import load
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.tiling.read_ahead import map_ahead
-from nlcunet.runtime import threads_of_workers
 
 
 @pytest.fixture
@@ -99,6 +98,5 @@ def test_an_error_in_a_thread_reaches_the_taker():
 
 def test_workers_begin_with_their_own_number_of_threads():
     before = torch.get_num_threads()
-    with threads_of_workers(1) as begin:
-        assert list(map_ahead(lambda _: torch.get_num_threads(), range(3), 2, begin)) == [1, 1, 1]
-        assert torch.get_num_threads() == before
+    assert list(map_ahead(lambda _: torch.get_num_threads(), range(3), 2, threads_each=1)) == [1, 1, 1]
+    assert torch.get_num_threads() == before

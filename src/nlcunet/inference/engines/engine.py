@@ -12,6 +12,10 @@ ENGINES = ("torch", "onnx", "openvino")
 """Names that ``--engine`` takes, besides ``auto``."""
 
 
+ENGINE_OF_SUFFIX = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}
+"""What runs an exported file when no engine is named."""
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Runs one network on batches of tiles; made for one device and one precision.

@@ -1,17 +1,11 @@
-"""What a giant picture is, what is asked of it, who is told of it, and what became of it."""
+"""Who is told of a giant picture, what became of it, and what room it takes."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nlcunet.errors import ConfigError
 from nlcunet.imaging.picture import PictureHeader, TiffLayout
-from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.planning import Work
-
-GIANT_PIXELS = 64_000_000
-"""Results from this size on go from disk to disk: 200 MB at 8 bits, and several times that with bands and the encoder;
-below, one file written at once is simpler, and a minute of work is all that an interruption costs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +46,6 @@ class GiantReport:
     seconds_of_encoder_alone: float
 
 
-def is_giant(work: Work, file_format: str, layout: TiffLayout) -> bool:
-    """Whether a result goes from disk to disk: it is large and its format can be written by rows, or is a pyramid."""
-    return layout.pyramid or (work.height * work.width >= GIANT_PIXELS and file_format in STREAMED_FORMATS)
-
-
 def disk_bytes(work: Work, header: PictureHeader, layout: TiffLayout) -> int:
     """Room on the disk at the peak: the decoded input, the rows of every pass, and a result that does not shrink."""
     sample_bytes, bands = header.bit_depth // 8, header.channels + header.has_alpha
@@ -67,15 +56,3 @@ def disk_bytes(work: Work, header: PictureHeader, layout: TiffLayout) -> int:
     encoded = result * (5 / 3 if layout.pyramid else 1)
     raw = header.height * header.width * sample_bytes * bands + sum(pixels[:-1]) * between * bands + result
     return math.ceil(raw + encoded)
-
-
-def check_giant(file_format: str, layout: TiffLayout, *, to_file: bool) -> None:
-    """Refuse a pyramid where there can be none.
-
-    Raises:
-        ConfigError: it was asked for in another format than TIFF, or for a pipe.
-    """
-    if layout.pyramid and file_format != "tiff":
-        raise ConfigError(f"a pyramid must be a TIFF: got {file_format}; add --format tiff")
-    if layout.pyramid and not to_file:
-        raise ConfigError("a pyramid must be written to a file: got standard output; name a file with -o")

@@ -5,6 +5,7 @@ final and handed on as a block. Between tiles only the fade to the right is kept
 what is held does not grow with the height of a picture, and hardly with its width.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,11 +14,42 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.imaging.resize import axis_bands, resize_axis
-from nlcunet.inference.tiling.tiles import Span, TilePlan
+from nlcunet.inference.tiling.tiles import AxisPlan, Span, TilePlan
 
 BandRows = Float[Tensor, "channels rows width"]
 EnlargeTile = Callable[[Span, Span], Tensor]
 """Enlarges the tile of a row span and a column span: (channels, scale · height, scale · width), float32 on the CPU."""
+
+
+WEIGHT_STEPS = 1024
+
+
+def shown_part(axis: AxisPlan, index: int) -> tuple[int, int]:
+    """Where the weight of span ``index`` is not zero: its core and the fades beyond it, [start, stop)."""
+    span, is_last = axis.spans[index], index + 1 == len(axis.spans)
+    return (
+        span.core_start - axis.blend if index else 0,
+        axis.length if is_last else span.core_stop + axis.blend,
+    )
+
+
+def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, "shown"]:
+    """Weight of span ``index`` over what it shows, at ``scale`` times the resolution; each a multiple of 1/1024."""
+    start, stop = shown_part(axis, index)
+    weights = torch.ones((stop - start) * scale)
+    fade = _fade(2 * axis.blend * scale)
+    if index:
+        weights[: len(fade)] = fade
+    if index + 1 < len(axis.spans):
+        weights[len(weights) - len(fade) :] = 1.0 - fade
+    return weights
+
+
+def _fade(length: int) -> Float[Tensor, "length"]:
+    """A raised cosine from 0 to 1 in steps of 1/1024."""
+    position = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
+    ramp = (1.0 - torch.cos(math.pi * position)) / 2.0
+    return ((ramp * WEIGHT_STEPS).round() / WEIGHT_STEPS).float()
 
 
 @dataclass(frozen=True)
@@ -57,13 +89,13 @@ class RowBlender:
             tiles: its enlarged tiles, in order, taken one by one.
         """
         columns, scale = self._plan.columns, self._scale
-        top, bottom = (scale * (row - self._plan.rows.spans[index].start) for row in self._plan.rows.shown(index))
+        top, bottom = (scale * (row - self._plan.rows.spans[index].start) for row in shown_part(self._plan.rows, index))
         fade_columns = 2 * columns.blend * scale
         fade: Tensor | None = None
         for column, (span, tile) in enumerate(zip(columns.spans, tiles, strict=True)):
-            start, stop = columns.shown(column)
+            start, stop = shown_part(columns, column)
             left, right = (scale * (position - span.start) for position in (start, stop))
-            values = tile[:, top:bottom, left:right] * columns.weights(column, scale)
+            values = tile[:, top:bottom, left:right] * blend_weights(columns, column, scale)
             if fade is not None:
                 values[:, :, :fade_columns] += fade
             if column + 1 < len(columns.spans):
@@ -75,7 +107,7 @@ class RowBlender:
     def _finish(self, index: int, first_column: int, values: Tensor) -> Block:
         """Weigh rows, add the fade of the row above, and keep that for the row below."""
         rows, scale = self._plan.rows, self._scale
-        values = values * rows.weights(index, scale).view(1, -1, 1)
+        values = values * blend_weights(rows, index, scale).view(1, -1, 1)
         fade_rows = 2 * rows.blend * scale
         columns = slice(first_column, first_column + values.shape[2])
         if index and self.fade is not None:
@@ -86,7 +118,7 @@ class RowBlender:
             finished = values.shape[1] - fade_rows
             self.fade[:, :, columns] = values[:, finished:]
             values = values[:, :finished]
-        return Block(scale * rows.shown(index)[0], first_column, values)
+        return Block(scale * shown_part(rows, index)[0], first_column, values)
 
 
 def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[BandRows]:

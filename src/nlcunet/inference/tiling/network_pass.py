@@ -14,10 +14,9 @@ from nlcunet.imaging.pixel_sources import PixelSource, RepeatingSource
 from nlcunet.inference.sizes import Pass
 from nlcunet.inference.tiling.blending import Block, RowBlender, RowResampler
 from nlcunet.inference.tiling.read_ahead import map_ahead, read_ahead
-from nlcunet.inference.tiling.tile_samples import AlphaBounds, pad_to_multiple, samples_to_tile, write_samples
+from nlcunet.inference.tiling.tile_samples import AlphaBounds, padded_tiles, write_samples
 from nlcunet.inference.tiling.tiles import Span, TilePlan
 from nlcunet.models.weights import WeightsHeader
-from nlcunet.runtime import threads_of_workers
 
 RunTile = Callable[[Tensor], Tensor]
 """The network over one padded tile: (3, height, width) to (3, scale · height, scale · width), float32 on the CPU."""
@@ -158,15 +157,11 @@ class NetworkPass:
     def _enlarged(self, row_span: Span) -> Iterator[Tensor]:
         """The tiles of a row, enlarged: colour, and alpha behind it."""
         columns = self.tiling.columns.spans
-        reader = read_ahead(lambda span: self._read(row_span, span), columns, self._tiles_ahead)
-        with threads_of_workers(self._threads_per_tile) as begin_thread:
-            yield from map_ahead(self._enlarge, self._counted(reader), self._tiles_at_once, begin_thread)
+        tiles = read_ahead(lambda span: self._read(row_span, span), columns, self._tiles_ahead, self._count_waiting)
+        return map_ahead(self._enlarge, tiles, self._tiles_at_once, self._threads_per_tile)
 
-    def _counted(self, reader: Iterator[tuple[list[Tensor], float]]) -> Iterator[list[Tensor]]:
-        """What was read, and the time that it took to come."""
-        for layers, seconds in reader:
-            self.seconds_waited += seconds
-            yield layers
+    def _count_waiting(self, seconds: float) -> None:
+        self.seconds_waited += seconds
 
     def _enlarge(self, layers: list[Tensor]) -> Tensor:
         """One tile: colour or grey, and alpha behind it."""
@@ -178,13 +173,11 @@ class NetworkPass:
 
     def _read(self, rows: Span, columns: Span) -> list[Tensor]:
         """One tile of the source, padded as the network wants it: colour, and alpha as a picture of its own."""
-        source, rules = self.source, self._header
+        source = self.source
         window = source.read(
             slice(rows.start, min(rows.stop, source.height)), slice(columns.start, min(columns.stop, source.width))
         )
-        samples = [window.pixels] if window.alpha is None else [window.pixels, window.alpha]
-        tiles = (samples_to_tile(part) for part in samples)
-        return [pad_to_multiple(tile, rules.size_multiple, at_least=rules.min_size) for tile in tiles]
+        return padded_tiles(window, self._header)
 
     def _enlarge_alpha(self, tile: Tensor) -> Tensor:
         """One channel of alpha; where it is flat no network is needed."""

@@ -17,6 +17,7 @@ from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.pixel_sources import PixelSource
 from nlcunet.inference.sizes import Pass
 from nlcunet.inference.tiling.tiles import round_up
+from nlcunet.models.weights import WeightsHeader
 
 ALPHA_REACH_PX = 2
 """How far around a pixel enlarged alpha may take its values from; a cubic kernel reaches as far."""
@@ -32,6 +33,13 @@ def samples_to_tile(samples: Shaped[np.ndarray, "rows columns *channels"]) -> Fl
     part = samples[:, :, None] if samples.ndim == 2 else samples
     values = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32) / np.float32(full_scale(samples.dtype)))
     return values.clamp_(0.0, 1.0).permute(2, 0, 1).expand(3, -1, -1)
+
+
+def padded_tiles(window: Picture, rules: WeightsHeader) -> list[Float[Tensor, "3 rows columns"]]:
+    """Part of a picture as a network wants it: colour, and alpha as a picture of its own."""
+    samples = [window.pixels] if window.alpha is None else [window.pixels, window.alpha]
+    tiles = [samples_to_tile(part) for part in samples]
+    return [pad_to_multiple(tile, rules.size_multiple, at_least=rules.min_size) for tile in tiles]
 
 
 def pad_to_multiple(
@@ -59,7 +67,8 @@ def pad_to_multiple(
         raise ConfigError(
             f"padding needs a multiple of at least 1 and a picture of at least 1×1: got {multiple} and {width}×{height}"
         )
-    padded_height, padded_width = (round_up(max(side, at_least), multiple) for side in (height, width))
+    padded_height = round_up(max(height, at_least), multiple)
+    padded_width = round_up(max(width, at_least), multiple)
     if padded_height != height:
         image = image.index_select(-2, _mirrored_positions(height, padded_height, image.device))
     if padded_width != width:

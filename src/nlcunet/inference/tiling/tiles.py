@@ -21,17 +21,10 @@ works on several resolutions sees every pixel in the same phase as in the whole 
 All lengths are low-resolution pixels.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from nlcunet.errors import ConfigError
-
-WEIGHT_STEPS = 1024
 
 
 @dataclass(frozen=True)
@@ -50,44 +43,15 @@ class AxisPlan:
 
     Attributes:
         length: pixels of the picture on this axis; the last span may stop beyond it, where the picture is padded.
+        tile: length that the network sees, that of every span.
         blend: how far on either side of a border the spans fade into each other.
-        spans: in order; every one as long as the first.
+        spans: in order.
     """
 
     length: int
+    tile: int
     blend: int
     spans: tuple[Span, ...]
-
-    @property
-    def tile(self) -> int:
-        """Length that the network sees."""
-        return self.spans[0].stop - self.spans[0].start
-
-    def shown(self, index: int) -> tuple[int, int]:
-        """Where the weight of span ``index`` is not zero: its core and the fades beyond it, [start, stop)."""
-        span, is_last = self.spans[index], index + 1 == len(self.spans)
-        return (
-            span.core_start - self.blend if index else 0,
-            self.length if is_last else span.core_stop + self.blend,
-        )
-
-    def weights(self, index: int, scale: int) -> Float[Tensor, "shown"]:
-        """Weight of span ``index`` over what it shows, at ``scale`` times the resolution; each a multiple of 1/1024."""
-        start, stop = self.shown(index)
-        weights = torch.ones((stop - start) * scale)
-        fade = _fade(2 * self.blend * scale)
-        if index:
-            weights[: len(fade)] = fade
-        if index + 1 < len(self.spans):
-            weights[len(weights) - len(fade) :] = 1.0 - fade
-        return weights
-
-
-def _fade(length: int) -> Float[Tensor, "length"]:
-    """A raised cosine from 0 to 1 in steps of 1/1024."""
-    position = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
-    ramp = (1.0 - torch.cos(math.pi * position)) / 2.0
-    return ((ramp * WEIGHT_STEPS).round() / WEIGHT_STEPS).float()
 
 
 @dataclass(frozen=True)
@@ -159,7 +123,7 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int, min_size: int
     """Spans of equal length, as few and then as short as ``tile`` and ``overlap`` allow, evenly spread."""
     padded = round_up(max(length, min_size), multiple)
     if padded <= tile:
-        return AxisPlan(length, 0, (Span(0, padded, 0, length),))
+        return AxisPlan(length, padded, 0, (Span(0, padded, 0, length),))
     overlap = min(overlap, tile // 4)
     shared = round_up(2 * overlap, multiple)
     count = -(-(padded - shared) // (tile - shared))
@@ -173,4 +137,4 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int, min_size: int
         for start, (core_start, core_stop) in zip(starts, pairwise(edges), strict=True)
     )
     shortest_core = min(span.core_stop - span.core_start for span in spans)
-    return AxisPlan(length, min(overlap // 2, shortest_core // 2), spans)
+    return AxisPlan(length, tile, min(overlap // 2, shortest_core // 2), spans)

@@ -30,11 +30,6 @@ class HubAddress:
         return f"{SCHEME}{self.repo}{revision}" + ("" if self.file == WEIGHTS_FILE else f"/{self.file}")
 
 
-def is_address(text: str) -> bool:
-    """Whether this names something on the hub, and no file or embedded model."""
-    return text.startswith(SCHEME)
-
-
 def parse_address(text: str) -> HubAddress:
     """The address that is meant by ``hf://user/name[@revision][/file.safetensors]``, with or without ``hf://``.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nlcunet.errors import WeightsError
 from nlcunet.files.home import expand_home
-from nlcunet.models.fetching.address import WEIGHTS_FILE, HubAddress, is_address, parse_address
+from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE, HubAddress, parse_address
 from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.models.fetching.library import hub_errors
 from nlcunet.models.weights import embedded_models, read_header
@@ -29,7 +29,7 @@ def find_model(name_or_path: str | Path) -> str | Path:
         WeightsError: as ``fetch_weights``.
         ConfigError: likewise.
     """
-    if is_address(str(name_or_path)):
+    if str(name_or_path).startswith(SCHEME):
         return fetch_weights(str(name_or_path))
     folder = expand_home(name_or_path)
     is_folder = folder.is_dir() and name_or_path not in embedded_models()
