@@ -37,6 +37,9 @@ def test_scales_with_an_x_reach_the_picture(nlcunet: Run, save: Save, tmp_path: 
     save(tmp_path / "a.png")
     assert nlcunet("upscale", "a.png", "-s", "x2", "-o", "b.png").exit_code == 0
     assert read_header(tmp_path / "b.png").width == 60
+    result = nlcunet("upscale", "a.png", "-s", "two")
+    assert result.exit_code == 2
+    assert "scale must be a number above 0, as 2.5, x4 or 4x: got 'two'" in " ".join(result.stderr.split())
 
 
 def test_gpu_means_whichever_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

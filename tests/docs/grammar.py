@@ -44,7 +44,7 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
         if found is None and "describe" in command.list_commands(None):  # nlcunet models NAME
             return command.get_command(None, "describe"), rest
         if found is None:
-            return None, rest
+            return (command if rest[0].startswith("-") else None), rest
         command, rest = found, rest[1:]
     return command, rest
 

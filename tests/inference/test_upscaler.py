@@ -94,7 +94,8 @@ def test_bands_are_resampled_as_the_whole_picture_is(scale: float) -> None:
     picture = make_picture(150, 70)
     height, width = round(150 * scale), round(70 * scale)
     tiled = load("bicubic-x2", tile=32, overlap=8).upscale(picture, width=width, height=height)
-    planes = resize_bicubic(torch.from_numpy(picture).permute(2, 0, 1), 300, 140)
+    planes = torch.from_numpy(picture).permute(2, 0, 1)
+    planes = planes if scale < 1 else resize_bicubic(planes, 300, 140)  # made smaller, it needs no network
     expected = resize_bicubic(planes, height, width).clamp(0, 1).permute(1, 2, 0).numpy()
     np.testing.assert_allclose(tiled, expected, atol=3e-6)
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nlcunet.inference.sizes import Wrap
+from nlcunet.errors import ConfigError
+from nlcunet.inference.sizes import Wrap, parse_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,13 @@ MACHINE = "On which machine, and how fast"
 TELLING = "What is told"
 
 
+def _scale(text: str) -> float:
+    try:
+        return parse_scale(text)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def upscale(
     inputs: Annotated[
         list[str] | None,
@@ -28,9 +36,14 @@ def upscale(
     ] = None,
     *,
     scale: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            "-s", "--scale", metavar="NUMBER", help="As 2.5, x4 or 4x; by default the model's.", rich_help_panel=SIZE
+            "-s",
+            "--scale",
+            metavar="NUMBER",
+            parser=_scale,
+            help="As 2.5, x4 or 4x; by default the model's.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     width: Annotated[
@@ -226,12 +239,11 @@ def upscale(
     start.
     """
     from nlcunet.cli.reporting import Reporter
-    from nlcunet.errors import ConfigError
     from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
     from nlcunet.inference.jobs import fill_pattern, plan_jobs, suffix_for
     from nlcunet.inference.loading import open_model
     from nlcunet.inference.settings import BatchSettings, EngineSettings
-    from nlcunet.inference.sizes import SizeRequest, parse_scale
+    from nlcunet.inference.sizes import SizeRequest
     from nlcunet.models.weights import AUTOMATIC
 
     if quiet and verbose:
@@ -239,8 +251,7 @@ def upscale(
     if name is not None and suffix is not None:
         raise ConfigError("--name and --suffix both name results: got both; drop one")
     reporter = Reporter(as_json=as_json, is_verbose=verbose, is_quiet=quiet)
-    factor = None if scale is None else parse_scale(scale)
-    request = SizeRequest(scale=factor, width=width, height=height, long_edge=long_edge, wrap=wrap)
+    request = SizeRequest(scale=scale, width=width, height=height, long_edge=long_edge, wrap=wrap)
     if tile != "auto" and not tile.isdecimal():
         raise ConfigError(f"tile must be auto or a number of pixels: got {tile!r}")
     tile_px: int | Literal["auto"] = "auto" if tile == "auto" else int(tile)
@@ -315,8 +326,6 @@ def upscale(
 def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None:
     """Refuse what would mix a picture with text, or show its bytes on a screen."""
     import sys
-
-    from nlcunet.errors import ConfigError
 
     if dry_run or all(job.target is not None for job in jobs):
         return
