@@ -45,7 +45,6 @@ NOT_RUN: dict[str, str] = {
     r"ray start .*": "starts a cluster that stays",
     r"nlcunet serve": SERVER + "; the commands below it run against one",
     r"nlcunet serve --proxy .*": SERVER,
-    r"python benchmarks/.*": "takes minutes to hours; its flags are checked",
     r"make (demo|install|test|check|docs)": "the target is checked",
     r"(\.venv/bin/)?pip install .*": "installs; the extras are checked",
     r"python3 -m venv .venv": "makes an environment",
@@ -306,7 +305,7 @@ def test_lines_are_read_as_a_shell_reads_them():
 def test_unknown_flags_and_commands_are_found():
     assert "--biger" in complaint(["nlcunet", "upscale", "a.png", "--biger"])
     assert complaint(["nlcunet", "enlarge", "a.png"])
-    assert complaint(["nlcunet", "upscale", "a.png", "-s", "two"])
+    assert complaint(["nlcunet", "upscale", "a.png", "--width", "two"])
     assert (
         complaint(["nlcunet", "bench", "make", "--images", "a", "--protocol", "bicubic", "-s", "2", "-o", "b"]) is None
     )
