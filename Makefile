@@ -1,13 +1,14 @@
 # make demo   environment, install, upscale a real photograph, before/after picture
 # make test   environment, install, tests
 # make docs   the documentation as a site, in site/
+# make numbers  tables of README and docs, from docs/records
 # make check  formatting, lint, types, layers, dependencies, dead code
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow check docs install clean
+.PHONY: demo test test-slow check docs numbers install clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py --output demo-output
@@ -28,6 +29,9 @@ check: $(STAMP)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
+numbers: $(STAMP)
+	$(BIN)/python docs/making/tables.py
 
 install: $(STAMP)
 
