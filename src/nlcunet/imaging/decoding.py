@@ -69,16 +69,16 @@ def prepare_decoding(file: OpenFile) -> DecodableFile:
     metadata = replace(metadata, size_px=(header.width, header.height))
     try:
         file = file.with_pixels()
-        colour, alpha, converted = _as_grey_or_rgb(
-            file.image, file.num_colours, file.alpha_band, is_foreign=file.is_foreign_colour
-        )
+        num_colours, alpha_band, is_foreign = file.num_colours, file.alpha_band, file.is_foreign_colour
+        colour, alpha, converted = _as_grey_or_rgb(file.image, num_colours, alpha_band, is_foreign=is_foreign)
         image = colour if alpha is None else colour.bandjoin(alpha)
     except LIBVIPS_ERRORS as error:
         raise unreadable(file.name, file.data, file.format, error) from error
     if converted:
         metadata = replace(metadata, icc_profile=None)
     metadata, mismatch = _without_foreign_profile(metadata, int(colour.bands))
-    notes = (*notes, *converted, *mismatch, *_extra_notes(file))
+    extra = file.image.bands - num_colours - (alpha_band is not None)
+    notes = (*notes, *converted, *mismatch, *_extra_notes(file, is_foreign=is_foreign, extra=extra))
     return DecodableFile(file, image, alpha is not None, metadata, notes)
 
 
@@ -177,15 +177,15 @@ def _fill_low_bits(samples: Shaped[np.ndarray, "*sizes"], file: OpenFile) -> Sha
     return filled
 
 
-def _extra_notes(file: OpenFile) -> tuple[str, ...]:
-    """What else is not as in the file."""
+def _extra_notes(file: OpenFile, *, is_foreign: bool, extra: int) -> tuple[str, ...]:
+    """What else is not as in the file, which has so many bands beside colour and alpha."""
     notes = []
-    if (extra := file.image.bands - file.num_colours - (file.alpha_band is not None)) > 0:
+    if extra > 0:
         told, lost = ("1 more channel", "it was") if extra == 1 else (f"{extra} more channels", "they were")
         notes.append(f"The file has {told} beside colour and alpha, as near infrared or a mask; {lost} left out.")
     if file.image.format == "uint":
         notes.append("The samples were reduced from 32 to 16 bits.")
-    if file.image.format == "double" and not file.is_foreign_colour:
+    if file.image.format == "double" and not is_foreign:
         notes.append("The samples were reduced from double to single precision.")
     if file.format.compression and has_wide_signalled_colour(file.data):
         notes.append("The file signals HDR or wide-gamut colour without a profile; its pixels are taken for sRGB.")

@@ -23,7 +23,7 @@ from nlcunet.imaging.files import (
 )
 from nlcunet.imaging.float_range import float_range_of
 from nlcunet.imaging.formats import FORMATS
-from nlcunet.imaging.picture import TiffLayout
+from nlcunet.imaging.picture import Picture, TiffLayout
 from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant.enlargement import upscale_giant
@@ -188,11 +188,10 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     file_format = _target_format(job, header)
     _check_pixels(header, settings.max_pixels)
     check_giant(file_format, settings.layout, to_file=job.target is not None)
-    size = (header.height, header.width)
-    planner = upscaler.for_size(settings.request)
+    planner, size = upscaler.for_size(settings.request), (header.height, header.width)
     work = planner.plan(*size, settings.request)
     _check_format_holds(file_format, work)
-    if settings.request.is_default and work.height * work.width >= HUGE_PIXELS:
+    if work.height * work.width >= HUGE_PIXELS and settings.request.is_default:
         listener.note(_huge(header, work))
     goes_by_disk = job.target is not None and is_giant(work, file_format, settings.layout)
     origin = None if job.target is None else results.origin_of(job.target, source, settings)
@@ -212,7 +211,7 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
     chosen = upscaler.for_sized(source, size, settings.request, decoded=picture)
     one = chosen.upscaler
     if one is not planner:
-        work = one.plan(header.height, header.width, settings.request)
+        work = one.plan(*size, settings.request)
     done, total = count(1), work.tile_count
 
     def on_tile() -> None:
@@ -220,20 +219,8 @@ def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listen
 
     result = one.upscale_picture(picture, work, on_tile)
     notes = (*finding.notes, *chosen.notes, *result.notes)
-    if job.target is None:
-        data = encode_picture(
-            result, file_format=file_format, quality=settings.quality, strip_metadata=settings.strip_metadata
-        )
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        notes += write_picture(
-            result,
-            job.target,
-            file_format=file_format,
-            quality=settings.quality,
-            strip_metadata=settings.strip_metadata,
-        )
+    notes += _write(result, job, file_format, settings)
+    if job.target is not None:
         notes += results.keep(job.target, origin)
     return replace(
         _described(_record(job, "done"), header, work, one),
@@ -251,6 +238,16 @@ def _huge(header: PictureHeader, work: Work) -> str:
         f"{before:.3g} megapixels become {after:.3g} ({work.width}×{work.height}), since no size was asked for; "
         "-s 2 or --long-edge 8000 make less of it"
     )
+
+
+def _write(result: Picture, job: Job, file_format: str, settings: BatchSettings) -> tuple[str, ...]:
+    """Write a result to its file or to standard output; notes on what the format could not hold."""
+    quality, strip = settings.quality, settings.strip_metadata
+    if job.target is not None:
+        return write_picture(result, job.target, file_format=file_format, quality=quality, strip_metadata=strip)
+    sys.stdout.buffer.write(encode_picture(result, file_format=file_format, quality=quality, strip_metadata=strip))
+    sys.stdout.buffer.flush()
+    return ()
 
 
 def _preview(
