@@ -34,7 +34,14 @@ def run(*command, **variables):
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash itself is asked")
 @pytest.mark.parametrize(
-    ("words", "expected"), [("up", ["upscale"]), ("upscale --de", ["--denoise", "--device"]), ("data fe", ["fetch"])]
+    ("words", "expected"),
+    [
+        ("up", ["upscale"]),
+        ("upscale --de", ["--denoise", "--device"]),
+        ("data fe", ["fetch"]),
+        ("upscale -m au", ["auto"]),
+        ("upscale --device g", ["gpu"]),
+    ],
 )
 def test_bash_completes_after_the_installation(program, words, expected):
     run("bash", "-c", "nlcunet --install-completion; true")

@@ -19,7 +19,9 @@ Save = Callable[..., Path]
 ON_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX systems")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["upscale", "--help"], ["models", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["upscale", "--help"], ["models", "--help"], ["train", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"

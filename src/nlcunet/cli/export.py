@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from nlcunet.cli import completion
+
 FILES = "Which file"
 LOOK = "What it holds"
 CHECK = "How it is checked"
@@ -11,7 +13,12 @@ CHECK = "How it is checked"
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="See `nlcunet models`; a .safetensors file, or hf://user/name.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="See `nlcunet models`; a .safetensors file, or hf://user/name.",
+            autocompletion=completion.MODELS,
+        ),
     ] = "4x-NLCUnet-S",
     *,
     output: Annotated[

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlcunet.cli import completion
+
 if TYPE_CHECKING:
     from nlcunet.training.recipe import Recipe
 
@@ -16,7 +18,10 @@ TELLING = "Only tell"
 
 
 def train(  # noqa: PLR0917 - typer reads the command line from the signature
-    recipe: Annotated[str | None, typer.Argument(help="YAML file, or the name of an embedded recipe.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="YAML file, or the name of an embedded recipe.", autocompletion=completion.RECIPES),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Run folder; by default runs/NAME.", rich_help_panel=RUN)
     ] = None,
@@ -45,7 +50,10 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
         typer.Option("--set", help="KEY=VALUE: any value of the recipe, as optim.lr=1e-4.", rich_help_panel=CHANGES),
     ] = None,
     init: Annotated[
-        str | None, typer.Option(help="Start from these weights (name or file).", rich_help_panel=CHANGES)
+        str | None,
+        typer.Option(
+            help="Start from these weights (name or file).", rich_help_panel=CHANGES, autocompletion=completion.MODELS
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the state in the run folder.", rich_help_panel=RUN)
@@ -57,7 +65,12 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     split_state: Annotated[
         str | None, typer.Option(help="Write the state in pieces of at most this size: 15MiB.", rich_help_panel=RUN)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.", rich_help_panel=MACHINE)] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto, cpu, gpu, cuda, cuda:1, mps.", rich_help_panel=MACHINE, autocompletion=completion.DEVICES
+        ),
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel=MACHINE)] = None,
     dry_run: Annotated[
         bool,

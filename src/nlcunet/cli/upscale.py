@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nlcunet.cli import completion
 from nlcunet.errors import ConfigError
 from nlcunet.inference.sizes import Wrap, parse_scale
 
@@ -64,6 +65,7 @@ def upscale(
             metavar="NAME",
             help="auto looks at each picture; see `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name.",
             rich_help_panel=LOOK,
+            autocompletion=completion.MODELS,
         ),
     ] = "auto",
     strength: Annotated[
@@ -86,6 +88,7 @@ def upscale(
             metavar="NAME",
             help="fast, balanced, or best: the mean over 8 positions, 8 times as long.",
             rich_help_panel=LOOK,
+            autocompletion=completion.QUALITIES,
         ),
     ] = "balanced",
     wrap: Annotated[
@@ -170,12 +173,21 @@ def upscale(
         int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.", rich_help_panel=MACHINE)
     ] = None,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, gpu, cuda, cuda:1, mps.", rich_help_panel=MACHINE)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto, cpu, gpu, cuda, cuda:1, mps.",
+            rich_help_panel=MACHINE,
+            autocompletion=completion.DEVICES,
+        ),
     ] = "auto",
     engine: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="torch, onnx, openvino; auto goes by the model's file.", rich_help_panel=MACHINE
+            metavar="NAME",
+            help="torch, onnx, openvino; auto goes by the model's file.",
+            rich_help_panel=MACHINE,
+            autocompletion=completion.ENGINES,
         ),
     ] = "auto",
     precision: Annotated[
@@ -184,6 +196,7 @@ def upscale(
             metavar="NAME",
             help="auto, float32, bfloat16, float16; int8 with onnx and openvino.",
             rich_help_panel=MACHINE,
+            autocompletion=completion.PRECISIONS,
         ),
     ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel=MACHINE)] = None,

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import nn
 
 from nlcunet.errors import ConfigError, WeightsError, did_you_mean
+from nlcunet.files.embedded import embedded_names
 from nlcunet.files.home import expand_home
 from nlcunet.models.own import check_trusted
 from nlcunet.models.registry import SIZE_RULES, Network, make_network, size_rules
@@ -159,10 +160,7 @@ def read_header(path: Path) -> WeightsHeader:
 
 def embedded_models() -> tuple[str, ...]:
     """Names of the weights inside the package."""
-    folder = resources.files("nlcunet") / "weights"
-    return tuple(
-        sorted(f.name.removesuffix(".safetensors") for f in folder.iterdir() if f.name.endswith(".safetensors"))
-    )
+    return embedded_names("weights", ".safetensors")
 
 
 def find_weights(name_or_path: str | Path) -> Path:

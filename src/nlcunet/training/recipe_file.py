@@ -7,6 +7,7 @@ from typing import Any
 
 from nlcunet.errors import ConfigError
 from nlcunet.files.atomic import write_file_atomically
+from nlcunet.files.embedded import embedded_names
 from nlcunet.files.home import expand_home
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.strict_yaml import check_model, parse_yaml, read_mapping
@@ -14,8 +15,7 @@ from nlcunet.training.strict_yaml import check_model, parse_yaml, read_mapping
 
 def embedded_recipes() -> tuple[str, ...]:
     """Names of the recipes inside the package."""
-    folder = resources.files("nlcunet") / "recipes"
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+    return embedded_names("recipes", ".yaml")
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
