@@ -22,7 +22,7 @@ from nlcunet.imaging.files import Metadata, Picture
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import TIFF_COMPRESSIONS, TiffLayout
 from nlcunet.imaging.row_encoding import encode_rows
-from nlcunet.imaging.row_tiff import RowPicture
+from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.giant.request import Listener
 from nlcunet.inference.settings import BatchSettings

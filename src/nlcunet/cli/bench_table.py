@@ -35,7 +35,7 @@ def table(
 ) -> None:
     """Print the protocol, means with 95 % intervals, paired tests against a baseline, and costs."""
     from nlcunet.cli.bench_options import read_names
-    from nlcunet.evaluation.kinds import read_kinds, split_by_kind
+    from nlcunet.evaluation.picture_kinds import read_kinds, split_by_kind
     from nlcunet.evaluation.records import read_records
 
     found = read_records(records)

@@ -29,8 +29,8 @@ from nlcunet.imaging.formats import format_for_suffix
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import encode_rows
-from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import SpooledPicture, spool_picture
+from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.inference.giant.bleeding import BleedingSource
 from nlcunet.inference.giant.part_folder import Journal, PartFolder
 from nlcunet.inference.giant.request import GiantReport, Listener, disk_bytes
