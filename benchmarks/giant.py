@@ -22,9 +22,9 @@ from nlcunet.imaging.files import Metadata, Picture
 from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import TIFF_COMPRESSIONS, TiffLayout
 from nlcunet.imaging.row_encoding import encode_rows
-from nlcunet.imaging.row_tiff import RowPicture
+from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.inference.giant.enlargement import upscale_giant
-from nlcunet.inference.giant.request import Listener
+from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
@@ -76,7 +76,7 @@ def enlarge(options: argparse.Namespace, upscaler: Upscaler, source: Path, targe
         max_pixels=10**11,
         layout=TiffLayout(compression=options.compression, pyramid=options.pyramid),
     )
-    listener = Listener(tiles=on_tile, note=lambda note: print(note, file=sys.stderr))
+    listener = GiantListener(tiles=on_tile, note=lambda note: print(note, file=sys.stderr))
     report = upscale_giant(source, target, upscaler, settings, listener)
     seconds = time.perf_counter() - start
     waits = (report.seconds_waited_for_tiles, report.seconds_waited_for_writing, report.seconds_of_encoder_alone)

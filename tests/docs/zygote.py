@@ -29,7 +29,7 @@ IMPORTED_BEFORE = (
     "nlcunet.evaluation.benchmark",
     "nlcunet.evaluation.report.page",
     "nlcunet.evaluation.table",
-    "nlcunet.experiments.study.making",
+    "nlcunet.experiments.study.assembly",
     "nlcunet.inference.batch",
     "nlcunet.inference.loading",
     "nlcunet.training.trainer",

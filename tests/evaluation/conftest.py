@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from nlcunet.evaluation.making import make_set
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import SystemFacts
+from nlcunet.evaluation.set_assembly import make_set
 from nlcunet.evaluation.systems import System, stack
 from nlcunet.imaging.files import write_picture
 from nlcunet.imaging.picture import Picture

@@ -15,10 +15,10 @@ from nlcunet.degradations.presets import find_preset
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.degradations.steps import Mosaic, Resize, WebP
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.evaluation.kinds import read_kinds, split_by_kind
 from nlcunet.evaluation.manifests import read_manifest, told_fields, write_manifest
 from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.photo import CONDITIONS
+from nlcunet.evaluation.picture_kinds import read_kinds, split_by_kind
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import PairRecord, Records, SetFacts, SystemFacts, read_records
 from nlcunet.evaluation.table_conditions import by_condition, gain

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import Listener, Patience, Wanted, download, urls_at
+from nlcunet.files.download import DownloadListener, Patience, Wanted, download, urls_at
 from nlcunet.files.transport import WrongAddressError, _SafeRedirects, open_url
 
 DATA = bytes(range(256)) * 40
@@ -100,7 +100,10 @@ def test_pieces_of_two_versions_are_told_by_the_checksum_and_start_over(web, tmp
     page.data = DATA
     said = []
     download(
-        wanted(web, digest=sha256(DATA)), tmp_path / "set.zip", patience=patience, listener=Listener(say=said.append)
+        wanted(web, digest=sha256(DATA)),
+        tmp_path / "set.zip",
+        patience=patience,
+        listener=DownloadListener(say=said.append),
     )
     assert (tmp_path / "set.zip").read_bytes() == DATA
     assert any("once more from the start" in sentence for sentence in said)
@@ -274,7 +277,10 @@ def test_progress_is_told_up_to_the_end(web, tmp_path, patience):
     web.add("/a", DATA, "cut:4000")
     moves = []
     download(
-        wanted(web), tmp_path / "set.zip", patience=patience, listener=Listener(move=lambda *move: moves.append(move))
+        wanted(web),
+        tmp_path / "set.zip",
+        patience=patience,
+        listener=DownloadListener(move=lambda *move: moves.append(move)),
     )
     assert moves[-1] == ("set.zip", len(DATA), len(DATA))
     assert [done for _, done, _ in moves] == sorted(done for _, done, _ in moves)

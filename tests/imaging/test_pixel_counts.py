@@ -16,7 +16,7 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource
 from nlcunet.imaging.row_encoding import encode_rows
-from nlcunet.imaging.row_tiff import RowPicture
+from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.imaging.tiff_tags import (
     ASCII,
     EXIF_POINTER,

@@ -14,8 +14,8 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.imaging.picture import TiffLayout
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import encode_rows, tile_height
-from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import spool_picture
+from nlcunet.imaging.strip_source import RowPicture
 
 EXIF = b"II*\x00\x08\x00\x00\x00\x01\x00\x0e\x01\x02\x00\x03\x00\x00\x00by\x00\x00\x00\x00\x00\x00"
 """One tag: ImageDescription, "by"."""

@@ -29,7 +29,7 @@ from nlcunet.server.page import zips
 from nlcunet.server.page.readings import traits_of
 from nlcunet.server.page.routes import result_name
 from nlcunet.server.page.shell import FILES, find_facts
-from nlcunet.server.page.zips import Member, Zip, unique_names
+from nlcunet.server.page.zips import Zip, ZipMember, unique_names
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.settings import ServerSettings
@@ -421,7 +421,7 @@ def test_a_zip_is_sent_whole_though_its_files_are_deleted_meanwhile(tmp_path):
     contents = [b"one" * 1000, bytes(range(256)), b""]
     for name, content in zip(names, contents, strict=True):
         (tmp_path / name).write_bytes(content)
-    packed = Zip([Member(name, tmp_path / name) for name in names])
+    packed = Zip([ZipMember(name, tmp_path / name) for name in names])
     for name in names:
         (tmp_path / name).unlink()
     data = b"".join(packed.chunks())
@@ -437,7 +437,7 @@ def test_large_zips_have_64_bit_sizes(tmp_path, monkeypatch):
     monkeypatch.setattr(zips, "LIMIT_32", 1000)
     for name, size in {"small": 10, "large": 5000, "last": 20}.items():
         (tmp_path / name).write_bytes(b"x" * size)
-    packed = Zip([Member(name, tmp_path / name) for name in ("small", "large", "last")])
+    packed = Zip([ZipMember(name, tmp_path / name) for name in ("small", "large", "last")])
     data = b"".join(packed.chunks())
     assert len(data) == packed.length
     large = data[30 + 5 + 10 :]
@@ -448,7 +448,7 @@ def test_large_zips_have_64_bit_sizes(tmp_path, monkeypatch):
 
 def test_a_zip_of_a_file_that_is_gone_fails_before_it_is_begun(tmp_path):
     with pytest.raises(FileNotFoundError):
-        Zip([Member("gone", tmp_path / "gone")])
+        Zip([ZipMember("gone", tmp_path / "gone")])
 
 
 # keys

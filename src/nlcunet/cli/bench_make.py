@@ -28,9 +28,9 @@ def make(
 
     from nlcunet.cli.bench_options import read_sigmas
     from nlcunet.evaluation.div2krk import make_div2krk
-    from nlcunet.evaluation.making import make_set
     from nlcunet.evaluation.originals import find_originals
     from nlcunet.evaluation.protocols import find_protocol
+    from nlcunet.evaluation.set_assembly import make_set
 
     chosen = find_protocol(protocol, scale, read_sigmas(sigmas), seed=seed)
     notes = Console(stderr=True, highlight=False)

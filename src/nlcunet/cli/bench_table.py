@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nlcunet.evaluation.records import Records
     from nlcunet.evaluation.table import Group
-    from nlcunet.evaluation.table_blocks import Block
+    from nlcunet.evaluation.table_blocks import TableBlock
 
 FORMATS = ("screen", "markdown", "csv", "latex")
 GROUPINGS = ("image", "sigma", "degradation")
@@ -35,7 +35,7 @@ def table(
 ) -> None:
     """Print the protocol, means with 95 % intervals, paired tests against a baseline, and costs."""
     from nlcunet.cli.bench_options import read_names
-    from nlcunet.evaluation.kinds import read_kinds, split_by_kind
+    from nlcunet.evaluation.picture_kinds import read_kinds, split_by_kind
     from nlcunet.evaluation.records import read_records
 
     found = read_records(records)
@@ -95,7 +95,7 @@ def print_tables(
             typer.echo(write(lines, blocks))
 
 
-def blocks_of(group: "Group", measures: Sequence[str], baseline: str, by: str) -> "tuple[Block, ...]":
+def blocks_of(group: "Group", measures: Sequence[str], baseline: str, by: str) -> "tuple[TableBlock, ...]":
     """The tables of one protocol."""
     from nlcunet.evaluation import table_blocks
     from nlcunet.evaluation.table_conditions import condition_blocks
@@ -113,7 +113,7 @@ def blocks_of(group: "Group", measures: Sequence[str], baseline: str, by: str) -
     return (*table_blocks.mean_blocks(group, measures, baseline), *([cost] if cost else []))
 
 
-def show(console: "Console", lines: Sequence[str], blocks: "Sequence[Block]") -> None:
+def show(console: "Console", lines: Sequence[str], blocks: "Sequence[TableBlock]") -> None:
     """Caption and tables on a terminal."""
     from nlcunet.evaluation.table_formats import screen_table
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nlcunet.data.fetching.catalogue import PictureSet
     from nlcunet.data.fetching.checking import Checked
     from nlcunet.data.fetching.sets import Fetched
-    from nlcunet.files.download import Listener
+    from nlcunet.files.download import DownloadListener
 
 
 def fetch(
@@ -63,9 +63,9 @@ def _fetch(found: "PictureSet", folder: Path, *, keep_archives: bool) -> "Fetche
         return fetcher(found, folder, listener=make_listener(screen, bars), keep_archives=keep_archives)
 
 
-def make_listener(screen: "Console", bars: "Progress") -> "Listener":
+def make_listener(screen: "Console", bars: "Progress") -> "DownloadListener":
     """Sentences go to the screen, and each file has a bar."""
-    from nlcunet.files.download import Listener
+    from nlcunet.files.download import DownloadListener
 
     tasks: dict[str, Any] = {}
 
@@ -74,7 +74,7 @@ def make_listener(screen: "Console", bars: "Progress") -> "Listener":
             tasks[name] = bars.add_task(name, total=total)
         bars.update(tasks[name], completed=done, total=total)
 
-    return Listener(say=screen.print, move=move)
+    return DownloadListener(say=screen.print, move=move)
 
 
 def tell_fetched(found: "PictureSet", fetched: "Fetched", *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nlcunet.inference.batch import Record
-from nlcunet.inference.giant.request import Listener
+from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.jobs import PIPE, JobPlan
 from nlcunet.inference.upscaler import Upscaler
 
@@ -49,9 +49,9 @@ class Follower:
         self._bars.reset(self._task, total=self._total)
         self._bars.update(self._task, completed=self._ended + done / total)
 
-    def listener(self, note: Callable[[str], None]) -> Listener:
+    def listener(self, note: Callable[[str], None]) -> GiantListener:
         """What is told of giant pictures, as parts of this bar; notes go elsewhere."""
-        return Listener(tiles=self.tile_done, resumed=self.resume, note=note)
+        return GiantListener(tiles=self.tile_done, resumed=self.resume, note=note)
 
     def end_job(self) -> None:
         """Move on to the next picture, also where this one was skipped or failed."""

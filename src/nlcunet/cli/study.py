@@ -69,7 +69,7 @@ def make(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nlcunet.experiments.study.making import Design, Sources, make_study
+    from nlcunet.experiments.study.assembly import Design, Sources, make_study
     from nlcunet.experiments.study.sessions import count_trials
 
     sources = Sources(systems=read_systems(system), original=original, low_res=low_res)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from nlcunet.data.photographs import find_pictures, read_manifest
+from nlcunet.data.photographs import find_pictures, read_photograph_manifest
 from nlcunet.data.tiling import Place, hold_back
 from nlcunet.errors import ConfigError, DataError
 
@@ -79,7 +79,9 @@ def list_sources(folder: Path, manifest: Path | None, settings: PackSettings) ->
     """
     rows = [{"file": path.relative_to(folder).as_posix()} for path in find_pictures(folder)]
     if manifest is not None:
-        rows = sorted({row["file"]: row for row in read_manifest(manifest)}.values(), key=lambda row: row["file"])
+        rows = sorted(
+            {row["file"]: row for row in read_photograph_manifest(manifest)}.values(), key=lambda row: row["file"]
+        )
     if not rows:
         raise DataError(f"{folder} must hold pictures: found none; check the path")
     groups = [row.get("photo") or row.get("photograph") or row["file"] for row in rows]

@@ -27,7 +27,7 @@ from nlcunet.data.shards import (
     PACK_FILE,
     PACK_FORMAT,
     SHARD_SUFFIX,
-    Member,
+    ShardMember,
     StoredTile,
     TileRecord,
     num_shard_bytes,
@@ -90,7 +90,7 @@ class PackResult:
     """Photographs that could not be used, each with its reason."""
 
 
-Known: TypeAlias = dict[tuple[object, ...], tuple[Path, Member]]
+Known: TypeAlias = dict[tuple[object, ...], tuple[Path, ShardMember]]
 """Tiles of an earlier run, by everything that decides their bytes."""
 
 

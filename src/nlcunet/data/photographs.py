@@ -80,7 +80,7 @@ def find_pictures(folder: Path) -> list[Path]:
     return list_pictures(folder, recursive=True)
 
 
-def read_manifest(manifest: Path) -> list[dict[str, str]]:
+def read_photograph_manifest(manifest: Path) -> list[dict[str, str]]:
     """The rows of a CSV file that has a column ``file``.
 
     Raises:
@@ -115,7 +115,7 @@ def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[l
         raise DataError(f"photographs must be a folder: found none at {folder}")
     licence = ""
     if manifest is not None:
-        rows = [row for row in read_manifest(manifest) if row.get("split", split) == split]
+        rows = [row for row in read_photograph_manifest(manifest) if row.get("split", split) == split]
         paths = [folder / row["file"] for row in rows]
         licence = count_licences(row.get("licence") or "" for row in rows)
     elif is_packed(folder):

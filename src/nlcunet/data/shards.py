@@ -88,7 +88,7 @@ class StoredTile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class ShardMember:
     """Where a picture lies in a shard."""
 
     name: str
@@ -117,7 +117,7 @@ def num_shard_bytes(tiles: Iterable[StoredTile]) -> int:
     return sum(tile.num_bytes() for tile in tiles) + len(_END)
 
 
-def read_index(shard: Path) -> dict[str, Member]:
+def read_index(shard: Path) -> dict[str, ShardMember]:
     """The pictures in a shard by their member names, in order.
 
     Args:
@@ -156,7 +156,7 @@ def read_tile(path: Path) -> bytes:
     return read_member(shard, member)
 
 
-def read_member(shard: Path, member: Member) -> bytes:
+def read_member(shard: Path, member: ShardMember) -> bytes:
     """The bytes of a member, checked against its record.
 
     Raises:
@@ -240,7 +240,7 @@ def read_pack_file(folder: Path) -> dict[str, Any] | None:
 
 
 @lru_cache(maxsize=4096)
-def _index_of(shard: Path, _modified: int, num_bytes: int) -> dict[str, Member]:
+def _index_of(shard: Path, _modified: int, num_bytes: int) -> dict[str, ShardMember]:
     """The index of a shard in the state that its time and size stand for."""
     pictures: dict[str, tuple[int, int]] = {}
     records: dict[str, TileRecord | None] = {}
@@ -253,7 +253,7 @@ def _index_of(shard: Path, _modified: int, num_bytes: int) -> dict[str, Member]:
                 file.seek(offset)
                 records[_key_of(name)] = _record_of(file.read(size))
     return {
-        name: Member(name=name, offset=offset, size=size, record=records.get(_key_of(name)))
+        name: ShardMember(name=name, offset=offset, size=size, record=records.get(_key_of(name)))
         for name, (offset, size) in pictures.items()
     }
 

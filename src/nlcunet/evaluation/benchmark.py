@@ -11,8 +11,8 @@ from torch import Tensor
 
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.evaluation.cache import ResultCache, cache_key
-from nlcunet.evaluation.keeping import is_kept, keep_kernels, keep_output, output_path
 from nlcunet.evaluation.measures import Measure
+from nlcunet.evaluation.output_files import is_kept, keep_kernels, keep_output, output_path
 from nlcunet.evaluation.records import PairRecord, Records
 from nlcunet.evaluation.sets import PAIR_PIXELS, BenchmarkSet, LoadedImage, Pair, PairKey
 from nlcunet.evaluation.systems import System

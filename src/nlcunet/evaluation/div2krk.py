@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nlcunet.errors import DataError, ImageError
-from nlcunet.evaluation.making import finish_set, make_plan, open_target, save_png
 from nlcunet.evaluation.manifests import (
     HIGH_RES,
     LOW_RES,
@@ -20,6 +19,7 @@ from nlcunet.evaluation.manifests import (
 )
 from nlcunet.evaluation.originals import find_originals, to_tensor
 from nlcunet.evaluation.protocols import Protocol
+from nlcunet.evaluation.set_assembly import finish_set, make_plan, open_target, save_png
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.files import read_picture

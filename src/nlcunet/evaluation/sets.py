@@ -12,11 +12,11 @@ from torch import Tensor
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, DataError, ImageError
-from nlcunet.evaluation.making import check_files, check_stems
 from nlcunet.evaluation.manifests import Manifest, pixels_sha256, read_manifest
 from nlcunet.evaluation.originals import read_original, to_tensor
 from nlcunet.evaluation.protocols import Protocol, find_protocol
 from nlcunet.evaluation.records import SetFacts
+from nlcunet.evaluation.set_assembly import check_files, check_stems
 from nlcunet.files.checksums import hash_file, hash_values
 from nlcunet.imaging.files import read_picture
 

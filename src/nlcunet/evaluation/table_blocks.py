@@ -14,7 +14,7 @@ ABSENT = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class TableBlock:
     """One table."""
 
     title: str
@@ -45,7 +45,7 @@ def how_sure(group: Group) -> tuple[str, ...]:
     return (f"{means}; {test}.",)
 
 
-def mean_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[Block, ...]:
+def mean_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[TableBlock, ...]:
     """For each measure the means, and the differences to the baseline."""
     blocks = []
     heads = ("system", *(one.name for one in group.sets))
@@ -53,7 +53,7 @@ def mean_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[B
         rows = [
             (system.name, *(mean_cell(group, one, system, measure) for one in group.sets)) for system in group.systems
         ]
-        blocks.append(Block(title=title_of(measure), heads=heads, rows=tuple(rows)))
+        blocks.append(TableBlock(title=title_of(measure), heads=heads, rows=tuple(rows)))
         found = compare_all(group, measure, baseline)
         if not found:
             continue
@@ -67,7 +67,7 @@ def mean_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[B
                 )
                 rows.append((system.name, *texts))
         title = f"{title_of(measure)}: difference to {baseline}"
-        blocks.append(Block(title=title, heads=heads, rows=tuple(rows)))
+        blocks.append(TableBlock(title=title, heads=heads, rows=tuple(rows)))
     return tuple(blocks)
 
 
@@ -88,7 +88,7 @@ def summary_text(found: Summary, measure: str) -> str:
     return text
 
 
-def cost_block(systems: Sequence[SystemFacts]) -> Block | None:
+def cost_block(systems: Sequence[SystemFacts]) -> TableBlock | None:
     """Parameters, operations, time and memory of networks; none where nothing is known."""
     known = [one for one in systems if one.parameters is not None]
     if not known:
@@ -109,10 +109,12 @@ def cost_block(systems: Sequence[SystemFacts]) -> Block | None:
     machines = dict.fromkeys(one.machine for one in known if one.machine)
     notes = ("Time: median of 5 runs after one to warm up, one input seen whole, float32.",) if machines else ()
     heads = ("system", "parameters (M)", "LR (px)", "GFLOP", "time (s)", "peak (MiB)")
-    return Block(title="Cost", heads=heads, rows=tuple(rows), notes=(*notes, *(f"Machine: {one}." for one in machines)))
+    return TableBlock(
+        title="Cost", heads=heads, rows=tuple(rows), notes=(*notes, *(f"Machine: {one}." for one in machines))
+    )
 
 
-def published_block(group: Group, measures: Sequence[str]) -> Block | None:
+def published_block(group: Group, measures: Sequence[str]) -> TableBlock | None:
     """What others have published for these sets, kept apart from what was measured here."""
     first, names = group.sets[0], [one.name for one in group.sets]
     found = [
@@ -131,19 +133,19 @@ def published_block(group: Group, measures: Sequence[str]) -> Block | None:
             cells.append(" / ".join(decimal(match.measures[m], m) for m in shown) if match else ABSENT)
         count = next((one.parameters for one in found if one.method == method and one.parameters), None)
         rows.append((f"{method} (published)", f"{count / 1e6:.2f}" if count else ABSENT, *cells, source))
-    return Block(
+    return TableBlock(
         title=f"Published by others, not measured here: {' / '.join(title_of(name) for name in shown)}",
         heads=("method", "parameters (M)", *names, "source"),
         rows=tuple(rows),
     )
 
 
-def image_blocks(group: Group, measures: Sequence[str]) -> tuple[Block, ...]:
+def image_blocks(group: Group, measures: Sequence[str]) -> tuple[TableBlock, ...]:
     """For each set and measure one row per image."""
     return _grouped_blocks(group, measures, "image", lambda one: one.image)
 
 
-def sigma_blocks(group: Group, measures: Sequence[str]) -> tuple[Block, ...]:
+def sigma_blocks(group: Group, measures: Sequence[str]) -> tuple[TableBlock, ...]:
     """For each set and measure one row per strength of a Gaussian blur."""
 
     def name(one: PairRecord) -> str:
@@ -153,7 +155,7 @@ def sigma_blocks(group: Group, measures: Sequence[str]) -> tuple[Block, ...]:
     return _grouped_blocks(group, measures, "sigma (px)", name)
 
 
-def degradation_blocks(group: Group, measures: Sequence[str]) -> tuple[Block, ...]:
+def degradation_blocks(group: Group, measures: Sequence[str]) -> tuple[TableBlock, ...]:
     """What was done to the pictures: a surface of degradation × degradation for each system, or rows of single ones."""
     if not any(len(parts_of(one)) > 1 for one in group.pairs):
         return _grouped_blocks(group, measures, "degradation", lambda one: " + ".join(parts_of(one)) or "none")
@@ -167,7 +169,7 @@ def degradation_blocks(group: Group, measures: Sequence[str]) -> tuple[Block, ..
     return tuple(blocks)
 
 
-def surface(pairs: Sequence[PairRecord], title: str, measure: str) -> Block:
+def surface(pairs: Sequence[PairRecord], title: str, measure: str) -> TableBlock:
     """One degradation to the right, one downwards, means in the cells; "alone" and "none" where there is only one."""
     found = [(parts_of(one), one) for one in pairs]
     downwards = list(dict.fromkeys(parts[1] for parts, _ in found if len(parts) > 1))
@@ -187,12 +189,12 @@ def surface(pairs: Sequence[PairRecord], title: str, measure: str) -> Block:
     for row in dict.fromkeys(["none", *downwards, *(place[0] for place in cells)]):
         summaries = [summarise(cells.get((row, column), ()), measure) for column in ("alone", *across)]
         rows.append((row, *(decimal(cell.mean, measure) if cell else ABSENT for cell in summaries)))
-    return Block(title=title, heads=("", "alone", *across), rows=tuple(rows))
+    return TableBlock(title=title, heads=("", "alone", *across), rows=tuple(rows))
 
 
 def _grouped_blocks(
     group: Group, measures: Sequence[str], head: str, name_of: Callable[[PairRecord], str]
-) -> tuple[Block, ...]:
+) -> tuple[TableBlock, ...]:
     """For each set and measure one row per name, and one for all."""
     blocks = []
     for one in group.sets:
@@ -208,7 +210,7 @@ def _grouped_blocks(
                 ]
                 rows.append((name, *(decimal(cell.mean, measure) if cell else ABSENT for cell in found)))
             title = f"{one.name}: {title_of(measure)}"
-            blocks.append(Block(title=title, heads=(head, *by_system), rows=tuple(rows)))
+            blocks.append(TableBlock(title=title, heads=(head, *by_system), rows=tuple(rows)))
     return tuple(blocks)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from nlcunet.evaluation.records import PairRecord
 from nlcunet.evaluation.statistics import Interval, bootstrap_interval
 from nlcunet.evaluation.table import Group, paired_differences, summarise
-from nlcunet.evaluation.table_blocks import ABSENT, Block, decimal, title_of
+from nlcunet.evaluation.table_blocks import ABSENT, TableBlock, decimal, title_of
 
 ALL = "all"
 """The row over all conditions."""
@@ -24,9 +24,9 @@ class Gain:
     """95 % bootstrap interval over images; none for a single image."""
 
 
-def condition_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[Block, ...]:
+def condition_blocks(group: Group, measures: Sequence[str], baseline: str) -> tuple[TableBlock, ...]:
     """For each set and measure the means by condition, and the differences to the baseline with their intervals."""
-    blocks: list[Block] = []
+    blocks: list[TableBlock] = []
     for one in group.sets:
         by_system = {system.name: group.find(one.key, system.name) for system in group.systems}
         blocks += blocks_of_set(one.name, by_system, measures, baseline)
@@ -35,7 +35,7 @@ def condition_blocks(group: Group, measures: Sequence[str], baseline: str) -> tu
 
 def blocks_of_set(
     name: str, results: Mapping[str, Sequence[PairRecord]], measures: Sequence[str], baseline: str
-) -> list[Block]:
+) -> list[TableBlock]:
     """The tables of one set from its results by system."""
     found = {system: by_condition(pairs) for system, pairs in results.items() if pairs}
     rows = list(dict.fromkeys(row for conditions in found.values() for row in conditions))
@@ -44,11 +44,11 @@ def blocks_of_set(
     for measure in measures:
         title = f"{name}: {title_of(measure)}"
         means = [(row, *(mean_cell(found[system].get(row, ()), measure) for system in found)) for row in rows]
-        blocks.append(Block(title=title, heads=("condition", *found), rows=tuple(means)))
+        blocks.append(TableBlock(title=title, heads=("condition", *found), rows=tuple(means)))
         if others:
             gains = [(row, *(gain_cell(found[own], found[baseline], row, measure) for own in others)) for row in rows]
             told = f"{title}: difference to {baseline} [95 % interval]"
-            blocks.append(Block(title=told, heads=("condition", *others), rows=tuple(gains)))
+            blocks.append(TableBlock(title=told, heads=("condition", *others), rows=tuple(gains)))
     return blocks
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nlcunet.evaluation.published import read_published
 from nlcunet.evaluation.table import Group, compare_all, summarise
-from nlcunet.evaluation.table_blocks import Block
+from nlcunet.evaluation.table_blocks import TableBlock
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -54,7 +54,7 @@ CSV_HEADS = (
 )
 
 
-def screen_table(block: Block) -> Table:
+def screen_table(block: TableBlock) -> Table:
     """A table for a terminal, without its title and notes."""
     table = Table(show_edge=False)
     for number, head in enumerate(block.heads):
@@ -64,7 +64,7 @@ def screen_table(block: Block) -> Table:
     return table
 
 
-def markdown(lines: Iterable[str], blocks: Iterable[Block]) -> str:
+def markdown(lines: Iterable[str], blocks: Iterable[TableBlock]) -> str:
     """Caption and tables in Markdown."""
     parts = ["  \n".join(lines)]
     for block in blocks:
@@ -79,7 +79,7 @@ def markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def latex(lines: Iterable[str], blocks: Iterable[Block]) -> str:
+def latex(lines: Iterable[str], blocks: Iterable[TableBlock]) -> str:
     """Tables in LaTeX, with rules of the package booktabs; the caption as comments above."""
     parts = ["\n".join(f"% {line}" for line in lines)]
     for block in blocks:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest, hash_file
 from nlcunet.files.transport import (
-    Answer,
+    HttpAnswer,
     StartOverError,
     TryAgainError,
     WrongAddressError,
@@ -42,7 +42,7 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class DownloadListener:
     """Whoever wants to know how it goes."""
 
     say: Callable[[str], None] = lambda _: None
@@ -67,7 +67,7 @@ def download(
     target: Path,
     *,
     patience: Patience | None = None,
-    listener: Listener | None = None,
+    listener: DownloadListener | None = None,
     proxies: Mapping[str, str] | None = None,
 ) -> int:
     """Have a file at ``target``, of the right length and checksum.
@@ -89,7 +89,7 @@ def download(
         DataError: No address gave the file; it was not the right one; or the disk has no room. What came complete but
             wrong is kept as ``target`` with ``.refused`` behind.
     """
-    patience, listener = patience or Patience(), listener or Listener()
+    patience, listener = patience or Patience(), listener or DownloadListener()
     if target.exists():
         if (problem := _problem_with(target, wanted)) is None:
             return 0
@@ -125,7 +125,7 @@ class _Fetcher:
         wanted: Wanted,
         target: Path,
         patience: Patience,
-        listener: Listener,
+        listener: DownloadListener,
         proxies: Mapping[str, str] | None,
     ) -> None:
         self._wanted, self._target = wanted, target
@@ -187,7 +187,7 @@ class _Fetcher:
             return there, str(validator) if validator is not None else None
         return 0, None
 
-    def _expected_bytes(self, url: str, answer: Answer) -> int | None:
+    def _expected_bytes(self, url: str, answer: HttpAnswer) -> int | None:
         """Length of the whole file, on which catalogue and server must agree."""
         known, told = self._wanted.size_bytes, answer.total_bytes
         if known is not None and told is not None and known != told:
@@ -198,7 +198,7 @@ class _Fetcher:
         """Refuse before the disk is full."""
         check_room(self._part.parent, (expected or 0) - there, self._wanted.name)
 
-    def _receive(self, url: str, answer: Answer, expected: int | None) -> None:
+    def _receive(self, url: str, answer: HttpAnswer, expected: int | None) -> None:
         """Write what comes behind what is there."""
         position = answer.start
         with self._part.open("r+b" if position else "wb") as file:

@@ -43,7 +43,7 @@ class WrongAddressError(DataError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What a server says before it sends the file."""
 
     start: int
@@ -82,7 +82,7 @@ def open_url(
     validator: str | None = None,
     silence_s: float = 30.0,
     proxies: Mapping[str, str] | None = None,
-) -> Answer:
+) -> HttpAnswer:
     """Ask for a file, or for its rest.
 
     Args:
@@ -116,17 +116,17 @@ def open_url(
         raise meaning_of(url, error) from error
 
 
-def _read_answer(url: str, start: int, body: http.client.HTTPResponse) -> Answer:
+def _read_answer(url: str, start: int, body: http.client.HTTPResponse) -> HttpAnswer:
     """The head of an answer, checked; the body is closed if it will not do."""
     try:
         _check_kind(url, body)
         if body.status == http.client.PARTIAL_CONTENT:
-            return Answer(
+            return HttpAnswer(
                 start=start, total_bytes=_check_range(url, start, body), validator=_validator(body), body=body
             )
         length = body.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        return Answer(start=0, total_bytes=total, validator=_validator(body), body=body)
+        return HttpAnswer(start=0, total_bytes=total, validator=_validator(body), body=body)
     except BaseException:
         body.close()
         raise

@@ -25,7 +25,7 @@ from nlcunet.imaging.formats import FileFormat
 from nlcunet.imaging.libvips import LIBVIPS_ERRORS, interpreted, reason_of
 from nlcunet.imaging.picture import Metadata, Picture, TiffLayout
 from nlcunet.imaging.png import PNG_SIGNATURE, png_chunks, png_metadata_chunks, png_resolution_chunk
-from nlcunet.imaging.row_tiff import RowPicture, StripSource
+from nlcunet.imaging.strip_source import RowPicture, StripSource
 
 STREAMED_FORMATS = frozenset({"png", "jpeg", "tiff", "jxl"})
 """Formats whose encoders take rows as they come; the others hold the whole picture anyway, and are small."""

@@ -27,7 +27,7 @@ from nlcunet.imaging.picture import Picture, TiffLayout
 from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant.enlargement import upscale_giant
-from nlcunet.inference.giant.request import Listener
+from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.jobs import PIPE, Job
 from nlcunet.inference.planning import Work
 from nlcunet.inference.results import Finding, Results
@@ -104,7 +104,7 @@ def run_jobs(
     *,
     on_start: Callable[[Job], None] = lambda _job: None,
     progress: Progress | None = None,
-    listener: Listener | None = None,
+    listener: GiantListener | None = None,
     results: Results | None = None,
 ) -> Iterator[Record]:
     """Enlarge one picture after the other; a record each, also of those that fail.
@@ -119,7 +119,7 @@ def run_jobs(
         results: what is known of the results; by default nothing, and nothing is kept beside them.
     """
     results = results or Results()
-    listener = replace(listener or Listener(), tiles=progress or (lambda *_: None))
+    listener = replace(listener or GiantListener(), tiles=progress or (lambda *_: None))
     for job in jobs:
         on_start(job)
         yield _guarded(job, lambda job: _run(job, upscaler, settings, listener, results))
@@ -177,7 +177,7 @@ def _skipped(job: Job, finding: Finding) -> Record:
     return replace(_record(job, "skipped"), notes=finding.notes)
 
 
-def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: Listener, results: Results) -> Record:
+def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: GiantListener, results: Results) -> Record:
     start = time.perf_counter()
     source = sys.stdin.buffer.read() if job.source is None else job.source
     finding = results.look(job.target, source, settings)

@@ -14,7 +14,7 @@ from nlcunet.data.fetching.debian import (
     packages_at_hand,
 )
 from nlcunet.errors import DataError
-from nlcunet.files.download import Listener
+from nlcunet.files.download import DownloadListener
 
 DEB = b"!<arch>\nas if"
 
@@ -66,21 +66,21 @@ def test_a_package_comes_from_the_own_mirror_first(web, programs, tmp_path, pati
     programs("apt-get", f"echo {web.url}/debian/")
     programs("apt-config", "")
     own = web.add("/debian/pool/main/p/pictures/pictures_1_all.deb", DEB)
-    path, received = fetch_package(package(), tmp_path / "debs", patience=patience, listener=Listener())
+    path, received = fetch_package(package(), tmp_path / "debs", patience=patience, listener=DownloadListener())
     assert (path.read_bytes(), received, len(own.seen)) == (DEB, len(DEB), 1)
 
 
 @pytest.mark.usefixtures("_only_local")
 def test_a_package_that_the_mirrors_have_dropped_comes_from_the_snapshots(web, programs, tmp_path, patience):
     page = web.add(f"/file/{hashlib.sha1(DEB, usedforsecurity=False).hexdigest()}", DEB)
-    fetch_package(package(), tmp_path, patience=patience, listener=Listener())
+    fetch_package(package(), tmp_path, patience=patience, listener=DownloadListener())
     assert len(page.seen) == 1
 
 
 @pytest.mark.usefixtures("_only_local")
 def test_without_apt_what_is_needed_is_told(web, programs, tmp_path, patience):
     with pytest.raises(DataError, match=r"HTTP 404.*other versions need apt.*put pictures_1_all\.deb into"):
-        list(packages_at_hand(package(), tmp_path, patience=patience, listener=Listener()))
+        list(packages_at_hand(package(), tmp_path, patience=patience, listener=DownloadListener()))
 
 
 def test_the_private_root_leaves_the_system_alone(programs, tmp_path):

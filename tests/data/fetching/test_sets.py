@@ -12,7 +12,7 @@ from nlcunet.data.fetching.sets import fetch_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import Listener, Wanted
+from nlcunet.files.download import DownloadListener, Wanted
 
 PICTURES = {
     "set/0001.png": b"first",
@@ -119,7 +119,7 @@ def test_another_archive_of_the_same_pictures_steps_in(web, tmp_path, patience, 
         make_archive(web, "/set.tar", name="set.tar"),
     )
     said = []
-    done = fetch_set(make_set(alternatives), tmp_path, patience=patience, listener=Listener(say=said.append))
+    done = fetch_set(make_set(alternatives), tmp_path, patience=patience, listener=DownloadListener(say=said.append))
     assert done.pictures == 2
     assert any("HTTP 404" in sentence and "trying wrong.zip instead" in sentence for sentence in said)
     assert any("must hold 2 files" in sentence and "got 1" in sentence for sentence in said)

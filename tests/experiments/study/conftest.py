@@ -8,8 +8,8 @@ import pytest
 
 from nlcunet.data.drawn.pictures import draw_set
 from nlcunet.experiments.study.answers import Answer
+from nlcunet.experiments.study.assembly import Design, Sources, make_study
 from nlcunet.experiments.study.design import Crop, Study
-from nlcunet.experiments.study.making import Design, Sources, make_study
 from nlcunet.experiments.study.sessions import plan_session
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic

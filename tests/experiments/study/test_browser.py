@@ -17,10 +17,10 @@ import uvicorn
 from PIL import Image
 
 from nlcunet.experiments.study.answers import Answer
+from nlcunet.experiments.study.assembly import make_study
 from nlcunet.experiments.study.desk import Desk
 from nlcunet.experiments.study.folder import ANSWERS, read_study
 from nlcunet.experiments.study.journal import read_lines
-from nlcunet.experiments.study.making import make_study
 from nlcunet.experiments.study.server import make_app
 from nlcunet.experiments.study.sessions import plan_session
 from nlcunet.server.listening import bind

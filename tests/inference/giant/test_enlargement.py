@@ -25,7 +25,7 @@ from nlcunet.inference.giant import enlargement as giant
 from nlcunet.inference.giant.bleeding import BleedingSource
 from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.giant.part_folder import PartFolder
-from nlcunet.inference.giant.request import Listener, disk_bytes
+from nlcunet.inference.giant.request import GiantListener, disk_bytes
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
@@ -77,7 +77,7 @@ def test_equal_channels_and_flat_alpha_come_back(tmp_path: Path) -> None:
         tmp_path / "out.png",
         small_tiles(),
         settings(),
-        Listener(tiles=lambda *now: tiles.append(now)),
+        GiantListener(tiles=lambda *now: tiles.append(now)),
     )
     result, expected = read_picture(tmp_path / "out.png"), small_tiles().upscale(picture)
     assert np.array_equal(result.pixels, expected.pixels)
@@ -249,7 +249,7 @@ def test_a_killed_run_is_taken_up_at_its_finished_rows(tmp_path: Path, scale: fl
         return run(tile)
 
     upscaler._run = count_tiles  # type: ignore[method-assign]
-    listener = Listener(resumed=lambda *now: resumed.append(now), note=notes.append)
+    listener = GiantListener(resumed=lambda *now: resumed.append(now), note=notes.append)
     report = upscale_giant(source, target, upscaler, settings(scale), listener)
     assert 0 < report.resumed_tiles <= tiles
     assert len(told) == report.work.tile_count - report.resumed_tiles
@@ -284,7 +284,7 @@ def interrupt(folder: Path, at: int = 12, scale: float = 2, **others: Any) -> li
             folder / "out.png",
             small_tiles(),
             settings(scale, **others),
-            Listener(tiles=Stop(at, KeyboardInterrupt()), note=notes.append),
+            GiantListener(tiles=Stop(at, KeyboardInterrupt()), note=notes.append),
         )
     return notes
 
@@ -367,7 +367,7 @@ def test_too_little_room_on_the_disk_is_told_before_the_work(tmp_path: Path, mon
             tmp_path / "out.png",
             small_tiles(),
             settings(),
-            Listener(tiles=lambda done, _total: tiles.append(done)),
+            GiantListener(tiles=lambda done, _total: tiles.append(done)),
         )
     assert tiles == []
     assert {path.name for path in tmp_path.iterdir()} == {"in.png"}
@@ -402,7 +402,7 @@ def test_an_encoder_that_fails_stops_the_network(tmp_path: Path, monkeypatch: py
             tmp_path / "out.png",
             small_tiles(),
             settings(),
-            Listener(tiles=lambda done, _total: tiles.append(done)),
+            GiantListener(tiles=lambda done, _total: tiles.append(done)),
         )
     assert len(tiles) < small_tiles().plan(110, 70, SizeRequest()).tile_count
     assert not (tmp_path / "out.png").exists()

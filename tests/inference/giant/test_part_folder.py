@@ -1,7 +1,6 @@
 """Unfinished rows of a giant picture that were damaged: begun anew with a note, and the result is right."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from nlcunet.errors import ImageWriteError
 from nlcunet.imaging.files import Picture, read_picture, write_picture
 from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.giant.part_folder import JOURNAL
-from nlcunet.inference.giant.request import Listener
+from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
@@ -37,7 +36,9 @@ def stop_at(folder: Path, scale: float, tile: int) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (110, 70, 3), dtype=np.uint8)
     write_picture(Picture(pixels=pixels), folder / "in.png")
     with pytest.raises(KeyboardInterrupt):
-        upscale_giant(folder / "in.png", folder / "out.png", make_upscaler(), settings(scale), Listener(tiles=stop))
+        upscale_giant(
+            folder / "in.png", folder / "out.png", make_upscaler(), settings(scale), GiantListener(tiles=stop)
+        )
     return folder / ".out.png.nlcunet-part"
 
 
@@ -81,7 +82,7 @@ def test_a_damaged_file_begins_anew_with_a_note(tmp_path: Path, pattern: str, da
     damage(path)
     notes: list[str] = []
     report = upscale_giant(
-        tmp_path / "in.png", tmp_path / "out.png", make_upscaler(), settings(2), Listener(note=notes.append)
+        tmp_path / "in.png", tmp_path / "out.png", make_upscaler(), settings(2), GiantListener(note=notes.append)
     )
     assert report.resumed_tiles == 0
     assert list(report.notes) == notes
@@ -128,12 +129,12 @@ def test_a_journal_with_values_that_cannot_be_begins_anew(tmp_path: Path, change
 def test_rows_whose_folder_vanishes_are_told_in_a_sentence(tmp_path: Path) -> None:
     def vanish(done: int, _total: int) -> None:
         if done == 6:
-            shutil.rmtree(tmp_path / "out")
+            (tmp_path / "out").rename(tmp_path / "gone")  # at once: others write into it meanwhile
 
     pixels = np.zeros((110, 70, 3), np.uint8)
     write_picture(Picture(pixels=pixels), tmp_path / "in.png")
     (tmp_path / "out").mkdir()
-    listener = Listener(tiles=vanish)
+    listener = GiantListener(tiles=vanish)
     with pytest.raises(ImageWriteError):
         upscale_giant(tmp_path / "in.png", tmp_path / "out/a.png", make_upscaler(), settings(2), listener)
     assert not (tmp_path / "out").exists()

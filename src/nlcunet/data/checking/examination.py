@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from nlcunet.data.checking.fingerprints import NUM_FEATURES, Match, best_earlier_matches, best_matches, fingerprint
 from nlcunet.data.checking.measures import Measures, measure
-from nlcunet.data.photographs import find_pictures, map_in_order, read_manifest, read_photograph
+from nlcunet.data.photographs import find_pictures, map_in_order, read_photograph, read_photograph_manifest
 from nlcunet.data.shards import is_packed, list_shards, read_index
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
@@ -135,7 +135,7 @@ def find_examined(folder: Path, manifest: Path | None = None) -> list[Path]:
         DataError: there is no folder or nothing in it, or a shard is damaged as a whole.
     """
     if manifest is not None:
-        paths = sorted({folder / row["file"] for row in read_manifest(manifest)})
+        paths = sorted({folder / row["file"] for row in read_photograph_manifest(manifest)})
     elif folder.is_dir() and is_packed(folder):
         paths = [shard / name for shard in list_shards(folder) for name in read_index(shard)]
     else:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from nlcunet.data.checking.examination import Examination
-from nlcunet.data.photographs import read_manifest
+from nlcunet.data.photographs import read_photograph_manifest
 from nlcunet.data.shards import is_tile_path
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.files.atomic import write_file_atomically
@@ -63,7 +63,7 @@ def write_good_manifest(found: Examination, target: Path, manifest: Path | None 
         ImageWriteError: the target cannot be written.
     """
     good = [one.name for one in found.pictures if one.name not in found.bad]
-    rows = {row["file"]: row for row in read_manifest(manifest)} if manifest is not None else {}
+    rows = {row["file"]: row for row in read_photograph_manifest(manifest)} if manifest is not None else {}
     columns = list(next(iter(rows.values()), {"file": ""}))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")

@@ -47,7 +47,7 @@ def refine(curves: Curves, samples: int) -> Float[np.ndarray, "curves finer 2"]:
 
 
 @dataclass(frozen=True)
-class Place:
+class FigurePlace:
     """Where a head stands: its own unit is half its height, its origin between the eyes."""
 
     middle: Point
@@ -68,7 +68,7 @@ CROWN = np.array([[0.4, -0.85], [-0.4, -0.85]])
 
 def draw_head(rng: np.random.Generator, middle: Point, height_px: float, ink: Colour, skin: Colour) -> Figure:
     """A face with large eyes, hair in tapering locks, neck and shoulders."""
-    place = Place(middle, height_px / 2, float(rng.normal(0, 0.25)))
+    place = FigurePlace(middle, height_px / 2, float(rng.normal(0, 0.25)))
     pen = float(np.clip(height_px * rng.uniform(0.005, 0.018), 0.5, 3.5))
     figure = Figure()
     body = place.at(BODY)
@@ -112,7 +112,7 @@ def make_fringe(rng: np.random.Generator, locks: int) -> Float[np.ndarray, "poin
     return np.concatenate([np.stack([x, y], axis=1), top])
 
 
-def draw_face(rng: np.random.Generator, place: Place, ink: Colour, skin: Colour, pen: float) -> list[str]:
+def draw_face(rng: np.random.Generator, place: FigurePlace, ink: Colour, skin: Colour, pen: float) -> list[str]:
     """Eyes with lashes and lights, brows, nose and mouth."""
     elements: list[str] = []
     wide, tall = rng.uniform(0.13, 0.2), rng.uniform(0.1, 0.22)

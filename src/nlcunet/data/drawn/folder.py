@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from nlcunet.data.drawn.pictures import LICENCE, draw_planned, picture_name, plan_set
-from nlcunet.data.photographs import read_manifest
+from nlcunet.data.photographs import read_photograph_manifest
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, encode_picture, read_header, read_picture
@@ -66,7 +66,11 @@ def draw_folder(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"drawn pictures need a folder that can be made: got {folder}: {error}") from error
-    rows = {row["file"]: row for row in read_manifest(folder / MANIFEST)} if (folder / MANIFEST).exists() else {}
+    rows = (
+        {row["file"]: row for row in read_photograph_manifest(folder / MANIFEST)}
+        if (folder / MANIFEST).exists()
+        else {}
+    )
     missing = [item for item in plan if not is_drawn(folder / file_name(*item), size_px)]
     rows |= {file_name(*item): make_row(*item) for item in plan if item not in set(missing)}
     for number, (item, picture) in enumerate(

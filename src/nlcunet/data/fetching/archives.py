@@ -44,7 +44,7 @@ _BROKEN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class ArchiveMember:
     """An entry of an archive."""
 
     name: str
@@ -99,7 +99,7 @@ def unpack(archive: Path, target: Path, choose: Choose) -> list[Path]:
 
 
 @contextmanager
-def _members(archive: Path) -> Iterator[Iterator[Member]]:
+def _members(archive: Path) -> Iterator[Iterator[ArchiveMember]]:
     """The entries of an archive, one after the other."""
     with archive.open("rb") as file:
         start = file.read(8)
@@ -145,9 +145,9 @@ def _decompressed(stream: Any) -> Any:
     return whole
 
 
-def _zip_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+def _zip_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArchiveMember:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    return Member(
+    return ArchiveMember(
         name=info.filename,
         size_bytes=info.file_size,
         is_file=not info.is_dir() and kind in {0, stat.S_IFREG},
@@ -156,7 +156,7 @@ def _zip_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     )
 
 
-def _tar_members(packed: tarfile.TarFile) -> Iterator[Member]:
+def _tar_members(packed: tarfile.TarFile) -> Iterator[ArchiveMember]:
     for info in packed:
 
         def open_member(info: tarfile.TarInfo = info) -> Any:
@@ -165,7 +165,7 @@ def _tar_members(packed: tarfile.TarFile) -> Iterator[Member]:
                 raise tarfile.TarError(f"{info.name} has no content")
             return file
 
-        yield Member(
+        yield ArchiveMember(
             name=info.name, size_bytes=info.size, is_file=info.isreg(), is_folder=info.isdir(), open=open_member
         )
 
@@ -192,7 +192,7 @@ def _check_name(archive: Path, name: str) -> None:
         raise _refusal(archive, f"it has a name with a null byte: {name!r}")
 
 
-def _check_place(archive: Path, member: Member, target: Path, wanted: str, written: dict[str, Path]) -> Path:
+def _check_place(archive: Path, member: ArchiveMember, target: Path, wanted: str, written: dict[str, Path]) -> Path:
     """Where a chosen member goes."""
     if not member.is_file:
         raise _refusal(archive, f"{member.name!r} should be a picture, and is a link or a device")
@@ -205,7 +205,7 @@ def _check_place(archive: Path, member: Member, target: Path, wanted: str, writt
     return path
 
 
-def _copy(archive: Path, member: Member, path: Path, allowed_bytes: int) -> int:
+def _copy(archive: Path, member: ArchiveMember, path: Path, allowed_bytes: int) -> int:
     """Write one member; how many bytes it has."""
     size = 0
     with member.open() as source, path.open("xb") as file:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlcunet.data.fetching.catalogue import PictureSet
-from nlcunet.data.fetching.manifests import changed_files, missing_files, read_manifest
+from nlcunet.data.fetching.manifests import changed_files, missing_files, read_fetched_manifest
 from nlcunet.data.fetching.sets import name_problems
 from nlcunet.errors import DataError
 from nlcunet.imaging.formats import PICTURE_SUFFIXES
@@ -38,7 +38,7 @@ def check_set(wanted: PictureSet, folder: Path) -> Checked:
             f"{wanted.name} must be a folder to be checked: found none at {target}; fetch it first, or choose the "
             "folder above it with --output"
         )
-    rows = read_manifest(target)
+    rows = read_fetched_manifest(target)
     if rows is None:
         files = [path for path in target.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
         problems = name_problems(wanted, [path.stem for path in files])

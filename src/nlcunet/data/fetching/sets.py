@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.catalogue import SETS, PictureSet
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_manifest, write_manifest
+from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
 from nlcunet.data.fetching.parts import Errand, fetch_part, make_empty
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_file
-from nlcunet.files.download import Listener, Patience
+from nlcunet.files.download import DownloadListener, Patience
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def fetch_set(
     folder: Path,
     *,
     patience: Patience | None = None,
-    listener: Listener | None = None,
+    listener: DownloadListener | None = None,
     keep_archives: bool = False,
 ) -> Fetched:
     """Have a set in ``folder/NAME``, with a manifest; what is finished is left alone.
@@ -55,7 +55,7 @@ def fetch_set(
     Raises:
         DataError: It cannot be had, or not all of it.
     """
-    started, listener = time.monotonic(), listener or Listener()
+    started, listener = time.monotonic(), listener or DownloadListener()
     target = folder / wanted.name
     if (there := find_finished(wanted, target)) is not None:
         return there
@@ -99,7 +99,7 @@ def find_finished(wanted: PictureSet, target: Path) -> Fetched | None:
     Raises:
         DataError: Files of the manifest are gone.
     """
-    rows = read_manifest(target)
+    rows = read_fetched_manifest(target)
     if rows is None:
         return None
     if gone := missing_files(target, rows):
@@ -116,7 +116,7 @@ def _count_pictures(rows: Sequence[ManifestRow]) -> int:
 
 
 def _join(
-    wanted: PictureSet, folder: Path, patience: Patience | None, listener: Listener, *, keep_archives: bool
+    wanted: PictureSet, folder: Path, patience: Patience | None, listener: DownloadListener, *, keep_archives: bool
 ) -> Fetched:
     """The training pictures of several sets in one folder: hard links where the disk can, so that they cost no room."""
     started = time.monotonic()
@@ -127,7 +127,7 @@ def _join(
     unpacking = make_empty(folder / f".{wanted.name}.unpacking")
     rows = []
     for part in fetched:
-        for row in read_manifest(part.folder) or []:
+        for row in read_fetched_manifest(part.folder) or []:
             if row.split == "train":
                 name = PurePosixPath(row.file).name
                 _link(part.folder / row.file, unpacking / name)

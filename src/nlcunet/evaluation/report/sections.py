@@ -21,7 +21,7 @@ from nlcunet.evaluation.report.markup import Cell, Head, escape, make_table, nam
 from nlcunet.evaluation.report.plots import CostPoint, Difference, Swarm, plot_costs, plot_swarms
 from nlcunet.evaluation.report.summary import make_image_table, make_notes, make_summary, mean_of
 from nlcunet.evaluation.table import make_groups
-from nlcunet.evaluation.table_blocks import Block, published_block
+from nlcunet.evaluation.table_blocks import TableBlock, published_block
 from nlcunet.evaluation.table_conditions import blocks_of_set
 
 PUBLISHED_MEASURES = ("psnr_y", "ssim_y")
@@ -92,7 +92,7 @@ def make_published(records: Records) -> list[str]:
     return [_block_table(block) for block in blocks if block is not None]
 
 
-def _block_table(block: Block) -> str:
+def _block_table(block: TableBlock) -> str:
     heads = [Head(words=words, is_number=0 < n < len(block.heads) - 1) for n, words in enumerate(block.heads)]
     rows = [[Cell(markup=escape(cell), value=_number_in(cell)) for cell in row] for row in block.rows]
     return make_table(escape(block.title), heads, rows)
@@ -163,7 +163,7 @@ def make_degradations(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> 
     return parts + surfaces + [_block_table(block) for one in sets for block in _condition_blocks(one)]
 
 
-def _condition_blocks(results: SetResults) -> list[Block]:
+def _condition_blocks(results: SetResults) -> list[TableBlock]:
     """Tables by condition, of sets whose degradations have names."""
     by_system = {name: tuple(results.results[name][pair] for pair in results.pairs) for name in results.names}
     if not any(one.condition for pairs in by_system.values() for one in pairs):

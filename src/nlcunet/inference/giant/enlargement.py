@@ -29,11 +29,11 @@ from nlcunet.imaging.formats import format_for_suffix
 from nlcunet.imaging.picture import Metadata, Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RawPixels, RawSource
 from nlcunet.imaging.row_encoding import encode_rows
-from nlcunet.imaging.row_tiff import RowPicture
 from nlcunet.imaging.spooling import SpooledPicture, spool_picture
+from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.inference.giant.bleeding import BleedingSource
 from nlcunet.inference.giant.part_folder import Journal, PartFolder
-from nlcunet.inference.giant.request import GiantReport, Listener, disk_bytes
+from nlcunet.inference.giant.request import GiantListener, GiantReport, disk_bytes
 from nlcunet.inference.giant.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
 from nlcunet.inference.planning import Work
 from nlcunet.inference.settings import BatchSettings
@@ -47,7 +47,11 @@ TILES_AHEAD = 2
 
 
 def upscale_giant(
-    source: Path | bytes, target: Path, upscaler: Upscaler, settings: BatchSettings, listener: Listener | None = None
+    source: Path | bytes,
+    target: Path,
+    upscaler: Upscaler,
+    settings: BatchSettings,
+    listener: GiantListener | None = None,
 ) -> GiantReport:
     """Enlarge a picture file into another; an earlier run of the same that was interrupted is taken up.
 
@@ -63,7 +67,7 @@ def upscale_giant(
         ImageError: the picture cannot be read, or the result not written.
         DeviceError: memory ran out for the smallest tile.
     """
-    listener = listener or Listener()
+    listener = listener or GiantListener()
     with PartFolder(target) as folder:
         spooled = spool_picture(
             source,
@@ -95,7 +99,7 @@ class _Enlargement:
         folder: PartFolder,
         upscaler: Upscaler,
         settings: BatchSettings,
-        listener: Listener,
+        listener: GiantListener,
     ) -> None:
         self._spooled = spooled
         self._folder = folder

@@ -9,7 +9,7 @@ from nlcunet.inference.planning import Work
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class GiantListener:
     """Who is told how far a giant picture is.
 
     Attributes:

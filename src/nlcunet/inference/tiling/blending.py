@@ -53,7 +53,7 @@ def _fade(length: int) -> Float[Tensor, "length"]:
 
 
 @dataclass(frozen=True)
-class Block:
+class BlendedBlock:
     """Part of an enlarged picture that will not change any more.
 
     Attributes:
@@ -81,7 +81,7 @@ class RowBlender:
         self.fade: Float[Tensor, "channels fade_rows width"] | None = None
         """The lowest rows of the row of tiles blended last, weighted but not final; nothing before the first."""
 
-    def blend_row(self, index: int, tiles: Iterable[Tensor]) -> Iterator[Block]:
+    def blend_row(self, index: int, tiles: Iterable[Tensor]) -> Iterator[BlendedBlock]:
         """The finished blocks of a row of tiles, from left to right; rows come from top to bottom.
 
         Args:
@@ -104,7 +104,7 @@ class RowBlender:
                 values = values[:, :, :finished]
             yield self._finish(index, scale * start, values)
 
-    def _finish(self, index: int, first_column: int, values: Tensor) -> Block:
+    def _finish(self, index: int, first_column: int, values: Tensor) -> BlendedBlock:
         """Weigh rows, add the fade of the row above, and keep that for the row below."""
         rows, scale = self._plan.rows, self._scale
         values = values * blend_weights(rows, index, scale).view(1, -1, 1)
@@ -118,7 +118,7 @@ class RowBlender:
             finished = values.shape[1] - fade_rows
             self.fade[:, :, columns] = values[:, finished:]
             values = values[:, :finished]
-        return Block(scale * shown_part(rows, index)[0], first_column, values)
+        return BlendedBlock(scale * shown_part(rows, index)[0], first_column, values)
 
 
 def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[BandRows]:

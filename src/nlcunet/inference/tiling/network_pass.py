@@ -12,7 +12,7 @@ from torch import Tensor
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.pixel_sources import PixelSource, RepeatingSource
 from nlcunet.inference.sizes import Pass
-from nlcunet.inference.tiling.blending import Block, RowBlender, RowResampler
+from nlcunet.inference.tiling.blending import BlendedBlock, RowBlender, RowResampler
 from nlcunet.inference.tiling.read_ahead import map_ahead, read_ahead
 from nlcunet.inference.tiling.tile_samples import AlphaBounds, padded_tiles, write_samples
 from nlcunet.inference.tiling.tiles import Span, TilePlan
@@ -186,7 +186,7 @@ class NetworkPass:
             return tile[:1, :1, :1].expand(-1, scale * tile.shape[1], scale * tile.shape[2])
         return self._run_tile(tile).mean(dim=0, keepdim=True)
 
-    def _without_margins(self, block: Block) -> Iterator[FinishedBlock]:
+    def _without_margins(self, block: BlendedBlock) -> Iterator[FinishedBlock]:
         """What of a block lies within the result, if anything does."""
         scale, step = self._header.scale, self.step
         above, beside = step.margin_rows * scale, step.margin_columns * scale

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from nlcunet.runtime import threads_of_workers
 
-Place = TypeVar("Place")
+Address = TypeVar("Address")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def read_ahead(
-    read: Callable[[Place], Item],
-    places: Iterable[Place],
+    read: Callable[[Address], Item],
+    places: Iterable[Address],
     ahead: int,
     on_wait: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Item]:

@@ -32,7 +32,7 @@ from nlcunet.server.page.readings import Trait, find_traits
 from nlcunet.server.page.shell import FILES
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
 from nlcunet.server.page.visitors import find_visitor, forget_visitor, remember_visitor
-from nlcunet.server.page.zips import Member, Zip, unique_names
+from nlcunet.server.page.zips import Zip, ZipMember, unique_names
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import A_VIEW, Service
 from nlcunet.server.store import Job
@@ -257,7 +257,7 @@ def _pack(service: Service, jobs: Sequence[Job]) -> Zip:
     if not paths:
         raise RefusedError(410, "expired", "there are no results to pack: they have been deleted")
     try:
-        return Zip([Member(name, path) for name, path in zip(unique_names(names), paths, strict=True)])
+        return Zip([ZipMember(name, path) for name, path in zip(unique_names(names), paths, strict=True)])
     except OSError as error:
         raise RefusedError(410, "expired", "a result has just been deleted: try again") from error
 

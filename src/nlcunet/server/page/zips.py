@@ -26,7 +26,7 @@ MODE = 0o100644 << 16
 
 
 @dataclass(frozen=True)
-class Member:
+class ZipMember:
     """One file of a ZIP."""
 
     name: str
@@ -59,7 +59,7 @@ class Zip:
         OSError: a file is not there.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[ZipMember]) -> None:
         self._open = ExitStack()
         try:
             self._files = [self._open.enter_context(member.path.open("rb")) for member in members]

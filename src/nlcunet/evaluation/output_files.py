@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nlcunet.degradations.record import record_kernel
 from nlcunet.errors import DataError
-from nlcunet.evaluation.making import npz_bytes, save_png
+from nlcunet.evaluation.set_assembly import npz_bytes, save_png
 from nlcunet.evaluation.sets import BenchmarkSet, Pair
 from nlcunet.evaluation.systems import System
 from nlcunet.files.atomic import write_file_atomically

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.experiments.study.folder import read_study
-from nlcunet.experiments.study.making import (
+from nlcunet.experiments.study.assembly import (
     MIN_DAMAGE_8BIT,
     Design,
     Sources,
@@ -19,6 +18,7 @@ from nlcunet.experiments.study.making import (
     make_study,
     measure_damage_8bit,
 )
+from nlcunet.experiments.study.folder import read_study
 from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 
 

@@ -10,11 +10,11 @@ import torch
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import record_kernel
 from nlcunet.errors import DataError
-from nlcunet.evaluation import making
-from nlcunet.evaluation.making import make_set
+from nlcunet.evaluation import set_assembly as making
 from nlcunet.evaluation.manifests import read_manifest
 from nlcunet.evaluation.originals import read_original
 from nlcunet.evaluation.protocols import find_protocol
+from nlcunet.evaluation.set_assembly import make_set
 from nlcunet.evaluation.sets import open_set
 from nlcunet.imaging.files import read_picture
 
