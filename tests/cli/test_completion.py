@@ -80,7 +80,7 @@ def test_help_has_flags_in_groups_and_one_style():
     assert titles == [
         "Arguments:",
         "How large:",
-        "How it shall look:",
+        "Look:",
         "Which files:",
         "On which machine, and how fast:",
         "What is told:",

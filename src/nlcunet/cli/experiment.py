@@ -83,7 +83,7 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE: change a value of the recipe for all variants.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
     ray: Annotated[
         str | None,
         typer.Option(help="Train on a Ray cluster: auto, local or HOST:PORT; all machines must share FOLDER."),

@@ -48,7 +48,7 @@ def export(
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Low-resolution pictures to verify on; by default a photograph inside.",
+            help="Low-resolution pictures to verify on; by default the photograph in the package.",
             rich_help_panel=CHECK,
         ),
     ] = None,
@@ -65,7 +65,7 @@ def export(
         typer.Option(metavar="0...1", help="Mix of PSNR and GAN weights, as for upscale.", rich_help_panel=LOOK),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="What the file says of itself, on standard output.", rich_help_panel=CHECK)
+        bool, typer.Option("--json", help="Print the file's header as JSON.", rich_help_panel=CHECK)
     ] = False,
 ) -> None:
     """Write a model as ONNX, OpenVINO, torch.export or AOTInductor, checked against PyTorch on real pictures.

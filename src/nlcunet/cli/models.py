@@ -30,7 +30,7 @@ def describe_models(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Describe this model: name, file, folder, or hf://user/name.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything that the headers say, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the headers as JSON.")] = False,
 ) -> None:
     """List the models that come with the package, or describe one in full.
 

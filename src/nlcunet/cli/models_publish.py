@@ -21,16 +21,16 @@ def publish(
         str | None,
         typer.Option(metavar="USER/NAME", help="Upload to this repository of the Hugging Face Hub when it is written."),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="If --push makes the repository: for you alone.")] = False,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="With --push: propose it, as a pull request.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the new repository private.")] = False,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="With --push: propose it as a pull request.")] = False,
     no_onnx: Annotated[
-        bool, typer.Option("--no-onnx", help="Without model.onnx, which takes a minute and the extra `export`.")
+        bool, typer.Option("--no-onnx", help="Leave out model.onnx, which takes a minute and the extra `export`.")
     ] = False,
     author: Annotated[
         str | None, typer.Option(metavar="NAME", help="For OpenModelDB; by default the user of --push.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that was published before.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="What was written, on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a model as a folder: weights, model card, ONNX file, record for OpenModelDB, checksums.
 

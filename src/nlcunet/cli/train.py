@@ -47,7 +47,11 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE: any value of the recipe, as optim.lr=1e-4.", rich_help_panel=CHANGES),
+        typer.Option(
+            "--set",
+            help="KEY=VALUE: change any value of the recipe, for example optim.lr=1e-4.",
+            rich_help_panel=CHANGES,
+        ),
     ] = None,
     init: Annotated[
         str | None,
@@ -56,7 +60,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the state in the run folder.", rich_help_panel=RUN)
+        bool, typer.Option("--resume", help="Continue from the state in the run folder.", rich_help_panel=RUN)
     ] = False,
     max_time: Annotated[
         str | None,
@@ -75,7 +79,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Tell parameters, memory, speed and time; write nothing.", rich_help_panel=TELLING
+            "--dry-run", help="Show parameters, memory, speed and time; write nothing.", rich_help_panel=TELLING
         ),
     ] = False,
     schema: Annotated[

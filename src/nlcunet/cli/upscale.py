@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nlcunet.inference.settings import BatchSettings
 
 SIZE = "How large"
-LOOK = "How it shall look"
+LOOK = "Look"
 FILES = "Which files"
 MACHINE = "On which machine, and how fast"
 TELLING = "What is told"
@@ -43,7 +43,7 @@ def upscale(
             "--scale",
             metavar="NUMBER",
             parser=_scale,
-            help="As 2.5, x4 or 4x; by default the model's.",
+            help="Scale, such as 2.5, x4 or 4x; by default the model's.",
             rich_help_panel=SIZE,
         ),
     ] = None,
@@ -94,14 +94,14 @@ def upscale(
     wrap: Annotated[
         Wrap,
         typer.Option(
-            help="Edges that continue each other: horizontal for 360° panoramas, both for textures that repeat.",
+            help="Join opposite edges: horizontal for 360° panoramas, both for textures that repeat.",
             rich_help_panel=LOOK,
         ),
     ] = "none",
     more_inputs: Annotated[
         list[str] | None,
         typer.Option(
-            "-i", "--input", metavar="IN", help="The same as an option; may be repeated.", rich_help_panel=FILES
+            "-i", "--input", metavar="IN", help="An input, as an option; may be repeated.", rich_help_panel=FILES
         ),
     ] = None,
     output: Annotated[
@@ -115,15 +115,16 @@ def upscale(
         ),
     ] = None,
     recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Search folders in folders; keep the tree.", rich_help_panel=FILES)
+        bool,
+        typer.Option("-r", "--recursive", help="Include subfolders and keep their structure.", rich_help_panel=FILES),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Make results again that are there already.", rich_help_panel=FILES)
+        bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=FILES)
     ] = False,
     suffix: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="Put behind names; beside the input by default as _x4.", rich_help_panel=FILES
+            metavar="TEXT", help="Append this to names; beside the input by default _x4.", rich_help_panel=FILES
         ),
     ] = None,
     name: Annotated[
@@ -139,7 +140,8 @@ def upscale(
         ),
     ] = None,
     file_quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Of jpeg, webp, avif, jxl.", rich_help_panel=FILES)
+        int | None,
+        typer.Option(min=1, max=100, help="Quality of jpeg, webp, avif and jxl files.", rich_help_panel=FILES),
     ] = None,
     strip_metadata: Annotated[
         bool,
@@ -159,7 +161,7 @@ def upscale(
         str,
         typer.Option(
             metavar="NAME",
-            help="Of large TIFFs and pyramids: deflate, lzw, or none, the fastest.",
+            help="Compress large TIFFs and pyramids: deflate, lzw, or none, the fastest.",
             rich_help_panel=FILES,
         ),
     ] = "deflate",
@@ -170,7 +172,7 @@ def upscale(
         ),
     ] = "auto",
     overlap: Annotated[
-        int | None, typer.Option(metavar="PX", help="What tiles see beyond their part.", rich_help_panel=MACHINE)
+        int | None, typer.Option(metavar="PX", help="Overlap of neighbouring tiles.", rich_help_panel=MACHINE)
     ] = None,
     device: Annotated[
         str,
@@ -224,32 +226,31 @@ def upscale(
         str | None,
         typer.Option(
             metavar="PLACE",
-            help="JSON lines of a batch with --ray or URLs; by default OUT/manifest.jsonl.",
+            help="Write a JSON line per picture here, with --ray or URLs; by default OUT/manifest.jsonl.",
             rich_help_panel=MACHINE,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Only tell sizes, tiles, memory and time; write nothing.", rich_help_panel=TELLING
-        ),
+        typer.Option("--dry-run", help="Show sizes, tiles, memory and time; write nothing.", rich_help_panel=TELLING),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON record per picture on standard output.", rich_help_panel=TELLING)
+        bool, typer.Option("--json", help="Print one JSON record per picture.", rich_help_panel=TELLING)
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Tell only what failed.", rich_help_panel=TELLING)
+        bool, typer.Option("-q", "--quiet", help="Print only what failed.", rich_help_panel=TELLING)
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("-v", "--verbose", help="Tell more: settings, and where errors arose.", rich_help_panel=TELLING),
+        typer.Option(
+            "-v", "--verbose", help="Print more: settings, and where errors occurred.", rich_help_panel=TELLING
+        ),
     ] = False,
 ) -> None:
     """Enlarge pictures.
 
-    Finished results are skipped, so that a batch that was stopped goes on when it is run again. A picture that cannot
-    be read or written is told at the end, and the rest goes on. Exit codes: 0 all done, 1 some failed, 2 could not
-    start.
+    Finished results are skipped: run a stopped batch again, and it continues. Pictures that failed are listed at the
+    end; the others are done all the same. Exit codes: 0 all done, 1 some failed, 2 could not start.
     """
     from nlcunet.cli.reporting import Reporter
     from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
