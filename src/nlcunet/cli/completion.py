@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nlcunet.files.embedded import embedded_names
+from nlcunet.files.paths import embedded_names
 
 Completion = Callable[[str], list[str]]
 """Gives the words that begin with what was typed."""

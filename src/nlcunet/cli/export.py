@@ -74,7 +74,7 @@ def export(
     differ from PyTorch's. Needs pip install 'nlcunet[export]'.
     """
     from nlcunet.export.exporting import DEFAULT_TILES, TARGETS, ExportRequest, export_model
-    from nlcunet.files.home import expand_home
+    from nlcunet.files.paths import expand_home
     from nlcunet.models.blending import load_mixture
 
     request = ExportRequest(

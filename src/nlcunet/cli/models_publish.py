@@ -39,7 +39,7 @@ def publish(
     the right to write (hf auth login, or HF_TOKEN).
     """
     from nlcunet.errors import ConfigError
-    from nlcunet.files.home import expand_home
+    from nlcunet.files.paths import expand_home
     from nlcunet.hub.publishing import PublishRequest
     from nlcunet.hub.publishing import publish as write
     from nlcunet.models.fetching.repository import find_model

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nlcunet.errors import ConfigError, WeightsError
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0
 from nlcunet.models.backbones.feature_stacks import (
     ALEXNET_CHANNELS,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nlcunet.errors import ImageWriteError
 from nlcunet.files.atomic import write_file_atomically
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.imaging.alpha import bleed_colour_under_alpha
 from nlcunet.imaging.decoding import decode
 from nlcunet.imaging.encoding import encode

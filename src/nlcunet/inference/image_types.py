@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nlcunet.errors import AnimatedImageError, ConfigError
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.imaging.float_range import FLOAT_TOLERANCE, FloatRange
 from nlcunet.imaging.picture import Metadata, Picture
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.imaging.formats import FORMATS, PICTURE_SUFFIXES, PICTURE_SUFFIXES_IN_WORDS, writable_formats
 from nlcunet.imaging.listing import visible_entries
 from nlcunet.inference.sizes import SizeRequest

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.imaging.formats import FileBytes
 from nlcunet.imaging.opening import bytes_of
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture

@@ -18,8 +18,7 @@ from safetensors.torch import save
 from torch import nn
 
 from nlcunet.errors import ConfigError, WeightsError, did_you_mean
-from nlcunet.files.embedded import embedded_names
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import embedded_names, expand_home
 from nlcunet.models.own import check_trusted
 from nlcunet.models.registry import SIZE_RULES, Network, make_network, size_rules
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from nlcunet.errors import ConfigError
 from nlcunet.files.atomic import write_file_atomically
-from nlcunet.files.embedded import embedded_names
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import embedded_names, expand_home
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.strict_yaml import check_model, parse_yaml, read_mapping
 

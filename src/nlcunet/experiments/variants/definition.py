@@ -12,9 +12,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nlcunet.errors import ConfigError
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import embedded_names, expand_home
 from nlcunet.training.strict_yaml import read_model
 
+FOLDER = "experiments/variants/files"
+"""Where the embedded experiments lie, in the package."""
 HELD_OUT = "held-out"
 """The validation crops of the training photographs, as originals to measure on."""
 DRAWN = "drawn"
@@ -124,7 +126,7 @@ class Experiment(_Strict):
 
 def embedded_experiments() -> tuple[str, ...]:
     """Names of the experiments inside the package."""
-    return tuple(sorted(file.name.removesuffix(".yaml") for file in _files().iterdir() if file.suffix == ".yaml"))
+    return embedded_names(FOLDER, ".yaml")
 
 
 def read_experiment(name_or_path: str | Path) -> Experiment:
@@ -145,7 +147,7 @@ def find_experiment(name_or_path: str | Path) -> Path:
     Raises:
         ConfigError: there is neither.
     """
-    embedded = _files() / f"{name_or_path}.yaml"
+    embedded = Path(str(resources.files("nlcunet") / FOLDER / f"{name_or_path}.yaml"))
     path = embedded if embedded.is_file() else expand_home(name_or_path)
     if not path.is_file():
         known = ", ".join(embedded_experiments())
@@ -157,7 +159,3 @@ def experiment_schema() -> str:
     """JSON schema of experiments, for editors: completes keys, shows what they mean, marks unknown ones."""
     schema: Mapping[str, Any] = Experiment.model_json_schema()
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)
-
-
-def _files() -> Path:
-    return Path(str(resources.files("nlcunet.experiments.variants") / "files"))

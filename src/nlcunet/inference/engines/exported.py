@@ -20,7 +20,7 @@ from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
 from nlcunet.export.torch_export import open_graph
 from nlcunet.files.cache import cache_folder
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.inference.engines.engine import ENGINE_OF_SUFFIX
 from nlcunet.inference.settings import EngineSettings
 from nlcunet.models.weights import LoadedModel, weights_checksum

@@ -20,8 +20,8 @@ from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.files.checksums import Digest, hash_file
 from nlcunet.files.download import Wanted, download
-from nlcunet.files.home import expand_home
 from nlcunet.files.locks import wait_for_lock
+from nlcunet.files.paths import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
 from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlcunet.errors import WeightsError
-from nlcunet.files.home import expand_home
+from nlcunet.files.paths import expand_home
 from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE, HubAddress, parse_address
 from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.models.fetching.library import hub_errors
