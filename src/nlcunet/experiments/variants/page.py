@@ -27,6 +27,7 @@ def make_page(results: Results) -> str:
         make_section("curves", "While training", [legend, '<div class="plots">', *_curves(results, looks), "</div>"]),
         make_section("cost", "Cost and quality", [legend, '<div class="plots">', *_costs(results, looks), "</div>"]),
         make_section("results", "Results", [_quality(results, one) for one in results.sets]),
+        make_section("protocol", "Protocol", _protocols(results)),
     ]
     return wrap_page(f"Experiment: {results.experiment.name}", lead, sections)
 
@@ -58,10 +59,14 @@ def _quality(results: Results, one: SetResult) -> str:
         shown += [(seed.mean(), measures[0]) for seed in values[measures[0]]]
         cells = [Cell(markup=f"{value:.{digits_of(measure)}f}", value=float(value)) for value, measure in shown]
         rows.append([Cell(markup=name_of(variant), value=variant), *cells])
-    caption = f"{name_of(one.name)}: {len(one.images)} pictures, {one.pairs} inputs. " + " ".join(
-        map(escape, one.description)
-    )
+    caption = f"{name_of(one.name)}: {len(one.images)} pictures, {one.pairs} inputs"
     return make_table(caption, heads, rows)
+
+
+def _protocols(results: Results) -> list[str]:
+    """How inputs were made and measured, once for all sets that were treated alike."""
+    texts = dict.fromkeys(one.description for one in results.sets)
+    return [f'<div class="protocol">{"".join(f"<p>{escape(line)}</p>" for line in lines)}</div>' for lines in texts]
 
 
 def _curves(results: Results, looks: dict[str, Look]) -> list[str]:
