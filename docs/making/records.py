@@ -46,6 +46,7 @@ JOBS = {
     "gaussian8-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5", "Set14", "BSD100")),
     "gaussian8-x3": Job(("3x-NLCUnet-S",), 3, "gaussian8", ("Set5", "Set14", "BSD100")),
     "gaussian8-x2": Job(("2x-NLCUnet-S",), 2, "gaussian8", ("Set5", "Set14", "BSD100")),
+    "anisotropic-x4": Job(("4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic"), 4, "anisotropic-standin", ("Set14", "BSD100")),
     "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
     "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),
 }
