@@ -196,6 +196,15 @@ class Page:
             paths.append(str(path))
         self.find("files").send_keys("\n".join(paths))
 
+    def set(self, name, value):
+        """Give a field a value, as somebody does who types or chooses."""
+        self.driver.execute_script(
+            "const [field, value] = arguments; field.value = value;"
+            "field.dispatchEvent(new Event('input', { bubbles: true }))",
+            self.find(name),
+            value,
+        )
+
     def drop(self, **files):
         """Drop files onto the page."""
         sent = [[name.replace("_", "."), base64.b64encode(data).decode()] for name, data in files.items()]
@@ -524,17 +533,36 @@ def test_remembered_choices_that_are_no_more_possible_are_left(page, served, kno
     page.driver.execute_script("localStorage['nlcunet-choices'] = arguments[0]", known)
     page.open(served.address, forget=False)
     assert page.get("[...document.querySelectorAll('#nlc-form :checked')].map((one) => one.value)") == [
-        "", "balanced", "", "none",
+        "scale", "", "balanced", "", "none",
     ]  # fmt: skip
     page.choose(photo_png=detailed(20, 20))
     page.wait("document.querySelector('#nlc-go').textContent === 'Enlarge 1 picture'")
     for text, is_possible in (("", False), ("0", False), ("65", False), ("2.5", True)):
-        page.driver.execute_script(
-            "const field = document.querySelector('#nlc-scale'); field.value = arguments[0];"
-            "field.dispatchEvent(new Event('input', { bubbles: true }))",
-            text,
-        )
+        page.set("scale", text)
         assert page.find("go").is_enabled() == is_possible, text
+
+
+@pytest.mark.parametrize(("by", "size"), [("long_edge", "90 × 45"), ("width", "90 × 45"), ("height", "180 × 90")])
+def test_a_size_can_be_given_in_pixels(page, served, by, size):
+    page.open(served.address)
+    page.choose(photo_png=detailed(30, 60))
+    page.set("size", by)
+    page.set("pixels", "0")
+    assert page.find("pixels").is_displayed()
+    assert not page.find("scale").is_displayed()
+    assert not page.find("go").is_enabled()
+    assert "whole pixels" in page.find("go-note").text
+    page.set("pixels", "90")
+    page.wait_for("photo.png", f"60 × 30 → {size}")
+    page.open(served.address, forget=False)  # remembered
+    page.choose(photo_png=detailed(30, 60))
+    page.wait_for("photo.png", f"60 × 30 → {size}")
+    page.find("go").click()
+    page.wait_for("photo.png", "Done in")
+    assert f"60 × 30 → {size}" in page.rows()["photo.png"]
+    (job_id,) = page.get("JSON.parse(localStorage['nlcunet-jobs'])")
+    order = served.service.find(job_id).order
+    assert (getattr(order, by), order.scale) == (90, None)
 
 
 def tab_through(page, count):

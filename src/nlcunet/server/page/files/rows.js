@@ -1,6 +1,7 @@
 // One row for each picture: what it is, how it is doing, and what can be done with it.
 
 import { address } from "./server.js";
+import { sizeFor } from "./settings.js";
 import { sentence, size, time } from "./words.js";
 
 function make(tag, values = {}, ...children) {
@@ -55,8 +56,8 @@ class Row {
     const { width, height, job, phase } = this.picture;
     if (job?.output_width) return `${size(width, height)} → ${size(job.output_width, job.output_height)}`;
     if (!width || this.picture.state === "refused") return "";
-    const scale = Number((phase === "chosen" ? order : this.picture.order).scale);
-    return `${size(width, height)} → ${size(...[width, height].map((side) => Math.max(1, Math.round(side * scale))))}`;
+    const result = sizeFor(phase === "chosen" ? order : this.picture.order, width, height);
+    return `${size(width, height)}${result ? ` → ${size(...result)}` : ""}`;
   }
 
   statusOf() {
