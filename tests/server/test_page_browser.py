@@ -154,12 +154,16 @@ class Page:
         self.run("Emulation.setDeviceMetricsOverride", **metrics)
         self.run("Emulation.setTouchEmulationEnabled", enabled=touch)
         if forget:
+            self.forget_tab()
             self.run("Storage.clearDataForOrigin", origin=address, storageTypes="all")
         self.driver.get(address)
         self.wait("document.querySelector('#nlc-limits')?.textContent")
 
+    def forget_tab(self):
+        self.driver.execute_script("try { sessionStorage.clear(); } catch { /* a page without any */ }")
+
     def leave(self):
-        self.driver.execute_script("window.onbeforeunload = null")
+        self.forget_tab()
         self.driver.get("about:blank")
 
     def scheme(self, name):
@@ -291,6 +295,7 @@ def test_a_picture_goes_in_is_compared_and_comes_out_as_by_rest(page, served):
     page.wait_for("photo.png", "Done in")
     page.wait_for_view()
     page.wait("!document.querySelector('#nlc-reading').hidden")
+    assert page.find("taken").text.endswith("enlarged with bicubic-x2.")
     assert page.find("reading").text.split("\n")[::2] == ["Blur", "Noise", "JPEG"]
     page.find("whole").click()
     page.wait_for_view()
@@ -300,6 +305,35 @@ def test_a_picture_goes_in_is_compared_and_comes_out_as_by_rest(page, served):
     (job,) = (served.service.find(one) for one in page.get("JSON.parse(localStorage['nlcunet-jobs'])"))
     assert result == served.service.result(job).read_bytes()
     check_pixels(page, np.asarray(Image.open(io.BytesIO(result)).convert("RGB")).astype(int))
+
+
+def test_the_left_side_shows_what_the_network_brought(page, served):
+    page.open(served.address)
+    page.choose(photo_png=detailed(300, 400))
+    page.find("go").click()
+    page.wait_for("photo.png", "Done in")
+    page.press_in_row("photo.png", "Compare")
+    page.wait_for_view()
+    page.find("whole").click()
+    shown = {}
+    for left, word in (
+        ("plain", "Bicubic"),
+        ("pixels", "Original, pixel by pixel"),
+        ("small", "Original, not enlarged"),
+    ):
+        page.driver.execute_script(f"document.querySelector('[name=left][value={left}]').click()")
+        page.wait_for_view()
+        assert page.find("before").text == word
+        shown[left] = page.canvas()
+    width = shown["plain"].shape[1]
+    assert all((each[:, width // 2 + 2 :] == shown["plain"][:, width // 2 + 2 :]).all() for each in shown.values())
+    plain, pixels, small = (each[:, : width // 2] for each in shown.values())
+    assert 0.5 < np.abs(plain - pixels).mean() < 20
+    original = np.asarray(Image.open(io.BytesIO(detailed(300, 400)))).astype(int)
+    line = math.floor(width / 2 + 0.5)
+    top, left = (math.floor((room - side) / 2 + 0.5) for room, side in ((plain.shape[0], 300), (line, 400)))
+    assert left >= 0
+    assert np.abs(small[top : top + 300, left : left + 390] - original[:, :390]).mean() < 3
 
 
 def check_pixels(page, result):
@@ -320,15 +354,17 @@ def test_wrong_files_are_told_and_the_rest_of_the_drop_goes_on(page, served):
     page.allowed = ("status of 415",)  # how Chromium calls a refusal
     good = picture_bytes(20, 20)
     files = {"notes_txt": b"text", "empty_png": b"", "strange_png": b"no picture", "cut_png": good[:-300]}
-    page.drop(**files, film_png=frames.getvalue(), good_png=good)
+    page.drop(**files, paper_png=b"%PDF-1.7 and so on", film_png=frames.getvalue(), good_png=good)
+    page.wait_for("paper.png", "got a PDF document")  # at once, though it is called a picture
+    page.wait_for("strange.png", "must be one of png, jpeg")
+    assert page.find("go").text == "Enlarge 3 pictures"
     page.find("go").click()
     page.wait_for("good.png", "Done in")
     page.wait_for("film.png", "frames")
     page.wait_for("cut.png", "Cut.png must be a whole file")
     rows = page.rows()
-    assert "This is not a picture but text/plain." in rows["notes.txt"]
+    assert "This file must be a picture: got text/plain; export it as JPEG or PNG." in rows["notes.txt"]
     assert "This file is empty." in rows["empty.png"]
-    assert any("must be one of png, jpeg" in line for line in rows["strange.png"])
     assert page.find("said").text
 
 
@@ -382,6 +418,21 @@ def test_a_page_finds_its_jobs_again_after_a_reload_and_after_a_restart_of_the_s
         assert packed.namelist() == ["first_x2.png", "second_x2.png"]
     page.leave()
     again.stop()
+
+
+def test_files_that_had_not_arrived_are_told_after_a_reload(page, served, hold):
+    page.open(served.address)
+    page.choose(arrived_png=detailed(90, 90))
+    page.find("go").click()
+    page.wait_for("arrived.png", "1 of")
+    page.choose(chosen_png=picture_bytes(20, 20))
+    page.wait_for("chosen.png", "Not started")
+    page.open(served.address, forget=False)
+    page.wait_for("arrived.png", "1 of")
+    page.wait_for("chosen.png", "choose it again")
+    page.open(served.address, forget=False)  # it is said once
+    page.wait_for("arrived.png", "1 of")
+    assert list(page.rows()) == ["arrived.png"]
 
 
 def test_two_users_at_once_do_not_see_each_other(page, served, tmp_path, hold):
@@ -599,7 +650,8 @@ def test_readers_are_told_what_is_what(page, served):
     } <= told
     assert not told & {("slider", "Strength"), ("slider", "Denoise")}  # bicubic has no weights to mix
     assert {("link", "Download photo.png"), ("button", "Remove photo.png")} <= told
-    assert ("button", "Compare before and after of photo.png") in told
+    assert {("button", "Compare photo.png"), ("button", "Compare before and after of photo.png")} <= told
+    assert ("radiogroup", "Left of the line") in told
     assert ("slider", "How much of the picture before is shown, in percent") in told
     assert {("heading", "nlcunet"), ("heading", "photo.png"), ("heading", "Pictures")} <= told
     assert page.find("said").get_attribute("textContent") == "photo.png is ready"

@@ -1,6 +1,6 @@
 // The page: pictures go to the server as the settings say, results come back.
 
-import { forgetJob } from "./memory.js";
+import { forgetJob, recallOnTheWay, rememberOnTheWay } from "./memory.js";
 import { Pictures } from "./pictures.js";
 import { Rows } from "./rows.js";
 import { Settings, sizeFor } from "./settings.js";
@@ -31,6 +31,7 @@ function startPage() {
     remove,
   });
   listen();
+  pictures.addLost(recallOnTheWay());
   pictures.recall();
   show();
 }
@@ -69,6 +70,7 @@ function show() {
   const chosen = pictures.in("chosen").length;
   const ready = pictures.all.filter((picture) => picture.isReady);
   if (open && !pictures.all.includes(open)) openPicture(null);
+  rememberOnTheWay(pictures.in("chosen", "waiting", "sending").map((picture) => picture.name));
   rows.show(pictures.all, settings.order, open);
   find("nlc-list").hidden = !pictures.all.length;
   find("nlc-drop").classList.toggle("is-small", pictures.all.length > 0);
