@@ -667,6 +667,14 @@ def is_unnamed(node):
     )
 
 
+def test_the_reference_of_rest_has_its_style_and_fits_a_phone(page, served):
+    page.open(served.address, 390, 844, 2.0, touch=True)
+    page.driver.get(f"{served.address}docs")
+    assert page.get("document.documentElement.scrollWidth") == 390
+    assert page.get("getComputedStyle(document.querySelector('pre')).whiteSpaceCollapse") == "preserve"
+    assert page.get("document.querySelectorAll('section').length") >= 9
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_system_until_somebody_chooses(page, served, scheme):
     page.scheme(scheme)
