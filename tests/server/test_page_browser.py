@@ -435,6 +435,25 @@ def test_files_that_had_not_arrived_are_told_after_a_reload(page, served, hold):
     assert list(page.rows()) == ["arrived.png"]
 
 
+def test_a_reload_in_the_middle_of_an_upload_keeps_what_has_arrived(page, served, hold):
+    slowly = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 10_000}
+    page.open(served.address)
+    page.allowed = ("Failed to load resource",)  # the upload that ends with its page
+    page.choose(first_png=detailed(90, 90), second_png=picture_bytes(300, 300))
+    page.wait_for("second.png", "300 × 300")
+    page.run("Network.enable")
+    page.run("Network.emulateNetworkConditions", **slowly)
+    page.find("go").click()
+    page.wait_for("first.png", "1 of")
+    page.wait_for("second.png", "Sending")
+    page.driver.get(served.address)
+    page.run("Network.emulateNetworkConditions", **slowly | {"uploadThroughput": -1})
+    page.wait("document.querySelector('#nlc-limits')?.textContent")
+    page.wait_for("first.png", "1 of")
+    page.wait_for("second.png", "had not reached the server whole when the page was left: choose it again")
+    assert len(page.rows()) == 2
+
+
 def test_two_users_at_once_do_not_see_each_other(page, served, tmp_path, hold):
     other_driver = start_browser(tmp_path / "other")
     try:
