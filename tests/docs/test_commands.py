@@ -44,7 +44,7 @@ NOT_RUN: dict[str, str] = {
     r"nlcunet upscale s3://.*": "needs an object store; tests/cluster has one in memory",
     r"ray start .*": "starts a cluster that stays",
     r"nlcunet serve": SERVER + "; the commands below it run against one",
-    r"nlcunet serve --proxy .*": SERVER,
+    r"nlcunet serve --(open|proxy .*)": SERVER,
     r"make (demo|install|test|check|docs)": "the target is checked",
     r"(\.venv/bin/)?pip install .*": "installs; the extras are checked",
     r"python3 -m venv .venv": "makes an environment",
@@ -70,6 +70,7 @@ PYTHON_NOT_RUN: dict[str, str] = {
     "fetch_weights(": NETWORK,
     "push_to_hub(": "sends to another host",
     "from spandrel import": "spandrel brings torchvision, which the tests do without",
+    "urllib.request.Request(": "needs a server at port 7860; tests/server/test_clients.py runs it with another",
     "aoti_load_package": "needs a package that a C++ compiler has made",
     'torch.export.load("s.pt2")': "needs a file that takes another minute to export; tests/export makes small ones",
 }

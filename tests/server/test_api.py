@@ -1,10 +1,12 @@
 """Pictures in, pictures out, jobs, and what is refused."""
 
+import base64
 import json
 import re
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -177,6 +179,28 @@ def test_a_request_without_a_picture_is_refused(client):
     assert client.post("/v1/upscale", data={"scale": "2"}).status_code == 415
     several = [("file", ("a.png", picture_bytes())), ("file", ("b.png", picture_bytes()))]
     assert client.post("/v1/upscale", files=several).status_code == 400
+
+
+def test_pictures_that_come_as_text_are_refused_with_what_to_send_instead(client):
+    text = base64.b64encode(picture_bytes(40, 40)).decode()
+    for body, told in {
+        json.dumps({"image": text}): "JSON",
+        text: "base64 text",
+        f"data:image/png;base64,{text}": "base64 text",
+        f"file={quote(text)}": "a form without a file",
+    }.items():
+        answer = client.post("/v1/upscale", content=body)
+        assert (answer.status_code, answer.json()["error"]) == (415, "not_a_picture")
+        assert f"got {told};" in answer.json()["detail"]
+        assert "-F file=@photo.jpg" in answer.json()["detail"]
+    for value in (text[:4000], 2 * text):
+        answer = client.post("/v1/upscale", files={"scale": (None, "2"), "file": (None, value)})
+        assert answer.status_code in {400, 422}
+        assert "-F file=@photo.jpg" in answer.json()["detail"]
+    for method, path in (("POST", "/v1/jobs"), ("POST", "/upscale"), ("GET", "/v1/upscale")):
+        answer = client.request(method, path)
+        assert answer.status_code in {404, 405}
+        assert "POST a picture to /v1/upscale" in answer.json()["detail"]
 
 
 def test_a_failure_is_told_without_places_on_the_disk(client, make_settings, monkeypatch):

@@ -239,6 +239,15 @@ def test_wrong_files_are_told_in_words(start):
         assert str(client.app.state.service.settings.folder) not in answer.text
 
 
+def test_a_file_is_refused_by_its_first_bytes(page):
+    assert page.post("/page/look", content=picture_bytes()[:1024]).status_code == 204
+    for data, told in ((b"%PDF-1.7", "got a PDF document"), (b"plain text", "must be one of png, jpeg")):
+        answer = page.post("/page/look", content=data)
+        assert (answer.status_code, answer.json()["error"]) == (415, "not_a_picture")
+        assert told in answer.json()["detail"]
+    assert page.post("/page/look", content=bytes(70_000)).status_code == 413
+
+
 def test_a_picture_that_turns_out_to_be_cut_fails_with_a_reason(page):
     answer = send(page, picture_bytes(40, 40)[:-400])
     assert answer.status_code == 202
@@ -303,13 +312,16 @@ def test_tiles_show_both_pictures_at_full_resolution(page):
     view = page.get(f"/page/jobs/{job['id']}/view").json()
     assert view["tile"] == TILE_PX
     assert view["before"] == [{"width": 200, "height": 150}]
-    assert view["after"] == [{"width": 400, "height": 300}, {"width": 200, "height": 150}]
+    assert view["after"] == view["plain"] == [{"width": 400, "height": 300}, {"width": 200, "height": 150}]
     corner = page.get(f"/page/jobs/{job['id']}/after/0/1/1")
     assert corner.headers["content-type"] == "image/jpeg"
     tile = np.asarray(Image.open(io.BytesIO(corner.content)))
     assert tile.shape == (300 - 256, 400 - 256, 3)
     result = np.asarray(Image.open(io.BytesIO(page.get(f"/page/jobs/{job['id']}/result").content)).convert("RGB"))
     assert np.abs(tile.astype(int) - result[256:, 256:]).mean() < 1
+    plain = np.asarray(Image.open(io.BytesIO(page.get(f"/page/jobs/{job['id']}/plain/0/1/1").content)))
+    bicubic = Image.fromarray(ramp).resize((400, 300), Image.Resampling.BICUBIC)
+    assert np.abs(plain.astype(int) - np.asarray(bicubic)[256:, 256:]).mean() < 1
     before = np.asarray(Image.open(io.BytesIO(page.get(f"/page/jobs/{job['id']}/before/0/0/0").content)))
     assert np.abs(before.astype(int) - ramp).mean() < 1
 
@@ -357,7 +369,7 @@ def test_a_job_of_rest_keeps_no_picture(page):
 def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
     job = enlarge(page)
     traits = page.get(f"/page/jobs/{job['id']}/reading").json()
-    assert [trait["name"] for trait in traits] == ["Blur", "Noise", "JPEG"]
+    assert [trait["name"] for trait in traits] == ["Found", "Blur", "Noise", "JPEG"]
     assert page.get(f"/page/jobs/{job['id']}/reading").json() == traits
     page.delete(f"/page/jobs/{job['id']}")
     assert page.get(f"/page/jobs/{job['id']}/reading").status_code == 410
@@ -366,7 +378,8 @@ def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
 def test_a_reading_in_words():
     reading = read(EXAMPLE)
     told = {trait.name: trait.value for trait in traits_of(reading, "4x-NLCUnet-S")}
-    assert told.keys() == {"Blur", "Noise", "JPEG"}
+    assert told.keys() == {"Found", "Blur", "Noise", "JPEG"}
+    assert told["Found"] == "no noise, JPEG traces or sharpening"
     assert told["Noise"] == f"σ {reading.noise_std_8bit:.1f} of 255"
     assert told["JPEG"] == "no trace"
     blur = Blur(major_sigma_px=2.04, minor_sigma_px=0.66, angle_deg=31.6, edge_points=100)
@@ -375,6 +388,7 @@ def test_a_reading_in_words():
     worse = replace(reading, blur=blur, noise_std_8bit=4.26, jpeg=jpeg, advice=advice)
     told = {trait.name: trait.value for trait in traits_of(worse, "4x-NLCUnet-S")}
     assert told == {
+        "Found": "JPEG traces (about quality 71)",
         "Blur": "σ 2.0 px at 32°, 0.7 px across",
         "Noise": "σ 4.3 of 255",
         "JPEG": "quality 71",
@@ -382,7 +396,7 @@ def test_a_reading_in_words():
     }
     assert "Note" not in {trait.name for trait in traits_of(worse, "2x-NLCUnet-S")}
     unknown = replace(reading, blur=None, noise_std_8bit=None)
-    assert [trait.value for trait in traits_of(unknown, None)][:2] == [
+    assert [trait.value for trait in traits_of(unknown, None)][1:3] == [
         "unknown: too few clear edges",
         "unknown: too few suitable places",
     ]

@@ -154,12 +154,16 @@ class Page:
         self.run("Emulation.setDeviceMetricsOverride", **metrics)
         self.run("Emulation.setTouchEmulationEnabled", enabled=touch)
         if forget:
+            self.forget_tab()
             self.run("Storage.clearDataForOrigin", origin=address, storageTypes="all")
         self.driver.get(address)
         self.wait("document.querySelector('#nlc-limits')?.textContent")
 
+    def forget_tab(self):
+        self.driver.execute_script("try { sessionStorage.clear(); } catch { /* a page without any */ }")
+
     def leave(self):
-        self.driver.execute_script("window.onbeforeunload = null")
+        self.forget_tab()
         self.driver.get("about:blank")
 
     def scheme(self, name):
@@ -195,6 +199,15 @@ class Page:
             path.write_bytes(data)
             paths.append(str(path))
         self.find("files").send_keys("\n".join(paths))
+
+    def set(self, name, value):
+        """Give a field a value, as somebody does who types or chooses."""
+        self.driver.execute_script(
+            "const [field, value] = arguments; field.value = value;"
+            "field.dispatchEvent(new Event('input', { bubbles: true }))",
+            self.find(name),
+            value,
+        )
 
     def drop(self, **files):
         """Drop files onto the page."""
@@ -282,6 +295,7 @@ def test_a_picture_goes_in_is_compared_and_comes_out_as_by_rest(page, served):
     page.wait_for("photo.png", "Done in")
     page.wait_for_view()
     page.wait("!document.querySelector('#nlc-reading').hidden")
+    assert page.find("taken").text.endswith("enlarged with bicubic-x2.")
     assert page.find("reading").text.split("\n")[::2] == ["Blur", "Noise", "JPEG"]
     page.find("whole").click()
     page.wait_for_view()
@@ -291,6 +305,35 @@ def test_a_picture_goes_in_is_compared_and_comes_out_as_by_rest(page, served):
     (job,) = (served.service.find(one) for one in page.get("JSON.parse(localStorage['nlcunet-jobs'])"))
     assert result == served.service.result(job).read_bytes()
     check_pixels(page, np.asarray(Image.open(io.BytesIO(result)).convert("RGB")).astype(int))
+
+
+def test_the_left_side_shows_what_the_network_brought(page, served):
+    page.open(served.address)
+    page.choose(photo_png=detailed(300, 400))
+    page.find("go").click()
+    page.wait_for("photo.png", "Done in")
+    page.press_in_row("photo.png", "Compare")
+    page.wait_for_view()
+    page.find("whole").click()
+    shown = {}
+    for left, word in (
+        ("plain", "Bicubic"),
+        ("pixels", "Original, pixel by pixel"),
+        ("small", "Original, not enlarged"),
+    ):
+        page.driver.execute_script(f"document.querySelector('[name=left][value={left}]').click()")
+        page.wait_for_view()
+        assert page.find("before").text == word
+        shown[left] = page.canvas()
+    width = shown["plain"].shape[1]
+    assert all((each[:, width // 2 + 2 :] == shown["plain"][:, width // 2 + 2 :]).all() for each in shown.values())
+    plain, pixels, small = (each[:, : width // 2] for each in shown.values())
+    assert 0.5 < np.abs(plain - pixels).mean() < 20
+    original = np.asarray(Image.open(io.BytesIO(detailed(300, 400)))).astype(int)
+    line = math.floor(width / 2 + 0.5)
+    top, left = (math.floor((room - side) / 2 + 0.5) for room, side in ((plain.shape[0], 300), (line, 400)))
+    assert left >= 0
+    assert np.abs(small[top : top + 300, left : left + 390] - original[:, :390]).mean() < 3
 
 
 def check_pixels(page, result):
@@ -311,15 +354,17 @@ def test_wrong_files_are_told_and_the_rest_of_the_drop_goes_on(page, served):
     page.allowed = ("status of 415",)  # how Chromium calls a refusal
     good = picture_bytes(20, 20)
     files = {"notes_txt": b"text", "empty_png": b"", "strange_png": b"no picture", "cut_png": good[:-300]}
-    page.drop(**files, film_png=frames.getvalue(), good_png=good)
+    page.drop(**files, paper_png=b"%PDF-1.7 and so on", film_png=frames.getvalue(), good_png=good)
+    page.wait_for("paper.png", "got a PDF document")  # at once, though it is called a picture
+    page.wait_for("strange.png", "must be one of png, jpeg")
+    assert page.find("go").text == "Enlarge 3 pictures"
     page.find("go").click()
     page.wait_for("good.png", "Done in")
     page.wait_for("film.png", "frames")
     page.wait_for("cut.png", "Cut.png must be a whole file")
     rows = page.rows()
-    assert "This is not a picture but text/plain." in rows["notes.txt"]
+    assert "This file must be a picture: got text/plain; export it as JPEG or PNG." in rows["notes.txt"]
     assert "This file is empty." in rows["empty.png"]
-    assert any("must be one of png, jpeg" in line for line in rows["strange.png"])
     assert page.find("said").text
 
 
@@ -373,6 +418,40 @@ def test_a_page_finds_its_jobs_again_after_a_reload_and_after_a_restart_of_the_s
         assert packed.namelist() == ["first_x2.png", "second_x2.png"]
     page.leave()
     again.stop()
+
+
+def test_files_that_had_not_arrived_are_told_after_a_reload(page, served, hold):
+    page.open(served.address)
+    page.choose(arrived_png=detailed(90, 90))
+    page.find("go").click()
+    page.wait_for("arrived.png", "1 of")
+    page.choose(chosen_png=picture_bytes(20, 20))
+    page.wait_for("chosen.png", "Not started")
+    page.open(served.address, forget=False)
+    page.wait_for("arrived.png", "1 of")
+    page.wait_for("chosen.png", "choose it again")
+    page.open(served.address, forget=False)  # it is said once
+    page.wait_for("arrived.png", "1 of")
+    assert list(page.rows()) == ["arrived.png"]
+
+
+def test_a_reload_in_the_middle_of_an_upload_keeps_what_has_arrived(page, served, hold):
+    slowly = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 10_000}
+    page.open(served.address)
+    page.allowed = ("Failed to load resource",)  # the upload that ends with its page
+    page.choose(first_png=detailed(90, 90), second_png=picture_bytes(300, 300))
+    page.wait_for("second.png", "300 × 300")
+    page.run("Network.enable")
+    page.run("Network.emulateNetworkConditions", **slowly)
+    page.find("go").click()
+    page.wait_for("first.png", "1 of")
+    page.wait_for("second.png", "Sending")
+    page.driver.get(served.address)
+    page.run("Network.emulateNetworkConditions", **slowly | {"uploadThroughput": -1})
+    page.wait("document.querySelector('#nlc-limits')?.textContent")
+    page.wait_for("first.png", "1 of")
+    page.wait_for("second.png", "had not reached the server whole when the page was left: choose it again")
+    assert len(page.rows()) == 2
 
 
 def test_two_users_at_once_do_not_see_each_other(page, served, tmp_path, hold):
@@ -524,17 +603,36 @@ def test_remembered_choices_that_are_no_more_possible_are_left(page, served, kno
     page.driver.execute_script("localStorage['nlcunet-choices'] = arguments[0]", known)
     page.open(served.address, forget=False)
     assert page.get("[...document.querySelectorAll('#nlc-form :checked')].map((one) => one.value)") == [
-        "", "balanced", "", "none",
+        "scale", "", "balanced", "", "none",
     ]  # fmt: skip
     page.choose(photo_png=detailed(20, 20))
     page.wait("document.querySelector('#nlc-go').textContent === 'Enlarge 1 picture'")
     for text, is_possible in (("", False), ("0", False), ("65", False), ("2.5", True)):
-        page.driver.execute_script(
-            "const field = document.querySelector('#nlc-scale'); field.value = arguments[0];"
-            "field.dispatchEvent(new Event('input', { bubbles: true }))",
-            text,
-        )
+        page.set("scale", text)
         assert page.find("go").is_enabled() == is_possible, text
+
+
+@pytest.mark.parametrize(("by", "size"), [("long_edge", "90 × 45"), ("width", "90 × 45"), ("height", "180 × 90")])
+def test_a_size_can_be_given_in_pixels(page, served, by, size):
+    page.open(served.address)
+    page.choose(photo_png=detailed(30, 60))
+    page.set("size", by)
+    page.set("pixels", "0")
+    assert page.find("pixels").is_displayed()
+    assert not page.find("scale").is_displayed()
+    assert not page.find("go").is_enabled()
+    assert "whole pixels" in page.find("go-note").text
+    page.set("pixels", "90")
+    page.wait_for("photo.png", f"60 × 30 → {size}")
+    page.open(served.address, forget=False)  # remembered
+    page.choose(photo_png=detailed(30, 60))
+    page.wait_for("photo.png", f"60 × 30 → {size}")
+    page.find("go").click()
+    page.wait_for("photo.png", "Done in")
+    assert f"60 × 30 → {size}" in page.rows()["photo.png"]
+    (job_id,) = page.get("JSON.parse(localStorage['nlcunet-jobs'])")
+    order = served.service.find(job_id).order
+    assert (getattr(order, by), order.scale) == (90, None)
 
 
 def tab_through(page, count):
@@ -571,7 +669,8 @@ def test_readers_are_told_what_is_what(page, served):
     } <= told
     assert not told & {("slider", "Strength"), ("slider", "Denoise")}  # bicubic has no weights to mix
     assert {("link", "Download photo.png"), ("button", "Remove photo.png")} <= told
-    assert ("button", "Compare before and after of photo.png") in told
+    assert {("button", "Compare photo.png"), ("button", "Compare before and after of photo.png")} <= told
+    assert ("radiogroup", "Left of the line") in told
     assert ("slider", "How much of the picture before is shown, in percent") in told
     assert {("heading", "nlcunet"), ("heading", "photo.png"), ("heading", "Pictures")} <= told
     assert page.find("said").get_attribute("textContent") == "photo.png is ready"
@@ -585,6 +684,14 @@ def is_unnamed(node):
         role in {"button", "link", "slider", "combobox", "spinbutton", "checkbox", "radio"}
         and not node["name"]["value"]
     )
+
+
+def test_the_reference_of_rest_has_its_style_and_fits_a_phone(page, served):
+    page.open(served.address, 390, 844, 2.0, touch=True)
+    page.driver.get(f"{served.address}docs")
+    assert page.get("document.documentElement.scrollWidth") == 390
+    assert page.get("getComputedStyle(document.querySelector('pre')).whiteSpaceCollapse") == "preserve"
+    assert page.get("document.querySelectorAll('section').length") >= 9
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

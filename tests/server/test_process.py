@@ -184,3 +184,23 @@ def test_a_taken_port_is_told_in_one_line(serve):
     assert len(done.stderr.splitlines()) == 1
     with pytest.raises(urllib.error.HTTPError):
         served.get("/v1/nothing")
+
+
+def test_the_page_is_opened_as_soon_as_the_server_answers(tmp_path, monkeypatch):
+    stand_in = tmp_path / "browser.py"
+    stand_in.write_text(
+        "import sys, urllib.request as web\n"
+        f"text = sys.argv[1] + ' ' + str(web.urlopen(sys.argv[1]).status)\n"
+        f"open({str(tmp_path / 'seen')!r}, 'w').write(text)\n"
+    )
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {stand_in} %s")
+    served = Served(tmp_path / "served", "--open")
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "seen").exists() or not (seen := (tmp_path / "seen").read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert seen == f"{served.address}/docs 200"  # REST alone: its reference
+    finally:
+        served.process.terminate()
+        served.process.wait(60)

@@ -1,7 +1,9 @@
 """REST against its own schema, by schemathesis: every answer is one that the schema announces."""
 
 import json
+import re
 import threading
+from html import escape
 
 import pytest
 import schemathesis
@@ -91,3 +93,21 @@ def test_an_accepted_job_is_as_the_schema_says(client):
     answer = client.post("/v1/upscale", files=form(), data={"wait": "0"})
     told = client.get("/openapi.json").json()["components"]["schemas"]["JobFacts"]
     assert set(told["required"]) <= answer.json().keys() <= told["properties"].keys(), json.dumps(told)
+
+
+def test_a_page_of_its_own_lists_every_address_without_a_script(client):
+    page = client.get("/docs")
+    schema = client.get("/openapi.json").json()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            assert f"<code>{method.upper()} {path}</code>" in page.text
+            assert operation["summary"] in page.text
+            assert all(f"<code>{one['name']}</code>" in page.text for one in operation.get("parameters", ()))
+    fields = schema["paths"]["/v1/upscale"]["post"]["parameters"]
+    text = re.sub("</?code>", "`", page.text)
+    assert all(one["description"] and escape(one["description"], quote=False) in text for one in fields)
+    assert "curl -f -F file=@photo.jpg -F scale=4 http://localhost/v1/upscale" in page.text
+    rules = page.headers["content-security-policy"]
+    assert rules.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in rules
+    assert re.findall(r"<script|<link|src=|style=", page.text) == []

@@ -1,5 +1,6 @@
 """``nlcunet serve``: a web page and REST."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,9 @@ def serve(
         str, typer.Option(metavar="PATH", help="Path at which a proxy shows the server, such as /sr.")
     ] = "",
     page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the web page as well as REST.")] = True,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser as soon as the server listens.")
+    ] = False,
 ) -> None:
     """Serve a web page, and REST below /v1.
 
@@ -120,6 +124,24 @@ def serve(
     listener = bind(host, port)
     log_to_stderr()
     app = make_app(settings, host=host)
-    shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"http://{shown}:{listener.getsockname()[1]}", err=True)
-    run_server(app, listener)
+    port = listener.getsockname()[1]
+    typer.echo(f"http://{_in_address(host)}:{port}", err=True)
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where a browser reaches any address
+    address = f"http://{_in_address(here)}:{port}/{'' if page else 'docs'}"
+    run_server(app, listener, partial(_open, address) if is_open else lambda: None)
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _open(address: str) -> None:
+    """Show an address in the browser; the server does not wait for it."""
+    import threading
+    import webbrowser
+
+    def show() -> None:
+        if not webbrowser.open(address):
+            typer.echo(f"--open needs a browser: found none that could be started; open {address} yourself", err=True)
+
+    threading.Thread(target=show, name="open", daemon=True).start()

@@ -37,13 +37,14 @@ class Level:
     height: int
 
 
-def write_pyramid(source: Path, target: Path, *, max_pixels: int) -> None:
+def write_pyramid(source: Path, target: Path, *, max_pixels: int, enlarged_to: Level | None = None) -> None:
     """Write a picture in all sizes, each half the one before.
 
     Args:
         source: a picture of any format that is read.
         target: a TIFF; its folder takes temporary files.
         max_pixels: of the picture.
+        enlarged_to: this size, by bicubic interpolation; by default the picture's own.
 
     Raises:
         ImageError: the picture cannot be read, or has more pixels.
@@ -51,6 +52,9 @@ def write_pyramid(source: Path, target: Path, *, max_pixels: int) -> None:
     """
     image, _data = _for_screen(source, max_pixels)
     try:
+        if enlarged_to is not None:
+            across, down = enlarged_to.width / image.width, enlarged_to.height / image.height
+            image = image.resize(across, vscale=down, kernel="cubic")
         image.tiffsave(
             os.fsencode(target),
             tile=True,

@@ -107,7 +107,7 @@ def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int 
     return Choice(
         model=header.name,
         shrink_to=share,
-        found=_found(traces, fit),
+        found=describe(traces, is_wide=fit.blur == "above"),
         taken=f"{taken} with {header.name}",
         expect=_expect(traces, fit),
     )
@@ -179,7 +179,8 @@ def _shrink_to(traces: Traces, fit: ModelFit) -> float | None:
     return max(int(100 * share), 1) / 100 if share < WORTH_SHRINKING else None
 
 
-def _found(traces: Traces, fit: ModelFit) -> str:
+def describe(traces: Traces, *, is_wide: bool) -> str:
+    """What a picture shows, in words; its blur only where that is wide for the weights."""
     parts = []
     if traces.jpeg is not None and traces.has_jpeg_traces:
         parts.append(f"JPEG traces (about quality {traces.jpeg.quality})")
@@ -187,7 +188,7 @@ def _found(traces: Traces, fit: ModelFit) -> str:
         parts.append(f"{_amount(traces.noise_std_8bit)} noise")
     if traces.is_sharpened:
         parts.append("very sharp edges")
-    if traces.blur is not None and fit.blur == "above":
+    if traces.blur is not None and is_wide:
         parts.append(f"wide blur (about {traces.blur.major_sigma_px:.1f} px)")
     return listed(parts or ["no noise, JPEG traces or sharpening"])
 

@@ -14,12 +14,13 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
 from nlcunet.server.headers import READERS
-from nlcunet.server.intake import announced_bytes
+from nlcunet.server.intake import CURL, announced_bytes, refuse_text
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
 from nlcunet.server.proxies import has_unknown_proxy
@@ -29,6 +30,7 @@ from nlcunet.server.service import Service
 from nlcunet.server.store import Job
 
 CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 64
 
 
 class ModelFacts(BaseModel):
@@ -214,9 +216,14 @@ async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
         await save_body(request.stream(), path)
         if not path.stat().st_size:  # whatever its kind is called: curl and urllib call every body a form
             raise RefusedError(422, "no_picture", "send a picture as the field 'file' of a form, or as the whole body")
+        with path.open("rb") as file:
+            refuse_text(file.read(HEAD_BYTES))
         return fields.pop("name", "picture"), fields
     try:
         return await _receive_form(request, path, fields)
+    except HTTPException as error:  # the form's own limits
+        told = f"{str(error.detail).rstrip('.')}; send one picture as a file, not as text: curl does it with {CURL}"
+        raise RefusedError(400, "bad_request", told) from error
     except UnicodeError as error:
         raise RefusedError(
             400, "bad_request", "a form must be in UTF-8: it could not be read in its charset"
@@ -228,7 +235,11 @@ async def _receive_form(request: Request, path: Path, fields: dict[str, Any]) ->
     async with request.form(max_files=1, max_fields=32, max_part_size=4096) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
-            raise RefusedError(422, "no_picture", "the form must have a file in its field 'file'")
+            raise RefusedError(
+                422,
+                "no_picture",
+                f"the form must have a file in its field 'file', not text such as base64: curl sends it with {CURL}",
+            )
         fields |= {key: value for key, value in form.multi_items() if key != "file"}
         await save_body(_chunks(upload), path)
         return upload.filename or "picture", fields

@@ -18,6 +18,7 @@ from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
 from nlcunet.server.page import add_page
 from nlcunet.server.proxies import BehindProxies
+from nlcunet.server.reference import add_reference
 from nlcunet.server.refusals import RefusedError
 from nlcunet.server.service import Service
 from nlcunet.server.settings import ServerSettings
@@ -61,6 +62,7 @@ def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
     )
     app.state.service, app.state.keys = service, keys
     app.include_router(make_api(service, keys))
+    add_reference(app)
     _add_errors(app, service)
     if settings.has_page:
         add_page(app, service, keys)
@@ -94,9 +96,14 @@ def _add_errors(app: FastAPI, service: Service) -> None:
         return refuse(refusal)
 
     @app.exception_handler(HTTPException)
-    async def not_served(_request: Request, error: HTTPException) -> Response:
+    async def not_served(request: Request, error: HTTPException) -> Response:
+        status, told = error.status_code, str(error.detail)
         codes = {404: "not_found", 405: "wrong_method"}
-        return refuse(RefusedError(error.status_code, codes.get(error.status_code, "bad_request"), str(error.detail)))
+        if status in codes:
+            told = (
+                f"this address does not take {request.method}: POST a picture to /v1/upscale; /docs lists all addresses"
+            )
+        return refuse(RefusedError(status, codes.get(status, "bad_request"), told))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:

@@ -1,13 +1,18 @@
 """What comes in: names and sizes of uploads, the room that they need, and what is wrong with some."""
 
+import base64
 import re
 import threading
 from collections.abc import Mapping
 
 from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, NlcunetError
 from nlcunet.imaging.files import PictureHeader
+from nlcunet.imaging.formats import sniff_format
 from nlcunet.inference.planning import Work
 from nlcunet.server.refusals import RefusedError
+
+CURL = "-F file=@photo.jpg"
+"""How a picture is sent, for messages."""
 
 LONGEST_NAME = 120
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>:\"|?*]+")
@@ -46,6 +51,40 @@ def announced_bytes(headers: Mapping[str, str], most: int) -> int:
     """How long a request's body is by its headers; where they do not say, the most that there may be."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() and "transfer-encoding" not in headers else most
+
+
+def refuse_text(head: bytes) -> None:
+    """Refuse a body that is not a picture's bytes but text around them.
+
+    Args:
+        head: its first bytes.
+
+    Raises:
+        RefusedError: it is JSON, base64, an address with data, or a form's fields.
+    """
+    if head.lstrip()[:1] in {b"{", b"[", b'"'}:
+        told = "JSON"
+    elif head.startswith(b"data:") or _is_base64(head):
+        told = "base64 text"
+    elif re.match(rb"[\w-]+=", head):
+        told = "a form without a file"
+    else:
+        return
+    raise RefusedError(
+        415,
+        "not_a_picture",
+        f"send the picture's own bytes, as the whole body or as the field 'file' of a form: got {told}; "
+        f"curl sends them with {CURL}",
+    )
+
+
+def _is_base64(head: bytes) -> bool:
+    """Whether these are the first characters of a picture in base64."""
+    try:
+        sniff_format(base64.b64decode(head[: len(head) // 4 * 4], validate=True))
+    except (ValueError, ImageError):
+        return False
+    return True
 
 
 def clean_name(name: str) -> str:

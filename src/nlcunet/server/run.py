@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -18,9 +19,15 @@ KEEP_ALIVE_S = 15
 class _Server(uvicorn.Server):
     """Tells the service of a signal at once, so that nobody is kept waiting for a picture until the end."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._on_listening = service, on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to end."""
@@ -28,8 +35,14 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run_server(app: FastAPI, listener: socket.socket) -> None:
-    """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
+def run_server(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None] = lambda: None) -> None:
+    """Answer requests until a signal; then finish the work at hand or hand it back, and return.
+
+    Args:
+        app: what answers.
+        listener: where.
+        on_listening: called as soon as requests are answered.
+    """
     service: Service = app.state.service
     connection = partial(Connection, most=connections_within(service.settings.max_connections))
     config = uvicorn.Config(
@@ -44,4 +57,4 @@ def run_server(app: FastAPI, listener: socket.socket) -> None:
         backlog=BACKLOG,
         h11_max_incomplete_event_size=65_536,
     )
-    _Server(config, service).run(sockets=[listener])
+    _Server(config, service, on_listening).run(sockets=[listener])

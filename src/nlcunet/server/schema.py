@@ -53,6 +53,11 @@ def _order_fields() -> dict[str, Any]:
     return {**Order.model_json_schema()["properties"], "wait": _WAIT}
 
 
+def _describe(schema: dict[str, Any]) -> str:
+    """A field's description; that of a field that may be left out stands with its type."""
+    return next((one["description"] for one in (schema, *schema.get("anyOf", ())) if "description" in one), "")
+
+
 def upscale_body() -> dict[str, Any]:
     """The request body in the schema: a form, or the picture itself."""
     form = {"type": "object", "required": ["file"], "properties": {"file": BINARY, **_order_fields()}}
@@ -69,6 +74,6 @@ def order_parameters() -> list[dict[str, Any]]:
     """The order as query parameters, for requests whose body is the picture."""
     names = {"type": "string", "maxLength": 120, "description": "The picture's name."}
     return [
-        {"name": name, "in": "query", "required": False, "schema": schema, "description": schema.get("description", "")}
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": _describe(schema)}
         for name, schema in {**_order_fields(), "name": names}.items()
     ]

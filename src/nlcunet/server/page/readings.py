@@ -4,13 +4,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from nlcunet.inspection.choice import describe
 from nlcunet.inspection.reading import Reading, read
 from nlcunet.server.service import Service
 from nlcunet.server.store import Job
 
 
 class Trait(BaseModel):
-    """One line under the picture."""
+    """One line under the picture; ``Found``, in plain words, stands above it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +44,9 @@ def traits_of(reading: Reading, model: str | None) -> tuple[Trait, ...]:
         reading: of the picture before.
         model: that enlarged it; warnings of a reading that are about another one are left out.
     """
-    traits = [("Blur", _blur(reading)), ("Noise", _noise(reading)), ("JPEG", _jpeg(reading))]
+    is_wide = any(fit.blur == "above" for fit in reading.models if fit.name == model)
+    found = describe(reading.traces, is_wide=is_wide)
+    traits = [("Found", found), ("Blur", _blur(reading)), ("Noise", _noise(reading)), ("JPEG", _jpeg(reading))]
     advice = reading.advice
     if advice is not None and advice.model == model:
         traits += [("Note", warning) for warning in advice.warnings]

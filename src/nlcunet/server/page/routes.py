@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from nlcunet.errors import ImageError, ImageWriteError
-from nlcunet.imaging.formats import FORMATS
+from nlcunet.imaging.formats import FORMATS, sniff_format
 from nlcunet.inference.jobs import suffix_for
 from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
@@ -130,6 +130,14 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
 
 def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
     """How pictures are doing, and results out."""
+
+    @router.post("/look", status_code=204)
+    async def look(request: Request, _owner: visitor) -> None:
+        """Refuse a file by its first bytes, before all of it is sent."""
+        try:
+            sniff_format(await request.body())
+        except ImageError as error:
+            raise RefusedError(415, "not_a_picture", str(error)) from error
 
     @router.post("/jobs")
     def tell(question: Question, owner: visitor) -> Answer:

@@ -9,7 +9,8 @@ from nlcunet.imaging.pyramid import TILE_PX, Level, make_thumbnail, read_levels,
 from nlcunet.server.service import Service
 from nlcunet.server.store import Job
 
-Side = Literal["before", "after"]
+Side = Literal["before", "after", "plain"]
+"""``plain`` is the picture before, enlarged by bicubic interpolation to the size after."""
 
 THUMBNAIL_PX = 192
 
@@ -31,30 +32,36 @@ class View(BaseModel):
     tile: int = TILE_PX
     before: tuple[Size, ...]
     after: tuple[Size, ...]
+    plain: tuple[Size, ...]
 
 
 def make_view(service: Service, job: Job) -> View:
-    """Both pictures of a finished job.
+    """All pictures of a finished job.
 
     Raises:
         RefusedError: it is not finished, or gone.
         ImageError: a picture cannot be shown.
     """
-    before, after = (read_levels(find_pyramid(service, job, side)) for side in ("before", "after"))
-    return View(before=_sizes(before), after=_sizes(after))
+    before, after, plain = (read_levels(find_pyramid(service, job, side)) for side in ("before", "after", "plain"))
+    return View(before=_sizes(before), after=_sizes(after), plain=_sizes(plain))
 
 
 def find_pyramid(service: Service, job: Job, side: Side) -> Path:
-    """All sizes of one of the two, as a file.
+    """All sizes of one of them, as a file.
 
     Raises:
         RefusedError: it is not there.
         ImageError: the picture cannot be shown.
     """
-    source = service.picture(job) if side == "before" else service.result(job)
     limits = service.settings
-    max_pixels = limits.max_pixels if side == "before" else limits.max_output_pixels
-    return service.aside(job, f"{side}.view", lambda part: write_pyramid(source, part, max_pixels=max_pixels))
+    source = service.result(job) if side == "after" else service.picture(job)
+    max_pixels = limits.max_output_pixels if side == "after" else limits.max_pixels
+    size = read_levels(find_pyramid(service, job, "after"))[0] if side == "plain" else None
+
+    def make(part: Path) -> None:
+        write_pyramid(source, part, max_pixels=max_pixels, enlarged_to=size)
+
+    return service.aside(job, f"{side}.view", make)
 
 
 def make_tile(service: Service, job: Job, side: Side, place: tuple[int, int, int]) -> bytes:

@@ -1,7 +1,7 @@
 // Draws the part of a picture that is seen. Tiles are put together at their own size first and enlarged as one, so that
 // no seams show between them.
 
-const board = { before: document.createElement("canvas"), after: document.createElement("canvas") };
+const board = Object.fromEntries(["before", "after", "plain"].map((side) => [side, document.createElement("canvas")]));
 
 // The smallest level that has a pixel for each of the screen.
 function chooseLevel(levels, pixelsPerScreenPixel) {

@@ -3,16 +3,18 @@
 const JOBS = "nlcunet-jobs";
 const CHOICES = "nlcunet-choices";
 const THEME = "nlcunet-theme";
+const ON_THE_WAY = "nlcunet-on-the-way";
 const MOST = 200;
 
-function read(key, otherwise) {
-  try { return JSON.parse(localStorage.getItem(key)) ?? otherwise; } catch { return otherwise; } // storage may be forbidden
+// Storage may be forbidden, then even its name throws.
+function read(key, otherwise, storage = () => localStorage) {
+  try { return JSON.parse(storage().getItem(key)) ?? otherwise; } catch { return otherwise; }
 }
 
-function write(key, value) {
+function write(key, value, storage = () => localStorage) {
   try {
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify(value));
+    if (value === null) storage().removeItem(key);
+    else storage().setItem(key, JSON.stringify(value));
   } catch { /* then it lasts as long as the page */ }
 }
 
@@ -25,6 +27,10 @@ export const recallJobs = () => {
 export const rememberJob = (id) => write(JOBS, [...recallJobs().filter((one) => one !== id), id].slice(-MOST));
 export const forgetJob = (id) => write(JOBS, recallJobs().filter((one) => one !== id));
 export const onJobsElsewhere = (tell) => addEventListener("storage", (event) => { if (event.key === JOBS) tell(); });
+
+// Names of files that have not reached the server: of this tab alone, across a reload.
+export const recallOnTheWay = () => read(ON_THE_WAY, [], () => sessionStorage);
+export const rememberOnTheWay = (names) => write(ON_THE_WAY, names.length ? names : null, () => sessionStorage);
 
 export const recallChoices = () => read(CHOICES, {}) ?? {};
 export const rememberChoices = (choices) => write(CHOICES, choices);

@@ -1,9 +1,9 @@
 // The page: pictures go to the server as the settings say, results come back.
 
-import { forgetJob } from "./memory.js";
+import { forgetJob, recallOnTheWay, rememberOnTheWay } from "./memory.js";
 import { Pictures } from "./pictures.js";
 import { Rows } from "./rows.js";
-import { Settings } from "./settings.js";
+import { Settings, sizeFor } from "./settings.js";
 import { startTheme } from "./theme.js";
 import { Viewer } from "./viewer.js";
 import { bytes, pictures as inPictures, time } from "./words.js";
@@ -31,6 +31,7 @@ function startPage() {
     remove,
   });
   listen();
+  pictures.addLost(recallOnTheWay());
   pictures.recall();
   show();
 }
@@ -69,12 +70,13 @@ function show() {
   const chosen = pictures.in("chosen").length;
   const ready = pictures.all.filter((picture) => picture.isReady);
   if (open && !pictures.all.includes(open)) openPicture(null);
-  rows.show(pictures.all, settings.choices, open);
+  rememberOnTheWay(pictures.in("chosen", "waiting", "sending").map((picture) => picture.name));
+  rows.show(pictures.all, settings.order, open);
   find("nlc-list").hidden = !pictures.all.length;
   find("nlc-drop").classList.toggle("is-small", pictures.all.length > 0);
   find("nlc-go").disabled = !chosen || !settings.isPossible;
   find("nlc-go").textContent = chosen ? `Enlarge ${inPictures(chosen)}` : "Enlarge";
-  find("nlc-go-note").textContent = settings.isPossible ? goNote(chosen) : "The enlargement must be above 0 and at most 64, the file quality 1 to 100.";
+  find("nlc-go-note").textContent = settings.isPossible ? goNote(chosen) : "The enlargement must be above 0 and at most 64, a side 1 to 1,000,000 whole pixels, the file quality 1 to 100.";
   find("nlc-all").hidden = ready.length < 2;
   find("nlc-all").textContent = `Download all ${ready.length}`;
   find("nlc-clear").hidden = pictures.all.length < 2;
@@ -83,7 +85,8 @@ function show() {
 
 function goNote(chosen) {
   const most = facts.max_output_pixels;
-  const area = (picture) => picture.width * picture.height * settings.choices.scale ** 2;
+  const { order } = settings;
+  const area = ({ width, height }) => sizeFor(order, width, height).reduce((one, other) => one * other);
   const large = pictures.in("chosen").filter((picture) => picture.width && area(picture) > most);
   if (large.length) return `${large[0].name} would have more than ${Math.round(most / 1e6)} megapixels, the most that this server makes.`;
   return pictures.all.length ? "" : "Choose pictures first.";

@@ -8,6 +8,8 @@ const POLL_MS = 1000;
 const POLL_HIDDEN_MS = 5000;
 const MOST_ASKED = 200;
 const MOST_TRIES = 4;
+const HEAD_BYTES = 1024; // by which the server knows a format
+const LOST = "This file had not reached the server whole when the page was left: choose it again.";
 
 const clock = { ahead: 0 }; // milliseconds by which the server's clock is ahead of this machine's
 
@@ -42,18 +44,37 @@ export class Pictures {
       const picture = new Picture({ file, name: file.name || "picture" });
       const wrong = this.whatIsWrong(file);
       if (wrong) Object.assign(picture, { phase: "refused", error: wrong, isWrong: true });
-      else this.measure(picture);
+      else {
+        this.measure(picture);
+        this.look(picture);
+      }
       this.all.push(picture);
     }
     this.onChange();
   }
 
-  // What can be known before a file is sent; the server looks closer.
+  // What can be known before a file is sent; the server looks closer, first at its beginning.
   whatIsWrong(file) {
-    if (file.type && !file.type.startsWith("image/")) return `This is not a picture but ${file.type}.`;
+    if (file.type && !file.type.startsWith("image/")) return `This file must be a picture: got ${file.type}; export it as JPEG or PNG.`;
     if (!file.size) return "This file is empty.";
     const most = this.limits.max_upload_bytes;
     return file.size > most ? `This file has ${bytes(file.size)}; this server takes at most ${bytes(most)}.` : "";
+  }
+
+  async look(picture) {
+    try {
+      await call("POST", "look", picture.file.slice(0, HEAD_BYTES));
+    } catch (error) {
+      if (error.status !== 415 || picture.phase !== "chosen") return;
+      Object.assign(picture, { phase: "refused", error: error.message, isWrong: true });
+      this.onEnd(picture);
+      this.onChange();
+    }
+  }
+
+  // Files that had not arrived when the page was left, by their names: only the visitor can choose them again.
+  addLost(names) {
+    for (const name of names) this.all.push(new Picture({ name, phase: "refused", error: LOST, isWrong: true }));
   }
 
   // Most browsers can show most formats; for the rest the server tells size and shows a small picture later.

@@ -1,6 +1,7 @@
 // One row for each picture: what it is, how it is doing, and what can be done with it.
 
 import { address } from "./server.js";
+import { sizeFor } from "./settings.js";
 import { sentence, size, time } from "./words.js";
 
 function make(tag, values = {}, ...children) {
@@ -19,13 +20,14 @@ class Row {
     this.status = make("span", { className: "nlc-status" });
     this.bar = make("progress", { max: 1 });
     const button = (word, className, act) => make("button", { type: "button", className, textContent: word, onclick: () => act(picture) });
+    this.compare = button("Compare", "nlc-button", actions.open);
     this.cancel = button("Cancel", "nlc-quiet", actions.cancel);
     this.again = button("Again", "nlc-quiet", actions.again);
     this.remove = button("Remove", "nlc-quiet", actions.remove);
     this.download = make("a", { className: "nlc-button", textContent: "Download" });
     this.download.setAttribute("download", "");
     const text = make("div", { className: "nlc-text" }, this.name, this.sizes, this.status, this.bar);
-    const buttons = make("div", { className: "nlc-actions" }, this.download, this.again, this.cancel, this.remove);
+    const buttons = make("div", { className: "nlc-actions" }, this.compare, this.download, this.again, this.cancel, this.remove);
     this.element = make("li", {}, this.open, text, buttons);
   }
 
@@ -46,17 +48,17 @@ class Row {
     this.cancel.hidden = picture.isFinal || ["chosen", "unknown"].includes(state) || picture.isCancelling;
     this.again.hidden = !picture.canStartAgain;
     this.remove.hidden = !(picture.isFinal || state === "chosen");
-    this.download.hidden = !isReady;
+    this.compare.hidden = this.download.hidden = !isReady;
     if (isReady) this.download.href = address(`jobs/${picture.job.id}/result`);
-    for (const one of [this.cancel, this.again, this.remove, this.download]) label(one, `${one.textContent} ${name}`);
+    for (const one of [this.compare, this.cancel, this.again, this.remove, this.download]) label(one, `${one.textContent} ${name}`);
   }
 
   sizesOf(order) {
     const { width, height, job, phase } = this.picture;
     if (job?.output_width) return `${size(width, height)} → ${size(job.output_width, job.output_height)}`;
     if (!width || this.picture.state === "refused") return "";
-    const scale = Number((phase === "chosen" ? order : this.picture.order).scale);
-    return `${size(width, height)} → ${size(...[width, height].map((side) => Math.max(1, Math.round(side * scale))))}`;
+    const result = sizeFor(phase === "chosen" ? order : this.picture.order, width, height);
+    return `${size(width, height)}${result ? ` → ${size(...result)}` : ""}`;
   }
 
   statusOf() {

@@ -2,7 +2,14 @@
 
 import { recallChoices, rememberChoices } from "./memory.js";
 
-const NUMBERS = new Set(["scale", "strength", "denoise", "file_quality"]);
+const NUMBERS = new Set(["scale", "pixels", "strength", "denoise", "file_quality"]);
+
+// Width and height of the result of an order, as the server will round them; nothing if the order has no size.
+export function sizeFor(order, width, height) {
+  const { scale, width: columns, height: rows, long_edge: longer } = order;
+  const [goal, side] = [[scale, 1], [columns, width], [rows, height], [longer, Math.max(width, height)]].find(([one]) => one) ?? [];
+  return goal ? [width, height].map((one) => Math.max(1, Math.round(one * goal / side))) : null;
+}
 
 export class Settings {
   #form; #facts; #onChange; #model;
@@ -24,14 +31,15 @@ export class Settings {
   }
 
   get isPossible() {
-    const { scale, file_quality: quality } = this.choices;
-    return scale > 0 && scale <= 64 && (quality === null || (Number.isInteger(quality) && quality >= 1 && quality <= 100));
+    const { size_by: by, scale, pixels, file_quality: quality } = this.choices;
+    const isSize = by === "scale" ? scale > 0 && scale <= 64 : Number.isInteger(pixels) && pixels >= 1 && pixels <= 1e6;
+    return isSize && (quality === null || (Number.isInteger(quality) && quality >= 1 && quality <= 100));
   }
 
   // The fields of an order, as REST has them.
   get order() {
-    const { scale, quality, model, strength, denoise, format, wrap, file_quality, strip_metadata } = this.choices;
-    const fields = { scale, quality };
+    const { size_by: by, scale, pixels, quality, model, strength, denoise, format, wrap, file_quality, strip_metadata } = this.choices;
+    const fields = { [by]: by === "scale" ? scale : pixels, quality };
     if (model) fields.model = model;
     if (this.#takesStrength && strength > 0) fields.strength = strength;
     if (this.#takesDenoise && denoise < 1) fields.denoise = denoise;
@@ -43,8 +51,9 @@ export class Settings {
   }
 
   get #modelName() {
-    const { model, scale } = this.choices;
+    const { model, scale, size_by: by } = this.choices;
     if (model) return model;
+    if (by !== "scale") return this.#facts.default_model;
     const own = Object.keys(this.#facts.model_for_scale).map(Number).sort((a, b) => a - b);
     return this.#facts.model_for_scale[own.find((one) => one >= scale) ?? own.at(-1)] ?? this.#facts.default_model;
   }
@@ -85,7 +94,10 @@ export class Settings {
 
   // What follows from the choices.
   #settle() {
-    const { strength, denoise } = this.#form.elements;
+    const { size_by: by, scale, pixels, strength, denoise } = this.#form.elements;
+    scale.parentElement.hidden = by.value !== "scale";
+    pixels.parentElement.hidden = by.value === "scale";
+    pixels.labels[0].textContent = by.selectedOptions[0].textContent;
     strength.disabled = !this.#takesStrength;
     denoise.disabled = !this.#takesDenoise;
     this.#form.querySelector("#nlc-strength-info").textContent = this.#takesStrength

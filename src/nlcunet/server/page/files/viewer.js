@@ -8,11 +8,12 @@ import { sentence } from "./words.js";
 
 const MOST_ZOOM = 16; // screen pixels for a pixel of the result
 const CRISP_FROM = 2; // from this zoom on the pixels of the result are shown as squares
+const LEFT = { plain: "Bicubic", pixels: "Original, pixel by pixel", small: "Original, not enlarged" };
 
 export class Viewer {
   constructor(section) {
     const find = (id) => section.querySelector(`#nlc-${id}`);
-    Object.assign(this, { section, find, stage: find("stage"), canvas: find("canvas"), split: 0.5, isPixelated: false, tiles: null, number: 0 });
+    Object.assign(this, { section, find, stage: find("stage"), canvas: find("canvas"), split: 0.5, left: "plain", tiles: null, number: 0 });
     this.view = { zoom: 1, left: 0, top: 0, width: 1, height: 1 };
     listenTo(this.stage, {
       move: (dx, dy) => this.move(dx, dy),
@@ -33,11 +34,14 @@ export class Viewer {
     this.find("fit").addEventListener("click", () => this.fit());
     this.find("whole").addEventListener("click", () => this.zoomTo(1));
     this.find("split").addEventListener("input", (event) => this.shift(event.target.value / 100));
-    this.find("smooth").addEventListener("click", (event) => {
-      this.isPixelated = !this.isPixelated;
-      event.currentTarget.setAttribute("aria-pressed", String(this.isPixelated));
-      this.draw();
-    });
+    this.find("left").addEventListener("change", (event) => this.choose(event.target.value));
+    this.choose(this.find("left").querySelector(":checked").value); // a browser may have kept another choice
+  }
+
+  choose(left) {
+    this.left = left;
+    this.find("before").textContent = LEFT[left];
+    this.draw();
   }
 
   // ---- what is shown ----
@@ -49,8 +53,7 @@ export class Viewer {
     this.section.hidden = false;
     this.find("viewer-title").textContent = job.name;
     this.find("reading").hidden = true;
-    this.find("taken").textContent = job.notes.map(sentence).join(" ");
-    this.find("taken").hidden = !job.notes.length;
+    this.tell(job);
     this.note("Preparing the view …");
     this.draw();
     try {
@@ -74,13 +77,22 @@ export class Viewer {
     this.section.hidden = true;
   }
 
+  // What was found, and what was done, in words. Where the server chose the model, its notes begin with that.
+  tell({ model, notes }, found = "") {
+    const isTold = !model || notes.some((note) => note.includes(model));
+    const done = isTold ? [] : [`${found ? `${found}: enlarged` : "enlarged"} with ${model}`];
+    this.find("taken").textContent = [...done, ...notes].map(sentence).join(" ");
+    this.find("taken").hidden = !this.find("taken").textContent;
+  }
+
   // What the picture before has been through, as far as can be told from it.
   async read(job, number) {
     const told = await call("GET", `jobs/${job.id}/reading`).catch(() => null);
     if (!told?.length || number !== this.number) return;
     const list = this.find("reading");
     list.replaceChildren();
-    for (const { name, value } of told) {
+    this.tell(job, told.find(({ name }) => name === "Found")?.value);
+    for (const { name, value } of told.filter((trait) => trait.name !== "Found")) {
       const pair = document.createElement("div");
       pair.append(Object.assign(document.createElement("dt"), { textContent: name }), Object.assign(document.createElement("dd"), { textContent: value }));
       list.append(pair);
@@ -166,10 +178,27 @@ export class Viewer {
     tiles.forgetWishes();
     const line = Math.round(this.split * canvas.width);
     this.clipped(context, line, canvas.width, () => drawLayer(context, tiles, "after", view, view.zoom < CRISP_FROM));
-    this.clipped(context, 0, line, () => drawLayer(context, tiles, "before", view, !this.isPixelated));
+    this.clipped(context, 0, line, () => this.paintLeft(context, line));
     tiles.load();
     if (tiles.failed > 3) this.note("Some parts cannot be loaded. The result may have been deleted.");
     this.stage.dataset.drawn = String(!tiles.isLoading);
+  }
+
+  paintLeft(context, line) {
+    const { tiles, view } = this;
+    if (this.left === "plain") drawLayer(context, tiles, "plain", view, view.zoom < CRISP_FROM);
+    else if (this.left === "pixels") drawLayer(context, tiles, "before", view, false);
+    else drawLayer(context, tiles, "before", this.besides(line), view.zoom < CRISP_FROM);
+  }
+
+  // The original with pixels as large as those of the result, and in the middle of its side what is in that of the other.
+  besides(line) {
+    const { view: { zoom, ...view }, canvas } = this;
+    const [{ width, height }] = this.tiles.levels("before");
+    const across = ((line + canvas.width) / 2 - view.left) / (view.width * zoom);
+    const down = (canvas.height / 2 - view.top) / (view.height * zoom);
+    const place = (length, room, part) => Math.round(length <= room ? (room - length) / 2 : room / 2 - part * length);
+    return { zoom, width, height, left: place(width * zoom, line, across), top: place(height * zoom, canvas.height, down) };
   }
 
   clipped(context, from, to, paint) {
