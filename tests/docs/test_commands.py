@@ -311,7 +311,7 @@ def test_unknown_flags_and_commands_are_found():
     )
     assert unknown_flags(["nlcunet", "upscale", "--scale", "--biger"]) == {"--biger"}
     assert "demos" in complaint(["make", "demos"])
-    assert "servers" in complaint(["pip", "install", "nlcunet[serve,servers]"])
+    assert "servers" in complaint(["pip", "install", ".[serve,servers]"])
     assert "no rule" in complaint(["rm", "-r", "x"])
 
 
