@@ -72,6 +72,19 @@ class TrainingError(NlcunetError):
     """Training cannot go on."""
 
 
+_PIP_INSTALL, _WHERE = "pip install '.[{}]'", "in the folder of nlcunet's source code"
+
+
+def install_extra(*names: str) -> str:
+    """How to install extras, for error messages: the one place to change once the package can be had by its name."""
+    return f"{_PIP_INSTALL.format(','.join(names))} {_WHERE}"
+
+
+def shell_install_extra(*names: str) -> str:
+    """The same as a line for a shell."""
+    return f"{_PIP_INSTALL.format(','.join(names))}  # {_WHERE}"
+
+
 def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:
     """The end of an error about an unknown word: ``, did you mean upscale?``; nothing where no known one is near."""
     from difflib import get_close_matches  # most runs end without it

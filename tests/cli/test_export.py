@@ -42,5 +42,5 @@ def test_missing_libraries_are_named(nlcunet, save, tmp_path, monkeypatch):
     save(tmp_path / "photo.png")
     result = nlcunet("upscale", "photo.png", "-m", "bicubic-x2", "--engine", "onnx")
     assert result.exit_code == 2
-    assert "install it with: pip install 'nlcunet[export]'" in result.stderr
+    assert "install it with: pip install '.[export]'" in result.stderr
     assert "exporting" not in result.stderr  # found out before the work

@@ -111,8 +111,8 @@ def test_a_missing_library_is_told_before_the_work(
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     result = nlcunet("models", "publish", weights)
     assert result.exit_code == 2
-    assert "install it with: pip install 'nlcunet[export]'" in result.stderr
+    assert "install it with: pip install '.[export]'" in result.stderr
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     result = nlcunet("models", "publish", weights, "--no-onnx")
-    assert "pip install 'nlcunet[hub]'" in result.stderr
+    assert "pip install '.[hub]'" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.safetensors"]

@@ -143,7 +143,7 @@ def test_serving_refuses_what_it_cannot(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nlcunet.experiments.study.server", None)
     missing = run("serve", tmp_path / "s")
     assert missing.exit_code == 2
-    assert "pip install 'nlcunet[serve]'" in missing.stderr
+    assert "pip install '.[serve]'" in missing.stderr
 
 
 def test_plots_of_unknown_kinds_and_without_matplotlib_are_refused(folders, tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_plots_of_unknown_kinds_and_without_matplotlib_are_refused(folders, tmp_
         in run("analyse", tmp_path / "s", "--plot", "plot.txt").stderr
     )
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "nlcunet[report]" in run("analyse", tmp_path / "s", "--plot", tmp_path / "plot.png").stderr
+    assert ".[report]" in run("analyse", tmp_path / "s", "--plot", tmp_path / "plot.png").stderr
 
 
 @pytest.mark.parametrize(

@@ -217,5 +217,5 @@ def test_ray_is_left_when_the_work_fails(ray: NotedRay) -> None:
 
 def test_a_missing_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"--ray needs a library that is missing .*: pip install 'nlcunet\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"--ray needs a library that is missing .*: pip install '\.\[ray\]'"):
         import_ray()

@@ -249,5 +249,5 @@ def test_the_name_must_fit_the_format(plain, tmp_path):
 
 
 def test_a_missing_library_is_named_with_its_cure():
-    with pytest.raises(ExportError, match=r"needs no_such_library.*pip install 'nlcunet\[export\]'"):
+    with pytest.raises(ExportError, match=r"needs no_such_library.*pip install '\.\[export\]'"):
         import_library("no_such_library.part")

@@ -217,7 +217,7 @@ def test_other_names_stay_as_they_are(name):
 
 def test_without_the_library_its_name_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ConfigError, match=r"needs huggingface_hub: install it with pip install 'nlcunet\[hub\]'"):
+    with pytest.raises(ConfigError, match=r"needs huggingface_hub: install it with pip install '\.\[hub\]'"):
         fetch_weights(REPO)
 
 

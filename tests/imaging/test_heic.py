@@ -44,7 +44,9 @@ def test_without_a_decoder_every_door_names_the_coder_and_the_remedy(tmp_path):
             read(path)
         told = str(caught.value)
         assert "coder HEVC" in told
-        assert "pip install 'nlcunet[heic]', or save the picture as JPEG or PNG" in told
+        assert (
+            "pip install '.[heic]' in the folder of nlcunet's source code, or save the picture as JPEG or PNG" in told
+        )
         assert "damaged" not in told
     assert "heif" not in readable_formats()
 

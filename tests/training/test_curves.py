@@ -53,7 +53,7 @@ def test_without_being_asked_for_it_is_not_imported(tmp_path, make_recipe, proce
 
 def test_where_it_is_missing_the_way_to_get_it_is_told(tmp_path, make_recipe, processes, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ConfigError, match=r"needs Weights & Biases: install it with pip install 'nlcunet\[wandb\]'"):
+    with pytest.raises(ConfigError, match=r"needs Weights & Biases: install it with pip install '\.\[wandb\]'"):
         train(make_recipe({"log.wandb": "mine"}), tmp_path / "run", processes=processes)
 
 

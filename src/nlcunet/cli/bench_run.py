@@ -163,7 +163,7 @@ def check_output(output: Path | None) -> None:
     """
     from importlib.util import find_spec
 
-    from nlcunet.errors import ConfigError
+    from nlcunet.errors import ConfigError, install_extra
 
     if output is None:
         return
@@ -172,7 +172,7 @@ def check_output(output: Path | None) -> None:
     if not output.parent.is_dir():
         raise ConfigError(f"records must go into a folder that is there: found no {output.parent}; create it first")
     if output.suffix == ".parquet" and find_spec("pyarrow") is None:
-        raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'nlcunet[report]', or use .jsonl")
+        raise ConfigError(f"Parquet needs pyarrow, which is not installed: {install_extra('report')}, or use .jsonl")
 
 
 def open_sets(

@@ -71,7 +71,7 @@ def export(
     """Write a model as ONNX, OpenVINO, torch.export or AOTInductor, checked against PyTorch on real pictures.
 
     One file takes any batch and any tile size. Nothing is written if the pictures or the buckets of sparse attention
-    differ from PyTorch's. Needs pip install 'nlcunet[export]'.
+    differ from PyTorch's. Needs the extra 'export'.
     """
     from nlcunet.export.exporting import DEFAULT_TILES, TARGETS, ExportRequest, export_model
     from nlcunet.files.paths import expand_home

@@ -35,8 +35,8 @@ def publish(
     """Write a model as a folder: weights, model card, ONNX file, record for OpenModelDB, checksums.
 
     Texts are made from what the weights say of themselves. The ONNX file is checked against PyTorch on real pictures.
-    The folder appears whole or not at all. Needs pip install 'nlcunet[hub,export]'; --push also an access token with
-    the right to write (hf auth login, or HF_TOKEN).
+    The folder appears whole or not at all. Needs the extras 'hub' and 'export'; --push also an access token
+    with the right to write (hf auth login, or HF_TOKEN).
     """
     from nlcunet.errors import ConfigError
     from nlcunet.files.paths import expand_home

@@ -75,7 +75,7 @@ def serve(
     Only this machine can reach the server unless you set --host. Ctrl-C stops it: the current picture is finished
     within the grace time or returns to the queue, and the queue is kept for the next start.
     """
-    from nlcunet.errors import ConfigError
+    from nlcunet.errors import ConfigError, install_extra
     from nlcunet.files.cache import cache_folder
 
     if add_key is not None:
@@ -94,7 +94,7 @@ def serve(
         from nlcunet.server.settings import MEBIBYTE, ServerSettings
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"serving needs a library that is missing ({error.name}): pip install 'nlcunet[serve]'"
+            f"serving needs a library that is missing ({error.name}): {install_extra('serve')}"
         ) from error
 
     settings = ServerSettings(

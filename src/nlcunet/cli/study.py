@@ -123,7 +123,7 @@ def serve(
     """
     from rich.console import Console
 
-    from nlcunet.errors import ConfigError
+    from nlcunet.errors import ConfigError, install_extra
     from nlcunet.experiments.study.desk import Desk, invite, read_invitations
     from nlcunet.experiments.study.folder import read_study
 
@@ -131,9 +131,7 @@ def serve(
         from nlcunet.experiments.study.server import make_app, run_server
         from nlcunet.server.listening import bind
     except ImportError as error:
-        raise ConfigError(
-            "the page needs FastAPI and uvicorn: install them with pip install 'nlcunet[serve]'"
-        ) from error
+        raise ConfigError(f"the page needs FastAPI and uvicorn: install them with {install_extra('serve')}") from error
     if is_open and participants is not None:
         raise ConfigError("a study is open or for invited participants: got --open and --participants; leave out one")
     screen = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

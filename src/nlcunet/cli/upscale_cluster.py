@@ -13,7 +13,7 @@ import typer
 
 from nlcunet.cli.reporting import Reporter
 from nlcunet.cluster.choice import ModelChoice
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, install_extra
 from nlcunet.inference.jobs import fill_pattern, suffix_for
 from nlcunet.inference.settings import BatchSettings
 
@@ -66,7 +66,7 @@ def upscale_on_cluster(
         from nlcunet.cluster.work import Setup
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"URLs and --ray need a library that is missing ({error.name}): pip install 'nlcunet[ray]'"
+            f"URLs and --ray need a library that is missing ({error.name}): {install_extra('ray')}"
         ) from error
 
     if ray is None and workers is not None:

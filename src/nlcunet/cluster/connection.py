@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlcunet.errors import ConfigError, DeviceError
+from nlcunet.errors import ConfigError, DeviceError, install_extra
 from nlcunet.runtime import usable_cores
 
 AUTO, LOCAL = "auto", "local"
@@ -72,9 +72,7 @@ def import_ray() -> Any:
         import ray.data
         import ray.util.client
     except ImportError as error:
-        raise ConfigError(
-            f"--ray needs a library that is missing ({error.name}): pip install 'nlcunet[ray]'"
-        ) from error
+        raise ConfigError(f"--ray needs a library that is missing ({error.name}): {install_extra('ray')}") from error
     return ray
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from nlcunet.errors import ExportError
+from nlcunet.errors import ExportError, install_extra
 
 
 def import_library(name: str) -> ModuleType:
@@ -20,8 +20,7 @@ def import_library(name: str) -> ModuleType:
     except ImportError as error:
         missing = name.partition(".")[0]
         raise ExportError(
-            f"this needs {missing}, which could not be imported ({error}); install it with: "
-            "pip install 'nlcunet[export]'"
+            f"this needs {missing}, which could not be imported ({error}); install it with: {install_extra('export')}"
         ) from error
 
 

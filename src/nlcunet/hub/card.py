@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nlcunet.errors import shell_install_extra
 from nlcunet.export.facts import Parity
 from nlcunet.hub.words import find_measure, tell_degradation, tell_limits, tell_purpose, tell_training
 from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE
@@ -26,7 +27,7 @@ _HUB_DATASET = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 _WITH_NLCUNET = """\
 ```sh
-pip install 'nlcunet[hub]'
+{install}
 nlcunet upscale photo.jpg -m {model}
 ```
 
@@ -139,7 +140,7 @@ def _pictures(facts: CardFacts) -> list[str]:
 
 def _usage(header: WeightsHeader, facts: CardFacts) -> str:
     model = f"{SCHEME}{facts.place}" if facts.is_repo else f"{facts.place}/{WEIGHTS_FILE}"
-    told = _WITH_NLCUNET.format(model=model, place=facts.place)
+    told = _WITH_NLCUNET.format(install=shell_install_extra("hub"), model=model, place=facts.place)
     if facts.parity is not None:
         told += _WITH_ONNX.format(height=64 * header.scale, width=48 * header.scale)
     return told

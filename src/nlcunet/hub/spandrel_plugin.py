@@ -9,7 +9,7 @@
     model = ModelLoader().load_from_file("model.safetensors")
 
 After ``register()`` every loader of this process knows our files by their names and shapes. Importing this file needs
-spandrel (``pip install 'nlcunet[spandrel]'``), which brings torchvision; nothing else in nlcunet imports it.
+spandrel (the extra ``spandrel``), which brings torchvision; nothing else in nlcunet imports it.
 """
 
 from collections.abc import Mapping

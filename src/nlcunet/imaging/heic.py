@@ -14,7 +14,7 @@ from zlib import decompress
 import numpy as np
 import pyvips
 
-from nlcunet.errors import UnreadableImageError
+from nlcunet.errors import UnreadableImageError, install_extra
 from nlcunet.imaging.formats import FileBytes
 from nlcunet.imaging.libvips import LIBVIPS_ERRORS, has_operation, libvips_says_nothing, samples_to_image
 
@@ -68,7 +68,7 @@ def check_hevc(name: str) -> None:
     if not is_hevc_readable():
         raise UnreadableImageError(
             f"{name} is a HEIC picture, whose coder HEVC this installation cannot read; "
-            "add it with: pip install 'nlcunet[heic]', or save the picture as JPEG or PNG"
+            f"add it with: {install_extra('heic')}, or save the picture as JPEG or PNG"
         )
 
 

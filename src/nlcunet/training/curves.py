@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, install_extra
 from nlcunet.training.recipe import Recipe
 
 SHEET = "bicubic, result, original"
@@ -84,7 +84,7 @@ class WeightsAndBiases:
             import wandb
         except ImportError as error:
             raise ConfigError(
-                "log.wandb needs Weights & Biases: install it with pip install 'nlcunet[wandb]', or set log.wandb=null"
+                f"log.wandb needs Weights & Biases: install it with {install_extra('wandb')}, or set log.wandb=null"
             ) from error
         path = folder / WANDB_ID_FILE
         if not path.is_file():

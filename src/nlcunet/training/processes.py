@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, install_extra
 from nlcunet.runtime import choose_device
 
 
@@ -92,7 +92,7 @@ def start_processes(device: str = "auto") -> Processes:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
     except ImportError as error:
-        raise ConfigError("several processes need accelerate: install it with pip install 'nlcunet[train]'") from error
+        raise ConfigError(f"several processes need accelerate: install it with {install_extra('train')}") from error
     # Buffers (hash rotations, spectral norms) are equal everywhere by construction.
     keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
     use_cpu = device == "cpu" or not torch.cuda.is_available()

