@@ -45,6 +45,7 @@ NOT_RUN: dict[str, str] = {
     r"ray start .*": "starts a cluster that stays",
     r"nlcunet serve": SERVER + "; the commands below it run against one",
     r"nlcunet serve --(open|proxy .*)": SERVER,
+    r"python benchmarks/.*": "takes minutes to hours; its flags are checked",
     r"make (demo|install|test|check|docs|numbers)": "the target is checked",
     r"(\.venv/bin/)?pip install .*": "installs; the extras are checked",
     r"python3 -m venv .venv": "makes an environment",
