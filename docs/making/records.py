@@ -1,7 +1,7 @@
 """Measures the embedded weights on the benchmark sets; the tables of the pages are made of what it writes.
 
-Run: ``python docs/making/records.py SETS``, where the folder SETS holds Set5, Set14 and BSD100; about an hour on two
-cores. ``--only NAME`` measures one file of ``docs/records``. Then ``make numbers`` writes the tables. What has been
+Run: ``python docs/making/records.py SETS``, where the folder SETS holds Set5, Set14 and BSD100; half an hour of one
+core. ``--only NAME`` measures one file of ``docs/records``. Then ``make numbers`` writes the tables. What has been
 measured with the same weights is taken from the cache.
 """
 
@@ -44,8 +44,6 @@ class Job:
 
 JOBS = {
     "gaussian8-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5", "Set14", "BSD100")),
-    "gaussian8-x3": Job(("3x-NLCUnet-S",), 3, "gaussian8", ("Set5", "Set14", "BSD100")),
-    "gaussian8-x2": Job(("2x-NLCUnet-S",), 2, "gaussian8", ("Set5", "Set14", "BSD100")),
     "anisotropic-x4": Job(("4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic"), 4, "anisotropic-standin", ("Set14", "BSD100")),
     "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
     "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),

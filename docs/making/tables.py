@@ -85,20 +85,6 @@ def quality(name: str) -> str:
     return f"{table(head, rows)}\n\nMeasured by {measured(name)}."
 
 
-def quality_of_small_scales() -> str:
-    """Gaussian8 at ×2 and ×3."""
-    return f"{quality('gaussian8-x2')}\n\n{quality('gaussian8-x3')}"
-
-
-def all_scales() -> str:
-    """PSNR at all scales, for the page on the paper."""
-    rows = []
-    for name in ("gaussian8-x2", "gaussian8-x3", "gaussian8-x4"):
-        cells = [f"{b:.2f} → {o:.2f}" for _, b, _, o, _ in rows_of(name)]
-        rows.append([f"×{name[-1]}, bicubic → {ours(read(name)).name}", *cells])
-    return table(["PSNR on Y in dB", "Set5", "Set14", "BSD100"], rows)
-
-
 def anisotropic() -> str:
     """The stand-in for DIV2KRK: weights for round blur, and weights for elliptic blur."""
     records = read("anisotropic-x4")
@@ -211,8 +197,6 @@ def hairline_sentence() -> str:
 
 MAKERS: Mapping[str, Callable[[], str]] = {
     "quality-x4": lambda: quality("gaussian8-x4"),
-    "quality-x2-x3": quality_of_small_scales,
-    "all-scales": all_scales,
     "anisotropic": anisotropic,
     "photo": photo,
     "readme": readme,

@@ -11,6 +11,9 @@ from nlcunet.models.weights import embedded_models, find_weights
 
 from .pages import ROOT
 
+WITHOUT_RECORDS = {"2x-NLCUnet-S", "3x-NLCUnet-S"}
+"""Their tables come from benchmarks/score_weights.py, which writes the scores into the headers."""
+
 
 @pytest.fixture(scope="module")
 def tables() -> ModuleType:
@@ -38,7 +41,8 @@ def test_the_records_are_of_the_weights_in_the_package(tables: ModuleType) -> No
         measured |= {one.name: one.sha256 for one in systems if one.sha256}
     measured |= json.loads((tables.RECORDS / "hairlines-x4.json").read_text(encoding="utf-8"))["weights"]
     told = "measure again: python docs/making/records.py SETS, then make numbers"
-    assert measured == {name: hash_file(find_weights(name)) for name in embedded_models()}, told
+    shipped = {name: hash_file(find_weights(name)) for name in embedded_models() if name not in WITHOUT_RECORDS}
+    assert measured == shipped, told
 
 
 def test_a_changed_number_is_noticed(tables: ModuleType) -> None:
