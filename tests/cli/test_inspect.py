@@ -52,7 +52,7 @@ def test_people_get_a_line_for_each_thing(nlcunet: Run, photo: Path) -> None:
     assert [line.split()[0] for line in lines[1:]] == ["blur", "noise", "JPEG", "range", "advice"]
     assert "about the same in all directions" in lines[1]
     assert lines[3] == "  JPEG    no traces"
-    assert lines[4] == "  range   inside: 2x-NLCUnet-S, 3x-NLCUnet-S, 4x-NLCUnet-S"
+    assert lines[4] == "  range   inside: 2x-NLCUnet-S, 3x-NLCUnet-S, 4x-NLCUnet-S, 4x-NLCUnet-S-Anisotropic"
     assert lines[5].startswith("  advice  nlcunet upscale photo.png -s 4: ×4 with 4x-NLCUnet-S; ")
 
 

@@ -78,7 +78,11 @@ def test_originals_are_measured_on_the_fly_with_a_row_for_each_blur(make_origina
 
 
 @pytest.mark.parametrize(
-    ("scale", "models"), [(4, {"bicubic", "4x-NLCUnet-S", "4x-NLCUnet-S-Photo"}), (3, {"bicubic", "3x-NLCUnet-S"})]
+    ("scale", "models"),
+    [
+        (4, {"bicubic", "4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic", "4x-NLCUnet-S-Photo"}),
+        (3, {"bicubic", "3x-NLCUnet-S"}),
+    ],
 )
 def test_without_a_model_the_embedded_ones_of_the_scale_are_measured(make_original, tmp_path, scale, models):
     make_original()
