@@ -44,9 +44,8 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         if name == "gpu" and found == "cpu":
             raise DeviceError("device gpu is not there: torch sees neither a CUDA device nor an Apple GPU; take cpu")
         return torch.device(found)
-    unknown = DeviceError(
-        f"device must be auto, cpu, cuda, cuda:N, mps or gpu: got {name!r}{did_you_mean(str(name), DEVICES)}"
-    )
+    meant = did_you_mean(str(name), ["auto", *DEVICES, "gpu"])
+    unknown = DeviceError(f"device must be auto, cpu, cuda, cuda:N, mps or gpu: got {name!r}{meant}")
     try:
         device = torch.device(name)
     except RuntimeError as error:

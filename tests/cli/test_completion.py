@@ -83,7 +83,7 @@ def test_help_has_flags_in_groups_and_one_style():
         "Look:",
         "Which files:",
         "On which machine, and how fast:",
-        "What is told:",
+        "Output on the terminal:",
         "Options:",
     ]
     words = [[name] for name in COMMANDS] + [["bench", "run"], ["data", "doctor"], ["study", "make"], ["models"]]

@@ -1,29 +1,18 @@
 """A folder of pictures and a recipe that trains on them in a second."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
 import yaml
+from stripes import draw_stripes
 
-from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe_file import read_recipe
 
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """Six pictures of stripes in random directions: easy to learn, hard for bicubic."""
-    folder = tmp_path_factory.mktemp("photographs")
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[:128, :128]
-    for index in range(6):
-        angle, period = random.uniform(0, math.pi), random.uniform(6, 12)
-        wave = np.sin(2 * math.pi * (np.cos(angle) * rows + np.sin(angle) * columns) / period) > 0
-        pixels = (wave[..., None] * random.integers(100, 255, 3) + 20).clip(0, 255).astype(np.uint8)
-        write_picture(Picture(pixels=pixels), folder / f"{index}.png")
-    return folder
+    """Six pictures of stripes."""
+    return draw_stripes(tmp_path_factory.mktemp("photographs"), 6, 128)
 
 
 @pytest.fixture

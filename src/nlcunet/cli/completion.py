@@ -15,6 +15,7 @@ def words(*known: str) -> Completion:
 
 MODELS = words("auto", *embedded_names("weights", ".safetensors"))
 RECIPES = words(*embedded_names("recipes", ".yaml"))
+EXPERIMENTS = words(*embedded_names("experiments/variants/files", ".yaml"))
 DEVICES = words("auto", "cpu", "gpu", "cuda", "mps")
 ENGINES = words("auto", "torch", "onnx", "openvino")
 QUALITIES = words("fast", "balanced", "best")

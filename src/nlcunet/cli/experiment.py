@@ -5,16 +5,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nlcunet.cli import completion
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nlcunet.experiments.variants.running import Progress
+    from nlcunet.experiments.variants.running import ExperimentProgress
 
 experiment_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Compare variants of a recipe by training and measuring them."
 )
 
-NameOrFile = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An embedded experiment, or a YAML file.")]
+NameOrFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="An embedded experiment, or a YAML file.",
+        autocompletion=completion.EXPERIMENTS,
+    ),
+]
 
 
 @experiment_app.callback()
@@ -83,7 +92,9 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE: change a value of the recipe for all variants.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.", autocompletion=completion.DEVICES)
+    ] = "auto",
     ray: Annotated[
         str | None,
         typer.Option(help="Train on a Ray cluster: auto, local or HOST:PORT; all machines must share FOLDER."),
@@ -177,7 +188,7 @@ class _Screen:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def show(self, progress: "Progress") -> None:
+    def show(self, progress: "ExperimentProgress") -> None:
         """Bring the screen up to date."""
         working = ", ".join(f"{name} {step:,}/{steps:,}" for name, step, steps in progress.working)
         told = f"{progress.done} of {progress.total} trainings done"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 DATA = "What to learn from"
 CHANGES = "What to change in the recipe"
-RUN = "Where the run lies, when it stops and goes on"
+RUN = "Run folder, stopping, continuing"
 MACHINE = "On which machine"
-TELLING = "Only tell"
+TELLING = "Information only"
 
 
 def train(  # noqa: PLR0917 - typer reads the command line from the signature

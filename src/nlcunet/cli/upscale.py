@@ -20,7 +20,7 @@ SIZE = "How large"
 LOOK = "Look"
 FILES = "Which files"
 MACHINE = "On which machine, and how fast"
-TELLING = "What is told"
+TELLING = "Output on the terminal"
 
 
 def _scale(text: str) -> float:

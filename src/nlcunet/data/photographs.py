@@ -76,7 +76,10 @@ def find_pictures(folder: Path) -> list[Path]:
         DataError: there is no such folder.
     """
     if not folder.is_dir():
-        raise DataError(f"photographs must be a folder: found none at {folder}")
+        raise DataError(
+            f"photographs must be a folder: found none at {folder}; name yours with --photographs, or fetch some: "
+            "nlcunet data fetch open-photos"
+        )
     return list_pictures(folder, recursive=True)
 
 
@@ -112,7 +115,10 @@ def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[l
         DataError: the folder, manifest or a shard is missing or damaged, or nothing is left.
     """
     if not folder.is_dir():
-        raise DataError(f"photographs must be a folder: found none at {folder}")
+        raise DataError(
+            f"photographs must be a folder: found none at {folder}; name yours with --photographs, or fetch some: "
+            "nlcunet data fetch open-photos"
+        )
     licence = ""
     if manifest is not None:
         rows = [row for row in read_photograph_manifest(manifest) if row.get("split", split) == split]

@@ -9,7 +9,7 @@ from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inference.upscaler import Upscaler
-from nlcunet.inspection.choice import choose, clean_model
+from nlcunet.inspection.choice import choosable, choose, clean_model
 from nlcunet.inspection.reading import measure
 from nlcunet.models.weights import AUTOMATIC, WeightsHeader
 
@@ -30,7 +30,7 @@ class AutomaticUpscaler(Enlarger):
         self._opened: dict[str, Upscaler] = {}
 
     def __repr__(self) -> str:
-        return f"<AutomaticUpscaler by the picture: {', '.join(header.name for header in self._headers)}>"
+        return f"<AutomaticUpscaler by the picture: {', '.join(header.name for header in choosable(self._headers))}>"
 
     def for_picture(
         self,

@@ -29,7 +29,7 @@ PictureLike: TypeAlias = str | Path | bytes | Picture
 """What comes out as a ``Picture``."""
 
 
-REDUCED = "Made smaller by resampling, for which no network is needed."
+REDUCED = "Only made smaller, so no network was used."
 """What is told of such pictures."""
 
 

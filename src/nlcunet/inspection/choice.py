@@ -136,7 +136,12 @@ def denoising_headers(headers: Sequence[WeightsHeader]) -> tuple[WeightsHeader, 
 
 def has_family(headers: Iterable[WeightsHeader]) -> bool:
     """Whether there is anything to choose from."""
-    return any(_family(header) in {CLEAN_FAMILY, PHOTO_FAMILY} for header in headers)
+    return bool(choosable(headers))
+
+
+def choosable(headers: Iterable[WeightsHeader]) -> list[WeightsHeader]:
+    """Those that are ever chosen; others are taken by name only."""
+    return [header for header in headers if _family(header) in {CLEAN_FAMILY, PHOTO_FAMILY}]
 
 
 def _family(header: WeightsHeader) -> str:

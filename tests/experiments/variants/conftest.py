@@ -1,27 +1,16 @@
 """A tiny experiment: two variants that train in a second, on pictures made here."""
 
-import math
-
-import numpy as np
 import pytest
 import yaml
+from stripes import draw_stripes
 
 from nlcunet.experiments.variants.definition import read_experiment
-from nlcunet.imaging.files import Picture, write_picture
 
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """Twelve pictures of stripes in random directions; of them one is held out."""
-    folder = tmp_path_factory.mktemp("photographs")
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[:96, :96]
-    for index in range(12):
-        angle, period = random.uniform(0, math.pi), random.uniform(6, 12)
-        wave = np.sin(2 * math.pi * (np.cos(angle) * rows + np.sin(angle) * columns) / period) > 0
-        pixels = (wave[..., None] * random.integers(100, 255, 3) + 20).clip(0, 255).astype(np.uint8)
-        write_picture(Picture(pixels=pixels), folder / f"{index:02d}.png")
-    return folder
+    """Twelve pictures of stripes; of them one is held out."""
+    return draw_stripes(tmp_path_factory.mktemp("photographs"), 12, 96)
 
 
 @pytest.fixture

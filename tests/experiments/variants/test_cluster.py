@@ -5,7 +5,7 @@ import pytest
 from nlcunet.experiments.variants.jobs import JobError, run_on_cluster
 from nlcunet.experiments.variants.originals import prepare_originals
 from nlcunet.experiments.variants.plan import plan_runs
-from nlcunet.experiments.variants.training import Assignment, find_weights
+from nlcunet.experiments.variants.training import Assignment, finished_weights
 
 pytest.importorskip("ray")
 
@@ -24,6 +24,6 @@ def test_trainings_run_on_a_cluster_and_one_that_fails_is_named(make_experiment,
     counts: list[tuple[int, int]] = []
     with pytest.raises(JobError, match="1 of 2 trainings failed: fast@1: "):
         run_on_cluster(assignments, "local", lambda working, done: counts.append((len(working), len(done))))
-    assert find_weights(runs[0]) is not None
+    assert finished_weights(runs[0]) is not None
     assert (runs[0].folder / "records.jsonl").is_file()
     assert counts[-1] == (0, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlcunet.evaluation.statistics import Interval
-from nlcunet.experiments.variants.curves import CurvePoint
+from nlcunet.experiments.variants.curves import ValidationPoint
 from nlcunet.experiments.variants.page import make_page
 from nlcunet.experiments.variants.report import make_markdown, verdict, verdict_tables
 from nlcunet.experiments.variants.results import Results, RunResult, SetResult, read_results, write_results
@@ -29,7 +29,7 @@ def make_results(make_experiment):
                 own = gain * (variant == "fast") + random.normal(0, seed_noise)
                 values[f"{variant}@{seed}"] = tuple(level + own + random.normal(0, 0.02, len(IMAGES)))
         ssim = {name: tuple(np.clip(np.array(one) / 40, 0, 1)) for name, one in values.items()}
-        points = [CurvePoint(step=n, patches=2 * n, seconds=n / 10, psnr_y=25 + n / 8) for n in range(0, 9, 2)]
+        points = [ValidationPoint(step=n, patches=2 * n, seconds=n / 10, psnr_y=25 + n / 8) for n in range(0, 9, 2)]
         runs = [
             RunResult(variant=variant, seed=seed, steps=8, batch=2, curve=tuple(points))
             for variant in experiment.variants

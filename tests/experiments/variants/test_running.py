@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -15,8 +16,8 @@ from nlcunet.experiments.variants.originals import prepare_originals
 from nlcunet.experiments.variants.plan import plan_runs
 from nlcunet.experiments.variants.report import make_markdown
 from nlcunet.experiments.variants.results import read_results
-from nlcunet.experiments.variants.running import RunSettings, check_same, run_experiment
-from nlcunet.experiments.variants.training import Assignment, find_weights, train_and_measure
+from nlcunet.experiments.variants.running import RunSettings, check_same, device_of, run_experiment
+from nlcunet.experiments.variants.training import Assignment, finished_weights, train_and_measure
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_an_interrupted_training_goes_on_to_the_same_records(assign, monkeypatch
     monkeypatch.setattr(training_module, "train", stop_early)
     with pytest.raises(KeyboardInterrupt):
         train_and_measure(stopped)
-    assert find_weights(stopped.run) is None
+    assert finished_weights(stopped.run) is None
     monkeypatch.setattr(training_module, "train", real)
     train_and_measure(stopped)
     assert records_of(stopped) == records_of(whole)
@@ -107,7 +108,7 @@ def test_a_budget_of_time_is_turned_into_steps_once(assign) -> None:
     train_and_measure(one)
     steps = read_curve(one.run.folder).points[-1].step
     assert steps >= 1
-    weights = find_weights(one.run)
+    weights = finished_weights(one.run)
     assert weights is not None
     changed = weights.stat().st_mtime_ns
     train_and_measure(one)  # done: neither timed nor trained again
@@ -177,7 +178,7 @@ def test_processes_side_by_side_and_one_that_fails_does_not_stop_the_others(assi
     with pytest.raises(JobError, match=r"1 of 2 trainings failed: fast@1: .*state") as error:
         run_jobs([bad, good], 2, lambda working, done: counts.append((len(working), len(done))))
     assert isinstance(error.value, NlcunetError)
-    assert find_weights(good.run) is not None
+    assert finished_weights(good.run) is not None
     assert counts[-1] == (0, 1)
 
 
@@ -202,3 +203,11 @@ def test_the_command_line_lists_shows_runs_and_reports(make_experiment, tmp_path
     missing = run("report", tmp_path)
     assert missing.exit_code == 2
     assert "results must be a file of nlcunet experiment run" in missing.stderr
+
+
+def test_several_gpus_take_turns_unless_one_is_named(monkeypatch) -> None:
+    monkeypatch.setattr("nlcunet.experiments.variants.running.choose_device", torch.device)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [device_of("cuda", number) for number in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [device_of("cuda:1", number) for number in range(2)] == ["cuda:1", "cuda:1"]
+    assert device_of("cpu", 1) == "cpu"

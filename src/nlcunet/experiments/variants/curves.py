@@ -11,7 +11,7 @@ CURVE_FILE = "curve.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurvePoint:
+class ValidationPoint:
     """One validation."""
 
     step: int
@@ -30,9 +30,9 @@ class Curve:
 
     folder: Path
     """That of the run."""
-    points: list[CurvePoint] = field(default_factory=list)
+    points: list[ValidationPoint] = field(default_factory=list)
 
-    def add(self, point: CurvePoint) -> None:
+    def add(self, point: ValidationPoint) -> None:
         """Add a point, and keep all on disk."""
         self.points = [*(one for one in self.points if one.step < point.step), point]
         lines = "".join(json.dumps(asdict(one)) + "\n" for one in self.points)
@@ -54,7 +54,7 @@ def read_curve(folder: Path) -> Curve:
         return Curve(folder)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return Curve(folder, [CurvePoint(**json.loads(line)) for line in lines])
+        return Curve(folder, [ValidationPoint(**json.loads(line)) for line in lines])
     except (OSError, ValueError, TypeError) as error:
         raise DataError(
             f"{path} must hold a point of a curve in each line: {error}; remove it and run again"

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nlcunet.errors import DataError
 from nlcunet.evaluation.records import PairRecord, SetFacts, SystemFacts, read_records
 from nlcunet.evaluation.statistics import Interval, paired_interval
-from nlcunet.experiments.variants.curves import CurvePoint, read_curve
+from nlcunet.experiments.variants.curves import ValidationPoint, read_curve
 from nlcunet.experiments.variants.definition import Experiment
 from nlcunet.experiments.variants.plan import PlannedRun
-from nlcunet.experiments.variants.training import RECORDS_FILE, TRAINING_FOLDER, find_weights
+from nlcunet.experiments.variants.training import RECORDS_FILE, TRAINING_FOLDER, finished_weights
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.models.weights import find_header
 from nlcunet.training.run_folder import environment, read_run_recipe
@@ -34,7 +34,7 @@ class RunResult(_Plain):
     seed: int
     steps: int
     batch: int
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[ValidationPoint, ...]
 
 
 class SetResult(_Plain):
@@ -94,14 +94,14 @@ class Results(_Plain):
         index, base = (self.variants.index(name) for name in (variant, dict(self.compared)[variant]))
         return float((values[index] - values[base]).mean()), paired_interval(values, index, base)
 
-    def curve(self, variant: str) -> list[CurvePoint]:
+    def curve(self, variant: str) -> list[ValidationPoint]:
         """The curve of a variant, seeds averaged; only points that all seeds have."""
-        points: dict[int, list[CurvePoint]] = defaultdict(list)
+        points: dict[int, list[ValidationPoint]] = defaultdict(list)
         runs = [run for run in self.runs if run.variant == variant and run.seed in self.seeds]
         for number in range(min(len(run.curve) for run in runs)):
             points[number] = [run.curve[number] for run in runs]
         return [
-            CurvePoint(
+            ValidationPoint(
                 step=round(np.mean([point.step for point in group])),
                 patches=round(np.mean([point.patches for point in group])),
                 seconds=float(np.mean([point.seconds for point in group])),
@@ -131,7 +131,7 @@ def gather(
     Raises:
         DataError: the baseline has no training that is over, or files of a run are damaged.
     """
-    over = [run for run in runs if find_weights(run) is not None and (run.folder / RECORDS_FILE).is_file()]
+    over = [run for run in runs if finished_weights(run) is not None and (run.folder / RECORDS_FILE).is_file()]
     seeds = tuple(dict.fromkeys(run.seed for run in over if run.variant == experiment.baseline))
     variants = tuple(
         name for name in experiment.variants if set(seeds) <= {run.seed for run in over if run.variant == name}
@@ -173,7 +173,7 @@ def _run_result(run: PlannedRun) -> RunResult:
 
 
 def _photographs(run: PlannedRun) -> str:
-    source = find_header(find_weights(run) or "").data[0]
+    source = find_header(finished_weights(run) or "").data[0]
     return f"{source.pictures:,} photographs ({source.name})"
 
 

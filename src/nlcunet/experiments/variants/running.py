@@ -26,7 +26,7 @@ from nlcunet.experiments.variants.training import (
     RECORDS_FILE,
     TRAINING_FOLDER,
     Assignment,
-    find_weights,
+    finished_weights,
     is_measured,
     measure,
 )
@@ -44,7 +44,7 @@ PLACES = ("data.photographs", "data.manifest", "data.validation")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class ExperimentProgress:
     """How far an experiment is."""
 
     total: int
@@ -86,7 +86,7 @@ class RunSettings:
 def run_experiment(
     experiment: Experiment,
     settings: RunSettings,
-    on_progress: Callable[[Progress], None] = lambda _progress: None,
+    on_progress: Callable[[ExperimentProgress], None] = lambda _progress: None,
     on_note: Callable[[str], None] = lambda _text: None,
 ) -> Results:
     """Train what is not trained, measure what is not measured, write the report.
@@ -117,10 +117,10 @@ def run_experiment(
             minutes=budget.minutes,
             originals=originals,
             measures=experiment.measures,
-            device=settings.device,
+            device=device_of(settings.device, number),
             threads=settings.threads,
         )
-        for run in everything
+        for number, run in enumerate(everything)
         if settings.variants is None or run.variant in settings.variants
     ]
 
@@ -144,6 +144,14 @@ def run_experiment(
     write_results(folder / RESULTS_FILE, results)
     write_report(results, folder)
     return results
+
+
+def device_of(name: str, number: int) -> str:
+    """Where training number so many computes: where GPUs are meant, and none is named, they take turns."""
+    device = choose_device(name)
+    if device.type != "cuda" or device.index is not None:
+        return str(device)
+    return f"cuda:{number % torch.cuda.device_count()}"
 
 
 def write_report(results: Results, folder: Path) -> tuple[Path, Path]:
@@ -179,13 +187,17 @@ def check_same(run: PlannedRun) -> None:
 
 
 def _is_done(one: Assignment) -> bool:
-    return find_weights(one.run) is not None and is_measured(one.run.folder / RECORDS_FILE, one.originals, one.measures)
+    return finished_weights(one.run) is not None and is_measured(
+        one.run.folder / RECORDS_FILE, one.originals, one.measures
+    )
 
 
-def _progress(every: Sequence[Assignment], working: Sequence[Assignment], done: Sequence[Assignment]) -> Progress:
+def _progress(
+    every: Sequence[Assignment], working: Sequence[Assignment], done: Sequence[Assignment]
+) -> ExperimentProgress:
     steps = {one.run.system: _steps(one.run) for one in working}
     share = len(done) + sum(step / total for step, total in steps.values() if total)
-    return Progress(
+    return ExperimentProgress(
         total=len(every),
         done=len(done),
         working=tuple((name, *numbers) for name, numbers in steps.items()),
@@ -205,7 +217,7 @@ def _costs(runs: Sequence[PlannedRun], device: torch.device, folder: Path) -> di
     """Costs of each variant's network, of its first training that is over."""
     machine, costs = describe_machine(device), {}
     for run in runs:
-        weights = find_weights(run)
+        weights = finished_weights(run)
         if weights is not None and run.variant not in costs:
             system = make_system(run.variant, str(weights), device, None)
             costs[run.variant] = with_cost(system, COST_PX, device, machine, folder / "costs").facts

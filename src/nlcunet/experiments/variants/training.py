@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
+from nlcunet.errors import NlcunetError
 from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
 from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.records import read_records, write_records
 from nlcunet.evaluation.systems import System, make_system
-from nlcunet.experiments.variants.curves import Curve, CurvePoint, read_curve
+from nlcunet.experiments.variants.curves import Curve, ValidationPoint, read_curve
 from nlcunet.experiments.variants.originals import Originals
 from nlcunet.experiments.variants.plan import PlannedRun, with_steps
 from nlcunet.files.atomic import write_file_atomically
@@ -64,7 +65,7 @@ def train_and_measure(assignment: Assignment) -> None:
     run = assignment.run
     folder = run.folder / TRAINING_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    weights = find_weights(run)
+    weights = finished_weights(run)
     if weights is None:
         processes = Processes(device)
         recipe = _recipe(assignment, folder, processes)
@@ -75,12 +76,14 @@ def train_and_measure(assignment: Assignment) -> None:
     measure(system, assignment.originals, assignment.measures, run.folder / RECORDS_FILE, device)
 
 
-def find_weights(run: PlannedRun) -> Path | None:
+def finished_weights(run: PlannedRun) -> Path | None:
     """The weights of a training that is over."""
     try:
-        steps = read_run_recipe(run.folder / TRAINING_FOLDER).total_steps
-        last = read_curve(run.folder).points[-1].step
-    except Exception:  # noqa: BLE001 - not begun, or damaged: training looks for itself, and says so
+        points = read_curve(run.folder).points
+        if not points or not has_state(run.folder / TRAINING_FOLDER):
+            return None
+        steps, last = read_run_recipe(run.folder / TRAINING_FOLDER).total_steps, points[-1].step
+    except NlcunetError:  # damaged: training looks for itself, and says so
         return None
     ending = "" if run.recipe.gan is None else "-GAN"
     path = run.folder / TRAINING_FOLDER / f"{run.recipe.name}{ending}.safetensors"
@@ -172,7 +175,7 @@ class _Clock:
     def report(self, report: Report) -> None:
         if self._device.type != "cpu":
             self._spent += _now(self._device) - self._since
-        point = CurvePoint(
+        point = ValidationPoint(
             step=report.step, patches=report.patches, seconds=round(self._spent, 2), psnr_y=report.psnr_y
         )
         self._curve.add(point)
