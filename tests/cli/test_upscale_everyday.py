@@ -123,7 +123,7 @@ def test_making_smaller_needs_no_network(nlcunet: Run, save: Save, tmp_path: Pat
     result = nlcunet("upscale", "a.png", "-s", "0.5", "-o", "b.png", "-m", "auto", "--json")
     record = json.loads(result.stdout)
     assert (record["model"], record["tiles"], record["output_width"]) == (None, 1, 45)
-    assert record["notes"] == ["Made smaller by resampling, for which no network is needed."]
+    assert record["notes"] == ["Only made smaller, so no network was used."]
     pixels = read_picture(tmp_path / "a.png").pixels
     wanted = resize_bicubic(torch.from_numpy(pixels / 255.0).permute(2, 0, 1)[None], 30, 45)[0].permute(1, 2, 0)
     got = read_picture(tmp_path / "b.png").pixels
