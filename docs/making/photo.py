@@ -60,7 +60,7 @@ def name_step(step: Step) -> str:
         case Blur(sigma_x_px=sigma):
             return f"blur {sigma:.1f} px"
         case Resize(size=size, kernel=kernel):
-            return kernel if size == 1 else f"{kernel} to size {size:g}"
+            return kernel if size == 1 else f"{kernel} to size {size:.2g}"
         case Noise(std_8bit=std, is_grey=is_grey, correlation_px=correlation):
             return f"{'grey ' if is_grey else ''}{'coarse ' if correlation else ''}noise {std:.1f}"
         case Denoise():

@@ -1,11 +1,11 @@
 """The degradation ``photo``: what photographs have been through before somebody enlarges them.
 
 A part of the samples is clean: blurred by a round Gaussian and reduced bicubically, nothing else, so that a network
-trained on it keeps what it can do with such pictures. Another part is damaged once: by noise, by JPEG, or by a camera
-that denoises, sharpens and compresses. The rest goes through one or two rounds of blur and reduction by what programs
-really use, noise, JPEG, denoising and sharpening. Shares and ranges are from measurements on pictures as
-they circulate (docs/photo.md); the order of steps is that of "Real-ESRGAN" (Wang et al., ICCVW 2021,
-https://arxiv.org/abs/2107.10833) with milder damage, because fidelity comes first here.
+trained on it keeps what it can do with such pictures. Another part is damaged once: by noise, by JPEG, by a camera that
+denoises, sharpens and compresses, or by somebody who enlarges a noisy picture a little. The rest goes through one or
+two rounds of blur and reduction by what programs really use, noise, JPEG, denoising and sharpening. Shares and ranges
+are from measurements on pictures as they circulate (docs/photo.md); the order of steps is that of "Real-ESRGAN" (Wang
+et al., ICCVW 2021, https://arxiv.org/abs/2107.10833) with milder damage, because fidelity comes first here.
 """
 
 import math
@@ -55,14 +55,20 @@ class PhotoPreset:
     their size later."""
     detour_sizes: tuple[float, ...] = (1.5, 2.0)
     """Sizes in between, as multiples of the size at the end; only those below the scale are used."""
+    small_detour_share: float = 0.4
+    """Detours that are below the size at the end instead, so that what was done there is enlarged with the picture."""
+    min_small_detour: float = 0.6
+    """Smallest of these; the largest is `MAX_SMALL_DETOUR`."""
     noise_share: float = 0.65
-    """Samples with noise; those with a detour may get some there, too."""
+    """Samples with noise; those with a detour may get some there, too: half as often, as often where it is small."""
     max_noise_std_8bit: float = 25.0
     """Strongest noise; standard deviations are this times the square of a uniform number: weak noise is common."""
     grey_noise_share: float = 0.4
     """Noise that is alike in all channels."""
-    correlated_noise_share: float = 0.3
+    correlated_noise_share: float = 0.35
     """Noise that reaches over neighbouring pixels."""
+    max_noise_correlation_px: float = 1.6
+    """Widest reach of such noise, as the sigma of a Gaussian."""
     photon_noise_share: float = 0.35
     """Noise that grows with the root of the brightness."""
     denoise_share: float = 0.3
@@ -93,9 +99,12 @@ RESIZE_KERNELS: tuple[tuple[ResizeKernel, float], ...] = (
 )
 """How often pictures are reduced by which kernel."""
 
-Damage: TypeAlias = Literal["noise", "jpeg", "camera"]
+MAX_SMALL_DETOUR = 0.95
+"""A picture that is enlarged by less than from here looks as if it were not."""
 
-DAMAGES: tuple[tuple[Damage, float], ...] = (("noise", 0.35), ("jpeg", 0.45), ("camera", 0.2))
+Damage: TypeAlias = Literal["noise", "jpeg", "camera", "enlarged"]
+
+DAMAGES: tuple[tuple[Damage, float], ...] = (("noise", 0.32), ("jpeg", 0.42), ("camera", 0.17), ("enlarged", 0.09))
 """How often pictures that are damaged once are damaged by what."""
 
 
@@ -143,13 +152,12 @@ def draw_steps(preset: PhotoPreset, uniform: Sequence[float]) -> tuple[Step, ...
     if numbers.happens(preset.blur_share):
         steps.append(_draw_blur(preset, numbers))
     if is_damaged_once:
-        return *steps, Resize(kernel=numbers.one_of(RESIZE_KERNELS)), *_draw_damage(preset, numbers)
-    sizes = [size for size in preset.detour_sizes if size < preset.scale]
+        return *steps, *_draw_damage(preset, numbers)
     has_first_jpeg = numbers.happens(preset.first_jpeg_share)
-    if sizes and numbers.happens(preset.detour_share):
-        size = numbers.one_of([(size, 1 / len(sizes)) for size in sizes])
+    if numbers.happens(preset.detour_share):
+        size = _draw_detour(preset, numbers)
         steps.append(Resize(size=size, kernel=numbers.one_of(RESIZE_KERNELS)))
-        if numbers.happens(preset.noise_share / 2):
+        if numbers.happens(preset.noise_share if size < 1 else preset.noise_share / 2):
             steps.append(_draw_noise(preset, numbers))
         if has_first_jpeg:
             steps.append(_draw_jpeg(preset, numbers))
@@ -172,15 +180,35 @@ def draw_steps(preset: PhotoPreset, uniform: Sequence[float]) -> tuple[Step, ...
 
 
 def _draw_damage(preset: PhotoPreset, numbers: Numbers) -> tuple[Step, ...]:
-    """The one damage of a picture."""
+    """The reduction and the one damage of a picture."""
+    reduction = Resize(kernel=numbers.one_of(RESIZE_KERNELS))
     match numbers.one_of(DAMAGES):
         case "noise":
-            return (_draw_noise(preset, numbers),)
+            return reduction, _draw_noise(preset, numbers)
         case "jpeg":
-            return (_draw_jpeg(preset, numbers),)
+            return reduction, _draw_jpeg(preset, numbers)
         case "camera":
             compression = _draw_jpeg(replace(preset, min_jpeg_quality=preset.min_camera_quality), numbers)
-            return _draw_noise(preset, numbers), _draw_denoising(numbers), _draw_sharpening(numbers), compression
+            done = _draw_noise(preset, numbers), _draw_denoising(numbers), _draw_sharpening(numbers), compression
+            return reduction, *done
+        case "enlarged":
+            smaller = replace(reduction, size=_draw_small_detour(preset, numbers))
+            noise, enlargement = _draw_noise(preset, numbers), Resize(kernel=numbers.one_of(RESIZE_KERNELS))
+            sharpening = (_draw_sharpening(numbers),) if numbers.happens(0.5) else ()
+            return smaller, noise, enlargement, *sharpening, _draw_jpeg(preset, numbers)
+
+
+def _draw_detour(preset: PhotoPreset, numbers: Numbers) -> float:
+    """A size in between, as a multiple of that at the end."""
+    sizes = [size for size in preset.detour_sizes if size < preset.scale]
+    if not sizes or numbers.happens(preset.small_detour_share):
+        return _draw_small_detour(preset, numbers)
+    return numbers.one_of([(size, 1 / len(sizes)) for size in sizes])
+
+
+def _draw_small_detour(preset: PhotoPreset, numbers: Numbers) -> float:
+    """A size below that at the end."""
+    return numbers.uniform(preset.min_small_detour, MAX_SMALL_DETOUR)
 
 
 def _draw_denoising(numbers: Numbers) -> Denoise:
@@ -217,8 +245,15 @@ def _draw_noise(preset: PhotoPreset, numbers: Numbers) -> Noise:
         std_8bit=preset.max_noise_std_8bit * numbers.uniform(0.0, 1.0) ** 2,
         is_grey=numbers.happens(preset.grey_noise_share),
         grows_with_brightness=numbers.happens(preset.photon_noise_share),
-        correlation_px=numbers.uniform(0.4, 1.0) if numbers.happens(preset.correlated_noise_share) else 0.0,
+        correlation_px=_draw_correlation(preset, numbers),
     )
+
+
+def _draw_correlation(preset: PhotoPreset, numbers: Numbers) -> float:
+    """How far noise reaches."""
+    if not numbers.happens(preset.correlated_noise_share):
+        return 0.0
+    return numbers.uniform(0.4, preset.max_noise_correlation_px)
 
 
 def _draw_jpeg(preset: PhotoPreset, numbers: Numbers) -> Jpeg:
