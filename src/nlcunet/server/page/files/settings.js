@@ -98,13 +98,10 @@ export class Settings {
     scale.parentElement.hidden = by.value !== "scale";
     pixels.parentElement.hidden = by.value === "scale";
     pixels.labels[0].textContent = by.selectedOptions[0].textContent;
-    strength.disabled = !this.#takesStrength;
-    denoise.disabled = !this.#takesDenoise;
-    this.#form.querySelector("#nlc-strength-info").textContent = this.#takesStrength
-      ? "0 is faithful to the photograph, 1 is vivid: detail is made up that may not have been there"
-      : `Not for ${this.#modelName}: it has no vivid (GAN) weights here`;
-    for (const slider of [strength, denoise]) {
-      this.#form.querySelector(`output[for="${slider.id}"]`).textContent = slider.disabled ? "" : Number(slider.value).toFixed(2);
+    // What the chosen model cannot do is not shown.
+    for (const [slider, isTaken] of [[strength, this.#takesStrength], [denoise, this.#takesDenoise]]) {
+      slider.parentElement.hidden = slider.disabled = !isTaken;
+      this.#form.querySelector(`output[for="${slider.id}"]`).textContent = Number(slider.value).toFixed(2);
     }
   }
 }
