@@ -85,7 +85,6 @@ def make_command(name: str) -> Any:
 
 
 def _plain(app: typer.Typer) -> Any:
-    """All commands of an app in the one style of help."""
     app.rich_markup_mode = None
     for info in app.registered_commands:
         info.cls = GroupedCommand

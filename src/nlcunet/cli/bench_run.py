@@ -125,13 +125,7 @@ def run(
 def load_measures(
     names: Sequence[str], weights: Sequence[str], device: "torch.device"
 ) -> "tuple[Sequence[Measure], str]":
-    """Measures, and a checksum of the weights that they were told to look through.
-
-    Raises:
-        ConfigError: If a name is unknown.
-        DataError: If a file cannot be read.
-        WeightsError: If a measure lacks weights.
-    """
+    """Measures, and a checksum of the weights that they were told to look through."""
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.measures import MeasureOptions, find_measures
     from nlcunet.files.checksums import hash_file
@@ -156,11 +150,7 @@ def load_measures(
 
 
 def check_output(output: Path | None) -> None:
-    """Refuses a file of records that could not be written at the end of a long run.
-
-    Raises:
-        ConfigError: If its ending is unknown, its folder is missing, or Parquet is asked for and pyarrow is not there.
-    """
+    """Refuses a file of records that could not be written at the end of a long run."""
     from importlib.util import find_spec
 
     from nlcunet.errors import ConfigError, install_extra
@@ -178,12 +168,7 @@ def check_output(output: Path | None) -> None:
 def open_sets(
     folders: Sequence[Path], images: Path | None, *, protocol: str, scale: int, sigmas: str, limit: int | None
 ) -> "tuple[BenchmarkSet, ...]":
-    """The sets on disk, checked, or the one that is made on the fly.
-
-    Raises:
-        ConfigError: If neither or both are given, or sets are of different scales.
-        DataError: If one cannot be measured on.
-    """
+    """The sets on disk, checked, or the one that is made on the fly."""
     from nlcunet.cli.bench_options import read_sigmas
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.originals import find_originals
@@ -212,11 +197,7 @@ def find_systems(
     tile: int | None,
     with_bicubic: bool,
 ) -> "tuple[System, ...]":
-    """Bicubic, networks, then pictures of other programs.
-
-    Raises:
-        ConfigError: If there is nothing to measure, or something does not fit the sets.
-    """
+    """Bicubic, networks, then pictures of other programs."""
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.systems import check_names, load_systems, pictures_system, split_name
     from nlcunet.models.weights import embedded_models, find_header

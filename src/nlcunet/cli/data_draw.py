@@ -55,11 +55,7 @@ def draw(
 
 
 def parse_kinds(text: str) -> dict[str, float]:
-    """Weights from ``text=2,curves``.
-
-    Raises:
-        ConfigError: a weight is no number, or a kind unknown or named twice.
-    """
+    """Weights from ``text=2,curves``."""
     from nlcunet.data.drawn.pictures import check_kinds
     from nlcunet.errors import ConfigError
 

@@ -55,11 +55,7 @@ def inspect(
 
 
 def find_inputs(inputs: "Sequence[str]", *, recursive: bool) -> "list[Path | None]":
-    """The files behind all inputs, each once; nothing stands for standard input.
-
-    Raises:
-        ConfigError: there is no picture among them, or standard input is not the only one.
-    """
+    """The files behind all inputs, each once; nothing stands for standard input."""
     from nlcunet.errors import ConfigError
     from nlcunet.inference.jobs import find_pictures
 
@@ -161,7 +157,6 @@ def _jpeg(jpeg: "JpegCompression | None") -> str:
 
 
 def _fits(fits: "Sequence[ModelFit]") -> list[str]:
-    """A line for all models of which the same is to be said."""
     names: dict[str, list[str]] = {}
     for fit in fits:
         names.setdefault(_fit(fit), []).append(fit.name)

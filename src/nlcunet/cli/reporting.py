@@ -25,13 +25,7 @@ SPEED_PERIOD_SECONDS = 600.0
 
 
 class Follower:
-    """The bar of a running batch; one unit is a picture, and tiles move it by fractions.
-
-    Args:
-        bars: where the bar is drawn.
-        task: the bar.
-        total: how many pictures there are.
-    """
+    """The bar of a running batch; one unit is a picture, and tiles move it by fractions."""
 
     def __init__(self, bars: Progress, task: TaskID, total: int) -> None:
         self._bars = bars
@@ -84,13 +78,7 @@ class Reporter:
         self._started = time.perf_counter()
 
     def start(self, upscaler: Upscaler, plan: JobPlan, *, is_automatic: bool) -> None:
-        """Tell the settings, if asked to, and which inputs are left out.
-
-        Args:
-            upscaler: with what pictures are enlarged; where it is chosen for each, that for clean ones.
-            plan: what there is to do.
-            is_automatic: whether it is chosen for each.
-        """
+        """Tell the settings, if asked to, and which inputs are left out."""
         if self.is_verbose:
             tile = f"at most {upscaler.tile}" if upscaler.tile != "auto" else "auto"
             engine, name = upscaler.engine, "weights by the picture" if is_automatic else upscaler.header.name
@@ -175,7 +163,6 @@ class Reporter:
 
 
 def _sentence(record: Record) -> str:
-    """One line on one picture."""
     source, target = _name(record.input), _name(record.output)
     sizes = f"{record.width}×{record.height} → {record.output_width}×{record.output_height}"
     match record.status:

@@ -200,11 +200,7 @@ def analyse(
 
 
 def read_systems(texts: list[str]) -> dict[str, Path]:
-    """``NAME=FOLDER`` taken apart, in the order given.
-
-    Raises:
-        ConfigError: one has no name or folder, or a name comes twice.
-    """
+    """``NAME=FOLDER`` taken apart, in the order given."""
     from nlcunet.errors import ConfigError
 
     systems: dict[str, Path] = {}

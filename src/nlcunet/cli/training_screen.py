@@ -20,12 +20,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class TrainingScreen:
-    """Progress of one run on standard error.
-
-    Args:
-        recipe: what runs.
-        is_first: whether this process talks.
-    """
+    """Progress of one run on standard error, told by its first process alone."""
 
     def __init__(self, recipe: Recipe, *, is_first: bool) -> None:
         self._recipe = recipe

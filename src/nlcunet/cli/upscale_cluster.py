@@ -46,16 +46,7 @@ def upscale_on_cluster(
     as_json: bool,
     reporter: Reporter,
 ) -> None:
-    """Enlarge pictures behind URLs, or on a cluster.
-
-    Args:
-        naming: what to read and write.
-        choice: with what.
-        settings: and how.
-        ray: address of the cluster; nothing to work in this process.
-        workers: how many there are to be on it.
-        as_json: write one JSON record per line to standard output.
-        reporter: tells what becomes of them; where it tells more, it shows what workers print, too.
+    """Enlarge pictures behind URLs in this process, or on the cluster at the address ``ray``.
 
     Raises:
         NlcunetError: it could not start.
