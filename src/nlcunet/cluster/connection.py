@@ -106,11 +106,7 @@ def _connect(ray: Any, address: str, *, log_to_driver: bool) -> bool:
 
 
 def _call(address: str) -> None:
-    """Find out whether anything answers at an address: Ray itself would try for many minutes.
-
-    Raises:
-        OSError: nothing does.
-    """
+    """Find out whether anything answers at an address: Ray itself would try for many minutes."""
     host, _, port = address.removeprefix(CLIENT_PROTOCOL).partition("/")[0].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
@@ -120,9 +116,6 @@ def _check_token(address: str) -> None:
     """Find out whether a cluster takes this machine's token: Ray itself would try for half a minute, and not say it.
 
     Where gRPC for Python is missing, nothing is asked.
-
-    Raises:
-        DeviceError: it wants one, and there is none or another one.
     """
     try:
         import grpc

@@ -69,12 +69,7 @@ class Ledger:
 
 
 class Worker:
-    """Enlarges pictures in an actor of Ray Data; the network is loaded once.
-
-    Args:
-        setup: what is the same for all pictures.
-        ledger: handle of the ledger.
-    """
+    """Enlarges pictures in an actor of Ray Data; the network is loaded once."""
 
     def __init__(self, setup: Setup, ledger: Any) -> None:
         self._ray = import_ray()
@@ -131,7 +126,6 @@ def outcomes_on_cluster(orders: Sequence[Order], setup: Setup, workers: Workers)
 
 
 def _texts(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers) -> Iterator[str]:
-    """Outcomes as text, as Ray Data gives them."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -142,7 +136,6 @@ def _texts(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers) ->
 
 
 def _dataset(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers, ledger: Any) -> Any:
-    """Orders on their way to workers, not begun yet."""
     rows = [asdict(order) | {"file_format": order.file_format or ""} for order in orders]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Ray warns of settings of its own when it copies them

@@ -79,7 +79,6 @@ class Manifest:
 
 
 def _read(place: str) -> dict[str, dict[str, Any]]:
-    """The lines of an earlier run by their results."""
     try:
         data = read_bytes(place)
         lines = [] if data is None else [json.loads(line) for line in data.decode().splitlines()]

@@ -198,7 +198,6 @@ def _record(order: Order, status: Status) -> Record:
 
 
 def _run_here(orders: Sequence[Order], setup: Setup) -> Generator[Outcome, None, None]:
-    """One picture after the other in this process."""
     upscaler, results, node = setup.open(), Results(setup.facts), node_name()
     for order in orders:
         record = enlarge(order, upscaler, setup, results)

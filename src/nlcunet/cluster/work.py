@@ -116,14 +116,7 @@ class Outcome:
 
 
 def enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results) -> Record:
-    """Enlarge one picture, whatever its result was before; a record, also where that fails.
-
-    Args:
-        order: which.
-        upscaler: with what.
-        setup: and how.
-        results: what this process knows of the results in folders; those behind URLs have no notes beside them.
-    """
+    """Enlarge one picture, whatever its result was before; a record, also where that fails."""
     start = time.perf_counter()
     if is_url(order.source) or is_url(order.target):
         with scratch_folder() as scratch:
@@ -178,7 +171,6 @@ def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record
 
 
 def _failed(order: Order, rule: str, error: Exception) -> Record:
-    """The record of a picture that a store did not give or take."""
     return Record(
         input=order.source,
         output=order.target,
@@ -189,7 +181,6 @@ def _failed(order: Order, rule: str, error: Exception) -> Record:
 
 
 def _reason(error: Exception) -> str:
-    """Kind and words of an error that is not ours."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
