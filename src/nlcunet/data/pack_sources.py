@@ -40,11 +40,7 @@ class PackSettings:
     """Chooses which photographs are held back."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: A limit is below 1.
-        """
+        """Refuse limits below 1 (ConfigError)."""
         if self.shard_mib < 1 or self.per_photograph < 1:
             raise ConfigError(
                 "shards must hold at least 1 MiB and photographs give at least 1 tile: "
@@ -57,7 +53,6 @@ class Source:
     """A photograph to cut, and what is known about it."""
 
     path: Path
-    """Its file."""
     name: str
     """Path below the folder, with forward slashes."""
     slug: str

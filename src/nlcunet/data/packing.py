@@ -79,9 +79,7 @@ class PackResult:
     """What came of it."""
 
     shards: tuple[ShardEntry, ...]
-    """In order."""
     splits: dict[str, int]
-    """Tiles per split."""
     flat: int
     """Candidate tiles that were left out for want of detail."""
     reused: int
@@ -221,7 +219,6 @@ class _Encoder:
         return StoredTile(key=_key(source, tile), suffix=Path(place[1].name).suffix, data=data, record=record)
 
     def _cut(self, source: Source, tile: Tile, pixels: UInt8[np.ndarray, "height width 3"]) -> StoredTile:
-        """The tile, encoded; or the whole file, where that is the tile."""
         side = self.settings.tile_px
         if self.settings.encoding == "keep" and pixels.shape[:2] == (side, side):
             suffix, data = source.path.suffix.lower(), source.path.read_bytes()
@@ -266,7 +263,6 @@ def _measure(
 def _write_shards(
     encoder: _Encoder, sources: list[Source], output: Path, threads: int, on_progress: Progress
 ) -> tuple[list[tuple[str, TileRecord]], list[ShardEntry]]:
-    """Paths and records of all tiles, and the list of shards."""
     work = [source for source in sources if source.name in encoder.tiles]
     limit = encoder.settings.shard_mib * _MIB
     rows: list[tuple[str, TileRecord]] = []
@@ -307,11 +303,7 @@ def _fill(tiles: Iterable[StoredTile], limit: int) -> Iterator[list[StoredTile]]
 
 
 def _open_output(output: Path, settings: PackSettings) -> Known:
-    """Mark the folder as begun; tiles that are in it already.
-
-    Raises:
-        ConfigError: it holds something else.
-    """
+    """Mark the folder as begun; tiles that are in it already."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"the output must be a folder: got the file {output}")
     output.mkdir(parents=True, exist_ok=True)

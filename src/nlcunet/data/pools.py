@@ -44,11 +44,6 @@ class Part:
 class MemoryPool:
     """Pictures in main memory. Those smaller than a patch are left out, with a warning.
 
-    Args:
-        photographs: pictures of any sizes.
-        size_px: side of the patches that will be cut.
-        crops: where they may lie.
-
     Raises:
         DataError: no picture is large enough.
     """
@@ -84,11 +79,6 @@ class MemoryPool:
 
 class FilePool:
     """Pictures on disk, the latest ones kept; a picture that cannot be used hands its samples on to the next one.
-
-    Args:
-        files: where the pictures are.
-        size_px: side of the patches that will be cut.
-        crops: where they may lie.
 
     Raises:
         DataError: there is no file.

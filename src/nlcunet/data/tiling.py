@@ -34,7 +34,6 @@ class Tile:
     """A square of a photograph."""
 
     photograph: str
-    """Name of the photograph."""
     left: int
     """Column of the left edge."""
     top: int
@@ -111,13 +110,7 @@ def place_tiles(
 
 
 def best_of_each(tiles: Iterable[Tile], groups: Mapping[str, str], limit: int) -> list[Tile]:
-    """At most so many tiles of each group of photographs, those with most detail, so that no scene dominates.
-
-    Args:
-        tiles: candidates.
-        groups: group of each photograph.
-        limit: most tiles of one group.
-    """
+    """At most so many tiles of each group of photographs, those with most detail, so that no scene dominates."""
     counts: Counter[str] = Counter()
     best = []
     for tile in sorted(tiles, key=lambda tile: (tile.detail_db, tile.photograph, tile.top, tile.left)):
@@ -180,7 +173,6 @@ def count_licences(licences: Iterable[str]) -> str:
 
 
 def _positions(side: int, tile_px: int, place: Place) -> list[int]:
-    """Candidate corners along one axis."""
     room = side - tile_px
     match place:
         case "central":
@@ -218,6 +210,5 @@ def _apart(tiles: list[Tile], tile_px: int, limit: int) -> list[Tile]:
 
 
 def _overlap(tile: Tile, other: Tile, tile_px: int) -> float:
-    """Shared part of the area of two tiles."""
     width, height = tile_px - abs(tile.left - other.left), tile_px - abs(tile.top - other.top)
     return max(width, 0) * max(height, 0) / tile_px**2

@@ -37,7 +37,6 @@ class Match:
     """The most similar picture."""
 
     index: int
-    """Which one."""
     similarity: float
     """1.0 for equal pictures."""
     orientation: str
@@ -140,7 +139,6 @@ def _cosines() -> Float[np.ndarray, "frequencies positions"]:
 
 
 def _frequency() -> Float[np.ndarray, "frequencies frequencies"]:
-    """Distance of each coefficient from the mean."""
     axis = np.arange(FREQUENCIES)
     distance: np.ndarray = np.hypot(axis[:, None], axis[None, :])
     return distance

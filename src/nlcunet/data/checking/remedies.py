@@ -51,12 +51,7 @@ def move_bad_files(found: Examination, target: Path) -> list[Path]:
 
 
 def write_good_manifest(found: Examination, target: Path, manifest: Path | None = None) -> int:
-    """List every picture without a finding as CSV; how many there are.
-
-    Args:
-        found: what was found.
-        target: CSV file with the columns of ``manifest``, or only ``file``.
-        manifest: where splits, licences and so on are taken from.
+    """List every picture without a finding as CSV, with the columns of ``manifest``, if any; how many there are.
 
     Raises:
         DataError: the manifest cannot be read.

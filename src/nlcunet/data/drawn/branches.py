@@ -183,5 +183,4 @@ def walk(
 
 
 def _toward(angle: Numbers) -> Float[np.ndarray, "twigs 2"]:
-    """Unit vectors."""
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)

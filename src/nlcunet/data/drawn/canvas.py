@@ -34,7 +34,6 @@ class Canvas:
     """A square to draw on."""
 
     size_px: int
-    """Side of the picture."""
     zoom: int = 1
     """How many times larger to draw it."""
 

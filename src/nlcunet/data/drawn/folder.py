@@ -28,7 +28,6 @@ class DrawnFolder:
     """What a folder holds after drawing."""
 
     drawn: int
-    """Pictures drawn now."""
     kept: int
     """Pictures of this set that were there."""
     files: tuple[Path, ...]
@@ -46,15 +45,6 @@ def draw_folder(
     on_picture: Callable[[int, int], None] | None = None,
 ) -> DrawnFolder:
     """Draw a set into a folder; pictures that are there already are kept, also those of other sets.
-
-    Args:
-        folder: where to; created if missing.
-        count: how many.
-        seed: chooses the set.
-        size_px: side of all.
-        kinds: weight of each kind; all alike by default.
-        threads: pictures drawn at a time.
-        on_picture: called with the number of pictures done and to do.
 
     Raises:
         ConfigError: an argument is not possible, or the folder holds pictures of this set of another size.
@@ -119,11 +109,7 @@ def is_drawn(path: Path, size_px: int) -> bool:
 
 
 def write_rows(manifest: Path, rows: Mapping[str, Mapping[str, str]]) -> None:
-    """The manifest as CSV, sorted by file.
-
-    Raises:
-        ImageWriteError: it cannot be written.
-    """
+    """The manifest as CSV, sorted by file."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -69,12 +69,7 @@ def draw_picture(kind: str, seed: int, size_px: int = 512) -> UInt8[Tensor, "hei
 
 
 def draw_pixels(kind: str, seed: int, canvas: Canvas) -> Pixels:
-    """As :func:`draw_picture`, before rounding, and enlarged as the canvas says.
-
-    Raises:
-        ConfigError: as there.
-        ImageError: as there.
-    """
+    """As :func:`draw_picture`, before rounding, and enlarged as the canvas says."""
     check_kinds([kind])
     if seed < 0 or not MIN_SIZE_PX <= canvas.size_px <= MAX_SIZE_PX:
         raise ConfigError(
@@ -157,14 +152,7 @@ def draw_planned(
 def draw_set(
     count: int, seed: int, size_px: int = 512, kinds: Mapping[str, float] | None = None, threads: int = 2
 ) -> Photographs:
-    """Drawn pictures in memory, in the place of photographs.
-
-    Args:
-        count: how many.
-        seed: chooses the set; sets of different seeds share no picture.
-        size_px: side of all.
-        kinds: weight of each kind; all alike by default.
-        threads: pictures drawn at a time; the result does not depend on it.
+    """Drawn pictures in memory, in the place of photographs; see ``plan_set``.
 
     Raises:
         ConfigError: an argument is not possible.

@@ -100,7 +100,6 @@ def unpack(archive: Path, target: Path, choose: Choose) -> list[Path]:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[ArchiveMember]]:
-    """The entries of an archive, one after the other."""
     with archive.open("rb") as file:
         start = file.read(8)
         file.seek(0)
@@ -193,7 +192,6 @@ def _check_name(archive: Path, name: str) -> None:
 
 
 def _check_place(archive: Path, member: ArchiveMember, target: Path, wanted: str, written: dict[str, Path]) -> Path:
-    """Where a chosen member goes."""
     if not member.is_file:
         raise _refusal(archive, f"{member.name!r} should be a picture, and is a link or a device")
     if wanted.casefold() in written:

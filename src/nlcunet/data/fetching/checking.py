@@ -25,10 +25,6 @@ class Checked:
 def check_set(wanted: PictureSet, folder: Path) -> Checked:
     """Compare a set's folder with its manifest, byte for byte, and with the catalogue; nothing is changed.
 
-    Args:
-        wanted: From the catalogue.
-        folder: Where sets are kept.
-
     Raises:
         DataError: There is no such folder.
     """

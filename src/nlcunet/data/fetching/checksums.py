@@ -31,11 +31,6 @@ def hash_pictures(paths: Sequence[Path]) -> str:
 def check_first_use(folder: Path, archive: str, path: Path) -> None:
     """Hold a file without published checksum against its first download, if it is not the first itself.
 
-    Args:
-        folder: Where ``checksums.json`` lies.
-        archive: Name of the file in the catalogue.
-        path: The file.
-
     Raises:
         DataError: The file differs from the first download, or the notes cannot be read.
     """

@@ -85,14 +85,6 @@ def fetch_open_photos(
 ) -> Fetched:
     """Have the photographs in ``folder/open-photos`` as PNG, with their manifest.
 
-    Args:
-        wanted: The set in the catalogue.
-        folder: Where sets are kept.
-        photos: Which; by default all of the list.
-        patience: With servers.
-        listener: Hears of progress.
-        keep_archives: Do not remove packages once they are used.
-
     Returns:
         What became of it; ``missing`` names photographs that could not be had.
 
@@ -228,12 +220,7 @@ def _own_name(photo: OpenPhoto) -> str:
 
 
 def scale_photo(picture: Picture, photo: OpenPhoto) -> Picture:
-    """A photograph at the size of the list, RGB in 8 bits, with its profile and nothing else.
-
-    Args:
-        picture: The source, of any depth, grey or RGB.
-        photo: Its entry in the list.
-    """
+    """A photograph at the size of the list, RGB in 8 bits, with its profile and nothing else."""
     metadata = Metadata(icc_profile=picture.metadata.icc_profile)
     pixels = np.broadcast_to(picture.pixels, (picture.height, picture.width, 3))
     if pixels.dtype == np.uint8 and pixels.shape[:2] == (photo.height, photo.width):

@@ -126,7 +126,6 @@ def _pick(archive: Archive, path: Path, fresh: Path) -> dict[str, tuple[Pick, st
 
 
 def _check_counts(archive: Archive, path: Path, picked: Sequence[Pick]) -> None:
-    """Refuse an archive with too few or too many pictures."""
     found = Counter(picked)
     for pick in archive.picks:
         if pick.count is not None and found[pick] != pick.count:

@@ -45,13 +45,6 @@ def fetch_set(
 ) -> Fetched:
     """Have a set in ``folder/NAME``, with a manifest; what is finished is left alone.
 
-    Args:
-        wanted: From the catalogue; not ``open-photos``, which is built otherwise.
-        folder: Where sets are kept.
-        patience: With servers.
-        listener: Hears of progress.
-        keep_archives: Do not remove archives once they are unpacked.
-
     Raises:
         DataError: It cannot be had, or not all of it.
     """
@@ -94,11 +87,7 @@ def fetch_set(
 
 
 def find_finished(wanted: PictureSet, target: Path) -> Fetched | None:
-    """The set, if its folder has a manifest; ``None`` if it has not.
-
-    Raises:
-        DataError: Files of the manifest are gone.
-    """
+    """The set, if its folder has a manifest; ``None`` if it has not."""
     rows = read_fetched_manifest(target)
     if rows is None:
         return None
@@ -162,11 +151,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def adopt(wanted: PictureSet, target: Path) -> Fetched:
-    """Take a folder that somebody filled by hand, if it holds what it should, and write its manifest.
-
-    Raises:
-        DataError: There is none, with what to do; or pictures are missing or strange.
-    """
+    """Take a folder that somebody filled by hand, if it holds what it should, and write its manifest."""
     if not target.is_dir():
         raise DataError(wanted.by_hand.format(folder=target))
     files = sorted(path for path in target.iterdir() if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp"})
@@ -202,5 +187,4 @@ def name_problems(wanted: PictureSet, stems: Sequence[str]) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names of many."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
