@@ -177,7 +177,6 @@ def _correlate_by_fourier(image: Float[Tensor, "1 3 height width"], kernel: Floa
 
 
 def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> Images:
-    """Pictures with noise, not clamped."""
     keys = noise_keys(seeds).to(images.device)
     noise = normal_noise(keys, (1 if steps[0].is_grey else 3, *images.shape[2:])).to(images.dtype)
     if any(step.correlation_px > 0 for step in steps):
@@ -205,7 +204,6 @@ def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
 
 
 def _sharpen(images: Images, steps: Sequence[Sharpen]) -> Images:
-    """Unsharp mask."""
     size = 2 * min(6, images.shape[2] - 1, images.shape[3] - 1) + 1
     taps = torch.stack([isotropic_gaussian(size, step.radius_px).sum(-1) for step in steps]).to(images)
     difference = images - _correlate_round(images, taps)

@@ -39,7 +39,6 @@ def words_of_step(step: Step) -> str:
 
 
 def _blur_words(blur: Blur) -> str:
-    """A blur with its strength."""
     match blur.kernel:
         case "isotropic":
             return f"blur {blur.sigma_x_px:.2f}"
