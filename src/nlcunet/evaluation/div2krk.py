@@ -64,11 +64,7 @@ def make_div2krk(
 
 
 def by_number(folder: Path) -> dict[int, Path]:
-    """The pictures of a folder by the number in their names, as ``im_7.png`` and ``img_7_gt.png``, in order.
-
-    Raises:
-        DataError: If there is no such folder, a picture has no number, or two have the same.
-    """
+    """The pictures of a folder by the number in their names, as ``im_7.png`` and ``img_7_gt.png``, in order."""
     numbered: dict[int, Path] = {}
     for path in find_originals(folder):
         match = re.search(r"\d+", path.stem)
@@ -82,11 +78,7 @@ def by_number(folder: Path) -> dict[int, Path]:
 
 
 def write_pair(truth: Path, low_res: Path, target: Path, scale: int) -> tuple[OriginalEntry, PairEntry]:
-    """Puts one pair into a set.
-
-    Raises:
-        DataError: If one cannot be read, or their sizes do not fit.
-    """
+    """Puts one pair into a set."""
     try:
         low_pixels, pixels = read_picture(low_res).pixels, read_picture(truth).pixels
     except ImageError as error:

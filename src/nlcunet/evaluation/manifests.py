@@ -44,9 +44,7 @@ class OriginalEntry:
     pixels_sha256: str
     """Of its pixels, row by row, RGB."""
     height: int
-    """Rows."""
     width: int
-    """Columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +77,6 @@ class Manifest:
     name: str
     """What the set is called, as ``Set5``."""
     protocol: Protocol
-    """How it was made."""
     package_version: str
     """Of the program that made it."""
     originals: tuple[OriginalEntry, ...]

@@ -61,7 +61,6 @@ class MeasureOptions:
     """Where the weights of network-based measures lie; what is not measured needs none."""
 
     device: torch.device | str = "cpu"
-    """Where networks compute."""
     effnet_lite0_weights: Path | None = None
     """EfficientNet-Lite0's file; None takes that of the Python package."""
     lpips_network: LpipsNetwork = "alex"
@@ -85,7 +84,6 @@ class Measure:
     unit: str
     """Unit of its numbers; empty if they have none."""
     better: Better
-    """Which numbers are better."""
     needs: frozenset[Need]
     """What ``score`` must be given beside the output."""
     compute: Compute
@@ -215,11 +213,8 @@ class MeasureEntry:
     """How a measure is made."""
 
     unit: str
-    """See `Measure`."""
     better: Better
-    """See `Measure`."""
     needs: frozenset[Need]
-    """See `Measure`."""
     make: Callable[[MeasureOptions], Compute]
     """Loads what the measure looks through."""
 
@@ -247,10 +242,6 @@ def find_measures(
     names: Iterable[str] = DEFAULT_MEASURES, options: MeasureOptions | None = None
 ) -> tuple[Measure, ...]:
     """The measures of some names, weights loaded.
-
-    Args:
-        names: Keys of ``MEASURES``, in the order of the table to come.
-        options: Where weights are, and where to compute.
 
     Raises:
         ConfigError: A name is unknown or there twice.

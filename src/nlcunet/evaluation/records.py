@@ -26,17 +26,12 @@ class SetFacts:
     name: str
     """What it is called, as ``Set5``."""
     protocol: str
-    """Name of the protocol, as ``gaussian8``."""
     version: int
-    """Version of the protocol."""
     scale: int
-    """Enlargement."""
     description: tuple[str, ...]
     """The protocol in words, to stand above every table."""
     images: int
-    """Originals."""
     pairs: int
-    """Pairs made of them."""
     manifest_sha256: str = ""
     """Of what the manifest of a set on disk tells (``Manifest.content_sha256``); empty where pairs were made on the
     fly."""
@@ -52,11 +47,9 @@ class SystemFacts:
     """What enlarged the pictures."""
 
     name: str
-    """What it is called in tables."""
     system_kind: str
     """``network``, or ``pictures`` where another program made them."""
     scale: int
-    """Enlargement."""
     source: str = ""
     """Weights file or name, or folder of pictures."""
     sha256: str = ""
@@ -66,7 +59,6 @@ class SystemFacts:
     tile: int | None = None
     """Side of tiles; null where pictures were seen whole."""
     parameters: int | None = None
-    """Trained numbers."""
     cost_size_px: int | None = None
     """Side of the low-resolution square at which the following three were measured."""
     gflop: float | None = None
@@ -104,7 +96,6 @@ class PairRecord:
     high_res_file: str = ""
     """The original, cropped, as a file; relative paths start at the records file."""
     low_res_file: str = ""
-    """The input as a file."""
     output_file: str = ""
     """The output as a file; empty where it was not kept."""
 
@@ -127,7 +118,6 @@ class Records:
     systems: tuple[SystemFacts, ...]
     """In the order of the tables."""
     pairs: tuple[PairRecord, ...]
-    """In any order."""
 
 
 _ONCE_NULL_IF_INFINITE = frozenset({"psnr_y", "psnr_rgb", "consistency"})
@@ -274,9 +264,6 @@ def _same_system(known: SystemFacts, other: SystemFacts) -> SystemFacts:
     """Two descriptions of one system at one scale as one.
 
     Where its weights file lay does not matter. What it costs is measured anew in every run: the first costs stay.
-
-    Raises:
-        DataError: they are two systems.
     """
     costs = next((one for one in (known, other) if one.machine), known)
     told = {name: getattr(costs, name) for name in ("cost_size_px", "gflop", "seconds", "peak_mib", "machine")}
@@ -294,9 +281,6 @@ def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
     """Two results of one system on one pair as one, with the measures of both.
 
     How long it took and where files lie may differ.
-
-    Raises:
-        DataError: they contradict each other.
     """
     common = known.measures.keys() & other.measures.keys()
     differs = any(_plain_number(known.measures[name]) != _plain_number(other.measures[name]) for name in common)
@@ -314,11 +298,7 @@ def _bare(one: PairRecord) -> PairRecord:
 
 
 def _once(known: dict[Any, Line], key: Any, line: Line) -> None:
-    """Remember a line, unless it is known already in the same words.
-
-    Raises:
-        DataError: it is known in other words.
-    """
+    """Remember a line, unless it is known already in the same words."""
     if known.setdefault(key, line) != line:
         raise DataError(
             f"records must not contradict each other: {key} is there twice with different values; give systems names "

@@ -48,16 +48,6 @@ def make_set(
 ) -> Manifest:
     """Makes a set of all originals in a folder.
 
-    Args:
-        images: Folder of originals.
-        protocol: How pairs are made; not div2krk (see `nlcunet.evaluation.div2krk`).
-        target: Folder of the set: new, empty, or the same set begun or finished before.
-        name: What the set is called.
-        on_file_done: Called after each original.
-
-    Returns:
-        The manifest, as it was written.
-
     Raises:
         DataError: If an original cannot be used, two have one name, or the target holds something else.
         ImageWriteError: If a file cannot be written.
@@ -185,11 +175,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def check_stems(files: Iterable[Path]) -> None:
-    """Refuses originals that would be one file in the set.
-
-    Raises:
-        DataError: If two names differ in their endings or in upper case only.
-    """
+    """Refuses originals that would be one file in the set."""
     seen: dict[str, Path] = {}
     for path in files:
         other = seen.setdefault(path.stem.casefold(), path)
@@ -201,11 +187,7 @@ def check_stems(files: Iterable[Path]) -> None:
 
 
 def write_original(path: Path, target: Path, scale: int) -> OriginalEntry:
-    """Puts an original into a set, as RGB and cropped, unless it is there already.
-
-    Raises:
-        DataError: If it cannot be used.
-    """
+    """Puts an original into a set, as RGB and cropped, unless it is there already."""
     file = f"{HIGH_RES}/{path.stem}.png"
     if not (target / file).is_file():
         try:

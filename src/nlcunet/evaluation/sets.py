@@ -41,7 +41,6 @@ class Pair:
     low_res_sha256: str
     """Of its 8-bit pixels, row by row, RGB."""
     file: Path | None
-    """The input as a file."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +64,6 @@ class BenchmarkSet:
     """A set that has been checked and can be measured on."""
 
     facts: SetFacts
-    """What records say of it."""
     protocol: Protocol
     """How it was made, and is measured."""
     content_sha256: str
@@ -75,7 +73,6 @@ class BenchmarkSet:
     sizes: dict[str, tuple[int, int]]
     """Height and width of each original, cropped."""
     load: Callable[[str], LoadedImage]
-    """Reads an original and its pairs."""
     files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     """Original and input on disk, by the pair's name."""
     folder: Path | None = None
@@ -135,11 +132,7 @@ def open_set(folder: Path) -> BenchmarkSet:
 
 
 def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
-    """One original of a set on disk, with its pairs.
-
-    Raises:
-        DataError: If pixels are not those that the manifest lists.
-    """
+    """One original of a set on disk, with its pairs."""
     original = next(one for one in manifest.originals if one.image == image)
     pairs = []
     for one in manifest.pairs:

@@ -45,14 +45,7 @@ def resized(pixels: Pixels, height: int, width: int) -> Pixels:
 
 
 def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scale: int) -> list[Place]:
-    """Where outputs differ most from the first of them, at places that do not overlap.
-
-    Args:
-        outputs: At least two, of one size.
-        count: At most so many places.
-        crop_px: Their side.
-        scale: Places begin at multiples of this.
-    """
+    """Where outputs differ most from the first of them, at places that do not overlap."""
     first, *others = (luma(pixels) for pixels in outputs.values())
     errors = {"first": np.zeros_like(first)}
     errors |= {str(number): np.square(other - first) for number, other in enumerate(others)}
@@ -67,12 +60,6 @@ def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scal
 
 def make_sheet(outputs: Mapping[str, Pixels], *, places: int, crop_px: int, scale: int) -> Pixels:
     """One picture by all systems: a column for each, its name on top, then the whole, then crops at full size.
-
-    Args:
-        outputs: Enlarged pictures of one size by the systems' names, that of Lanczos first.
-        places: How many crops.
-        crop_px: Side of the crops in pixels of the outputs.
-        scale: Factor between the input and the outputs.
 
     Raises:
         ConfigError: If there are fewer than two systems, or their pictures differ in size.
@@ -91,11 +78,7 @@ def make_sheet(outputs: Mapping[str, Pixels], *, places: int, crop_px: int, scal
 
 
 def label(text: str, width_px: int) -> Pixels:
-    """A line of text, black on white; what is too long becomes smaller.
-
-    Raises:
-        ImageError: If this libvips cannot draw text.
-    """
+    """A line of text, black on white; what is too long becomes smaller."""
     size = max(width_px, LABEL_PX)
     font_px = min(14.0, (size - 8) / (0.65 * max(1, len(text))))
     line = f'<text x="4" y="15" font-family="sans-serif" font-size="{font_px:.1f}">{escape(text)}</text>'
@@ -116,7 +99,6 @@ def beside(columns: Sequence[Pixels]) -> Pixels:
 
 
 def _framed(cell: Pixels, height: int, width: int) -> Pixels:
-    """A cell at the upper left of a white area."""
     area = np.full((height, width, 3), 255, dtype=np.uint8)
     area[: cell.shape[0], : cell.shape[1]] = cell
     return area

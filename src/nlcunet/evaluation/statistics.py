@@ -31,9 +31,7 @@ class Interval:
     """Where a mean may lie."""
 
     low: float
-    """Lower end."""
     high: float
-    """Upper end."""
 
 
 def bootstrap_interval(

@@ -26,13 +26,11 @@ class System:
     """Something that enlarges pictures."""
 
     facts: SystemFacts
-    """What records say of it."""
     identity: str
     """Tells its results from those of others: a checksum of what it computes with."""
     enlarge: Callable[[Sequence[Pair]], Float[Tensor, "batch 3 height width"]]
     """Pairs of one original to their enlarged pictures, RGB in [0, 1], on the CPU, not clamped."""
     model: LoadedModel | None = None
-    """The network, where it is one."""
     loaded_from: str = ""
     """Its name or file, to load it again."""
     estimate_kernels: Callable[[Sequence[Pair]], Float[Tensor, "batch size size"]] | None = None

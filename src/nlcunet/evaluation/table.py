@@ -22,9 +22,7 @@ class Summary:
     interval: Interval | None
     """95 % bootstrap interval over images; none for a single image."""
     images: int
-    """How many originals."""
     pairs: int
-    """How many pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +42,11 @@ class Group:
     """Sets that may stand in one table: of one protocol and scale."""
 
     description: tuple[str, ...]
-    """The protocol in words."""
     sets: tuple[SetFacts, ...]
     """In the order of the table."""
     systems: tuple[SystemFacts, ...]
     """Those that were measured on one of the sets."""
     pairs: tuple[PairRecord, ...]
-    """Their results."""
 
     def find(self, set_key: str, system: str) -> tuple[PairRecord, ...]:
         """The results of a system on a set."""

@@ -18,13 +18,10 @@ class TableBlock:
     """One table."""
 
     title: str
-    """What it shows."""
     heads: tuple[str, ...]
     """Heads of the columns; the first column holds names."""
     rows: tuple[tuple[str, ...], ...]
-    """Cells."""
     notes: tuple[str, ...] = ()
-    """Lines below it."""
 
 
 def caption(group: Group) -> tuple[str, ...]:

@@ -21,9 +21,7 @@ class Axis:
     """From values to places."""
 
     low: float
-    """Value at the start."""
     high: float
-    """Value at the end."""
     start: float
     """Place of ``low``."""
     stop: float

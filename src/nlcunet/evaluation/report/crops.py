@@ -25,7 +25,6 @@ class Tile:
     """One crop."""
 
     name: str
-    """Whose output it is."""
     pixels: Pixels
     """The whole picture it is cut from."""
     step: int = 1
@@ -69,7 +68,6 @@ def decibels_of(mean_square: float) -> float:
 
 
 def _crop_error(pixels: Pixels, original: Pixels, place: Place) -> float:
-    """Mean squared error of Y within a crop."""
     return float(squared_error(luma(_cut(pixels, place, 1)), luma(_cut(original, place, 1)), 0).mean())
 
 

@@ -36,11 +36,9 @@ class Wanted:
     """One place that should be shown."""
 
     results: SetResults
-    """The set it is of."""
     pair: Pair
     """Image and degradation."""
     kind: Literal["differ", "fail", "depart"]
-    """Why it is shown."""
     system: str = ""
     """Whose failure it is."""
     place: Place | None = None
@@ -56,9 +54,7 @@ class Shown:
     figures: tuple[tuple[Wanted, str], ...]
     """Places with their HTML."""
     left_out: tuple[Wanted, ...]
-    """Places that did not fit into the page."""
     broken: tuple[Broken, ...]
-    """Pictures that could not be read, with the reasons."""
     bytes_left: int
     """What the page still may grow by."""
 
@@ -133,14 +129,7 @@ def output_of(kept: KeptPair, name: str) -> np.ndarray:
 
 
 def worst_pairs(results: SetResults, system: str, measure: str, *, against: str | None) -> list[tuple[float, Pair]]:
-    """Pairs by how badly a system did, the worst first, one per image.
-
-    Args:
-        results: the set.
-        system: which one.
-        measure: by what.
-        against: compared with this system's result; none takes values as they are.
-    """
+    """Pairs by how badly a system did, absolutely or against another one, the worst first, one per image."""
     worst: dict[str, tuple[float, Pair]] = {}
     for pair in results.pairs:
         other = 0.0 if against is None else results.value(against, pair, measure)

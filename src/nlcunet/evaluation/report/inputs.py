@@ -15,7 +15,6 @@ class RecordsFile:
     name: str
     """Without its folder: a page tells nothing of the machine that it was made on."""
     sha256: str
-    """Of its bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,6 @@ class Inputs:
     records: Records
     """Joined; pictures by paths that can be opened from here."""
     files: tuple[RecordsFile, ...]
-    """Where they come from."""
 
 
 def read_inputs(paths: Sequence[Path]) -> Inputs:

@@ -32,11 +32,9 @@ class KeptPair:
     record: PairRecord
     """Of one of the systems."""
     scale: int
-    """Enlargement."""
     original: Pixels
     """Cropped to multiples of the scale."""
     low_res: Pixels
-    """The input."""
     outputs: dict[str, Pixels]
     """By system, in the order of the tables."""
 
@@ -47,11 +45,7 @@ def has_files(record: PairRecord) -> bool:
 
 
 def read_pair(records: Sequence[PairRecord], scale: int) -> KeptPair:
-    """Read the files of one pair.
-
-    Args:
-        records: results of different systems on one pair, all with files.
-        scale: enlargement.
+    """Read the files of one pair, from the results of different systems on it.
 
     Raises:
         DataError: sizes do not fit, so that these are not the files of this pair.

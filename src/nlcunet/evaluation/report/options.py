@@ -14,18 +14,13 @@ class Options:
     baseline: str | None = None
     """What others are compared with; by default bicubic, or the first system of a set."""
     places: int = 4
-    """Places to show of each set where systems differ."""
     crop_px: int = 64
     """Side of a place, in pixels of the original."""
     max_bytes: int = 8_000_000
     """How large the page may become by its pictures."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: a number is out of its range.
-        """
+        """Refuse what lies outside its range (ConfigError)."""
         if self.places < 0 or not 16 <= self.crop_px <= 512 or self.max_bytes < 0:
             raise ConfigError(
                 "a report must show at least 0 places of 16 to 512 pixels in at least 0 bytes: "

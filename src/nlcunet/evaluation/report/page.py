@@ -32,11 +32,8 @@ class Page:
     """A page, and what became of its pictures."""
 
     markup: str
-    """HTML."""
     shown: int
-    """Places that are shown."""
     left_out: int
-    """Places that did not fit."""
     broken: tuple[str, ...]
     """Kept pictures that could not be shown, with reasons."""
 
@@ -45,11 +42,6 @@ def make_page(
     inputs: Inputs, options: Options, on_progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Page:
     """One page of HTML that needs no other file.
-
-    Args:
-        inputs: what was measured.
-        options: what to show.
-        on_progress: told how many pairs of how many have been looked at.
 
     Raises:
         ConfigError: there is no such baseline.

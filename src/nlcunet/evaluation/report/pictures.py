@@ -25,13 +25,11 @@ class Galleries:
     """All pictures of the page."""
 
     differ: Shown
-    """Where systems differ."""
     fail: Mapping[str, Shown]
     """Where each did worst."""
     depart: Mapping[str, Shown]
     """Where each departs from its input."""
     broken: tuple[Broken, ...]
-    """What could not be read."""
 
     @property
     def every(self) -> tuple[Shown, ...]:

@@ -252,7 +252,6 @@ def _bar(x: float, interval: tuple[float, float] | None, axis: Axis) -> str:
 
 
 def _band(points: Sequence[CurvePoint], x_axis: Axis, y_axis: Axis) -> str:
-    """The area between the bounds."""
     known = [(p.x, p.interval) for p in points if p.interval is not None and all(map(math.isfinite, p.interval))]
     if len(known) < 2:
         return ""
@@ -262,12 +261,10 @@ def _band(points: Sequence[CurvePoint], x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Common area of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     return max(width, 0.0) * max(height, 0.0)
 
 
 def _outside(box: tuple[float, ...], frame: tuple[float, ...]) -> float:
-    """Area of a box beyond a frame."""
     return (box[2] - box[0]) * (box[3] - box[1]) - _overlap(box, frame)

@@ -164,7 +164,6 @@ def make_degradations(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> 
 
 
 def _condition_blocks(results: SetResults) -> list[TableBlock]:
-    """Tables by condition, of sets whose degradations have names."""
     by_system = {name: tuple(results.results[name][pair] for pair in results.pairs) for name in results.names}
     if not any(one.condition for pairs in by_system.values() for one in pairs):
         return []
