@@ -141,9 +141,6 @@ def check_buckets(layers: Sequence[NonLocalAttention], seen: Sequence[Tensor]) -
     Args:
         layers: the layers of sparse attention, in order.
         seen: queries, buckets and order of every layer, as the export gave them.
-
-    Raises:
-        ExportError: a token is in another bucket, or the order is none of a stable sort.
     """
     for number, layer in enumerate(layers):
         queries, codes, order = seen[3 * number : 3 * number + 3]
