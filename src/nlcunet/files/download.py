@@ -75,13 +75,6 @@ def download(
     While it comes, it is ``target`` with ``.part`` behind; a later call goes on from there. A file that lies at
     ``target`` already, perhaps put there by hand, is checked and taken.
 
-    Args:
-        wanted: What, and from where.
-        target: Where to.
-        patience: With servers.
-        listener: Hears of retries and progress.
-        proxies: By scheme; by default those of the environment.
-
     Returns:
         How many bytes came over the network.
 
@@ -199,7 +192,6 @@ class _Fetcher:
         check_room(self._part.parent, (expected or 0) - there, self._wanted.name)
 
     def _receive(self, url: str, answer: HttpAnswer, expected: int | None) -> None:
-        """Write what comes behind what is there."""
         position = answer.start
         with self._part.open("r+b" if position else "wb") as file:
             file.seek(position)
@@ -280,7 +272,6 @@ def _read_chunk(url: str, body: http.client.HTTPResponse) -> bytes:
 
 
 def _problem_with(path: Path, wanted: Wanted) -> str | None:
-    """Why a file is not the wanted one."""
     size = path.stat().st_size
     if wanted.size_bytes is not None and size != wanted.size_bytes:
         return f"must have {wanted.size_bytes:,} bytes: got {size:,}"
