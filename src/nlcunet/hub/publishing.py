@@ -56,9 +56,7 @@ class PublishedModel:
     """What was written."""
 
     folder: Path
-    """Where."""
     header: WeightsHeader
-    """Of the weights."""
     files: tuple[str, ...]
     """Names in the folder, in order."""
     parity: Parity | None
