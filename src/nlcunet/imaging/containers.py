@@ -184,7 +184,6 @@ def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
 
 
 def _all_at(haystack: bytes, needle: bytes) -> Iterator[int]:
-    """Positions at which some bytes occur."""
     at = haystack.find(needle)
     for _ in range(MOST_BOXES):
         if at < 0:

@@ -79,7 +79,6 @@ def _description(text: bytes) -> bytes:
 
 
 def _profile(space: bytes, contents: dict[bytes, bytes]) -> bytes:
-    """Header, table of tags, and their contents."""
     table, body, start = b"", b"", 128 + 4 + 12 * len(contents)
     for name, content in contents.items():
         table += name + struct.pack(">II", start + len(body), len(content))

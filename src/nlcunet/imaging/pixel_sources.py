@@ -67,11 +67,7 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class WrappedSource:
-    """What a source has that hands out the samples of another one, changed; all else is as there unless it says so.
-
-    Attributes:
-        source: where the samples come from.
-    """
+    """What a source has that hands out the samples of another one, changed; all else is as there unless it says so."""
 
     source: PixelSource
 

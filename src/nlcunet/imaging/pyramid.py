@@ -117,11 +117,7 @@ def make_thumbnail(source: Path, side_px: int, *, max_pixels: int) -> bytes:
 
 
 def _open(pyramid: Path, level: int) -> Any:
-    """One size, read part by part.
-
-    Raises:
-        ImageError: there is none.
-    """
+    """One size, read part by part."""
     if level < 0:
         raise ImageError(f"a view must have level {level}: the largest is 0")  # libvips would take it for all
     try:

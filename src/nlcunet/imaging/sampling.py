@@ -106,7 +106,6 @@ def sample_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_
 
 
 def _read_windows(prepared: DecodableFile, header: PictureHeader) -> list[Picture]:
-    """All windows in one pass over the file."""
     turn = prepared.file.orientation
     places = [
         stored_window(rows, columns, turn, header.height, header.width)

@@ -136,5 +136,4 @@ _CODES = {tags.SHORT: "H", tags.LONG: "I", _LONG8: "Q"}
 
 
 def _numbers(kind: int, *numbers: int) -> tags.Value:
-    """A tag's value from whole numbers."""
     return tags.Value(kind, len(numbers), struct.pack(f"<{len(numbers)}{_CODES[kind]}", *numbers))
