@@ -107,17 +107,7 @@ def run_jobs(
     listener: GiantListener | None = None,
     results: Results | None = None,
 ) -> Iterator[Record]:
-    """Enlarge one picture after the other; a record each, also of those that fail.
-
-    Args:
-        jobs: what to do.
-        upscaler: with what.
-        settings: and how.
-        on_start: called before every job.
-        progress: called after every tile of the picture at hand.
-        listener: who is told more of giant pictures; ``progress`` is its ``tiles``.
-        results: what is known of the results; by default nothing, and nothing is kept beside them.
-    """
+    """Enlarge one picture after the other; a record each, also of those that fail."""
     results = results or Results()
     listener = replace(listener or GiantListener(), tiles=progress or (lambda *_: None))
     for job in jobs:
@@ -132,15 +122,7 @@ def plan_batch(
     seconds_per_pixel: float,
     results: Results | None = None,
 ) -> Iterator[Record]:
-    """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written.
-
-    Args:
-        jobs: what to do.
-        upscaler: with what.
-        settings: and how.
-        seconds_per_pixel: time of the network per low-resolution pixel; see ``Upscaler.measure_seconds_per_pixel``.
-        results: as for ``run_jobs``.
-    """
+    """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written."""
     results = results or Results()
     for job in jobs:
         yield _guarded(job, lambda job: _preview(job, upscaler, settings, seconds_per_pixel, results))
@@ -277,7 +259,6 @@ def _preview(
 def _described(
     record: Record, header: PictureHeader, work: Work, upscaler: Upscaler, *, is_streamed: bool = False
 ) -> Record:
-    """A record with sizes, tiles and memory."""
     bands, sample_bytes = header.channels + header.has_alpha, header.bit_depth // 8
     return replace(
         record,
@@ -326,11 +307,7 @@ def is_giant(work: Work, file_format: str, layout: TiffLayout) -> bool:
 
 
 def check_giant(file_format: str, layout: TiffLayout, *, to_file: bool) -> None:
-    """Refuse a pyramid where there can be none.
-
-    Raises:
-        ConfigError: it was asked for in another format than TIFF, or for a pipe.
-    """
+    """Refuse a pyramid where there can be none."""
     if layout.pyramid and file_format != "tiff":
         raise ConfigError(f"a pyramid must be a TIFF: got {file_format}; add --format tiff")
     if layout.pyramid and not to_file:

@@ -145,7 +145,6 @@ class Results:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Settings that are not what they were, in words."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if "weights" in names:  # a checksum tells people nothing
         names.remove("weights")

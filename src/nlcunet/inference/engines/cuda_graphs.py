@@ -104,11 +104,7 @@ class GraphCache:
 
 
 class CudaLane:
-    """Runs batches that several threads bring one after the other, while results of earlier ones are copied back.
-
-    Args:
-        device: the GPU.
-    """
+    """Runs batches that several threads bring one after the other, while results of earlier ones are copied back."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -215,11 +215,7 @@ class _Enlargement:
         return self._work.passes[min(self._journal.pass_index, len(self._work.passes) - 1)].target_height
 
     def _check_room(self) -> None:
-        """Refuse before the work what the disk cannot hold.
-
-        Raises:
-            ImageWriteError: there is too little room.
-        """
+        """Refuse before the work what the disk cannot hold."""
         needed = disk_bytes(self._work, self._spooled.header, self._settings.layout)
         free = shutil.disk_usage(self._folder.path).free + self._folder.num_bytes()
         if needed > free:
@@ -230,7 +226,6 @@ class _Enlargement:
             ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _run_passes(self) -> tuple[str, ...]:
-        """All passes from where the journal stands; notes of the encoder."""
         source: PixelSource = UnitSource(self._spooled.needful(), self._values)
         last = len(self._work.passes) - 1
         with ExitStack() as opened:
@@ -272,7 +267,6 @@ class _Enlargement:
         gate: RowGate,
         encoder: "Background[tuple[str, ...]] | None" = None,
     ) -> None:
-        """One pass from where the journal stands to its end."""
         visible = BleedingSource(source) if index == 0 and source.has_alpha else source
         network_pass = self._upscaler.begin_pass(
             visible, self._work, index, dtype=raw.dtype, on_tile=self._on_tile, tiles_ahead=TILES_AHEAD

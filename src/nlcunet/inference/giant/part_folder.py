@@ -75,9 +75,6 @@ def _remove(path: Path) -> None:
 class PartFolder:
     """The folder of unfinished rows beside a target, held by one process at a time.
 
-    Args:
-        target: the file that will be written.
-
     Raises:
         ImageWriteError: the folder cannot be made, or another process works in it.
     """
@@ -137,10 +134,6 @@ class PartFolder:
 
     def write_journal(self, journal: Journal, state: Mapping[str, np.ndarray] | None = None) -> Journal:
         """Make it known how far the work has come; samples must be on the disk before.
-
-        Args:
-            journal: how far.
-            state: what the pass keeps between two rows of tiles.
 
         Returns:
             The journal as written: with the name of the file of ``state``.

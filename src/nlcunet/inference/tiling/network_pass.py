@@ -198,7 +198,6 @@ class NetworkPass:
             yield self._finish(max(row, 0), max(column, 0), values)
 
     def _finish(self, first_row: int, first_column: int, values: Tensor) -> FinishedBlock:
-        """A block in samples."""
         alpha = None
         if self.source.has_alpha:
             rows = slice(first_row, first_row + values.shape[1])
