@@ -108,7 +108,6 @@ def _tail_mean(variances: Float[np.ndarray, "samples"]) -> float:
 
 
 def _gradient_energy(patches: Float[np.ndarray, "patches height width"]) -> Float[np.ndarray, "patches"]:
-    """Sum of squared central differences within each patch."""
     right = (patches[:, :, 2:] - patches[:, :, :-2]) / 2
     down = (patches[:, 2:] - patches[:, :-2]) / 2
     energy: np.ndarray = np.square(right).sum(axis=(1, 2)) + np.square(down).sum(axis=(1, 2))

@@ -139,7 +139,6 @@ def measure(
 
 
 def _describe(picture: Picture) -> Reading:
-    """What a picture in memory says without being measured."""
     return Reading(
         width=picture.width,
         height=picture.height,
@@ -154,7 +153,6 @@ def _describe(picture: Picture) -> Reading:
 
 
 def _measure(described: Reading, windows: tuple[Window, ...], jpeg_file: FileBytes | None) -> Reading:
-    """The reading with all that the windows of the picture show."""
     noise = estimate_noise(windows, _STEPS_8BIT[described.bit_depth])
     return replace(
         described,
