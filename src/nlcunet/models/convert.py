@@ -115,9 +115,6 @@ def from_original(architecture: str, state: Mapping[str, Tensor]) -> dict[str, T
     Args:
         architecture: ``"NLCUnet"``, ``"DANv1"``, ``"DANv2"`` or ``"DCLS"``.
         state: names and weights as the original code stores them.
-
-    Raises:
-        ConfigError: there is no original of that name.
     """
     if architecture not in NAMES:
         raise ConfigError(f"original weights must be of {', '.join(NAMES)}: got {architecture!r}")

@@ -74,12 +74,7 @@ class DANv1Config:
 
 
 class ConditionalBlock(nn.Module):
-    """Residual block that sees a condition beside its input: two 3×3 convolutions and channel attention.
-
-    Args:
-        channels: channels in and out.
-        condition: channels of the condition.
-    """
+    """Residual block that sees a condition beside its input: two 3×3 convolutions and channel attention."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -95,11 +90,7 @@ class ConditionalBlock(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given a code of its blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given a code of its blur kernel."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()
@@ -122,11 +113,7 @@ class Restorer(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the code of the blur kernel from a picture and its enlargement.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the code of the blur kernel from a picture and its enlargement."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()
@@ -150,11 +137,7 @@ class Estimator(nn.Module):
 
 
 class DANv1(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()

@@ -114,11 +114,7 @@ class DualPathGroup(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given a code of its blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given a code of its blur kernel."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()
@@ -141,11 +137,7 @@ class Restorer(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the blur kernel from a picture and its enlargement.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the blur kernel from a picture and its enlargement."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()
@@ -171,11 +163,7 @@ class Estimator(nn.Module):
 
 
 class DANv2(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()

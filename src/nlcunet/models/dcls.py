@@ -81,11 +81,7 @@ class DCLSConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with a leaky rectifier between them, and a residual.
-
-    Args:
-        channels: channels in and out.
-    """
+    """Two 3×3 convolutions with a leaky rectifier between them, and a residual."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -98,11 +94,7 @@ class ResidualBlock(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the reformulated blur kernel from the low-resolution picture.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the reformulated blur kernel from the low-resolution picture."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()
@@ -235,11 +227,7 @@ class DualPathGroup(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given its reformulated blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given its reformulated blur kernel."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()
@@ -268,11 +256,7 @@ class Restorer(nn.Module):
 
 
 class DCLS(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()

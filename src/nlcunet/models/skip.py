@@ -68,7 +68,6 @@ def _phase_kernels(scale: int) -> Float[Tensor, "three_phases 1 5 5"]:
 
 
 def _cubic(distance: float) -> float:
-    """Keys' cubic kernel."""
     if distance <= 1:
         return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
     if distance < 2:

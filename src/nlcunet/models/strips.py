@@ -79,12 +79,7 @@ class StripBlock(Protocol):
 
 
 def run_in_strips(block: StripBlock, x: FeatureMap) -> FeatureMap:
-    """What the block gives for ``x``.
-
-    Args:
-        block: an NLCUnet block.
-        x: float32 on the CPU.
-    """
+    """What the block gives for ``x``."""
     x = x.contiguous(memory_format=torch.channels_last)
     merged = _merge_branches(block, x)
     factor = block.channel_attention.factor(merged.mean(dim=(2, 3), keepdim=True))
@@ -129,10 +124,6 @@ def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor,
 
     Rows are computed with some of their neighbours, as many as the convolutions reach, and these are cut off again: the
     zeros that a convolution puts beyond a strip's end never get into what is kept.
-
-    Args:
-        upsampler: convolutions of 3 × 3 and pixel shuffles.
-        x: float32 on the CPU.
     """
     reach, scale, widest = 0.0, 1, 0
     for layer in upsampler:

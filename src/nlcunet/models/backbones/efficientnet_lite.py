@@ -142,7 +142,6 @@ class EfficientNetLite0(nn.Module):
 
 
 def _make_stage(in_channels: int, stage: _Stage) -> nn.Sequential:
-    """The blocks of a stage; the first one reduces."""
     blocks = [
         InvertedBottleneck(
             in_channels if index == 0 else stage.channels,
