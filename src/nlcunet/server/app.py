@@ -29,11 +29,7 @@ FORM_BYTES = 65_536
 
 
 def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
-    """The web application; ``app.state.service`` works while the application runs.
-
-    Args:
-        settings: limits and places.
-        host: what the server binds to, which is a name that it answers to.
+    """The web application for a server that binds to ``host``; ``app.state.service`` works while the application runs.
 
     Raises:
         ConfigError: the folder cannot be used, or there are no keys in their file.

@@ -54,10 +54,7 @@ def announced_bytes(headers: Mapping[str, str], most: int) -> int:
 
 
 def refuse_text(head: bytes) -> None:
-    """Refuse a body that is not a picture's bytes but text around them.
-
-    Args:
-        head: its first bytes.
+    """Refuse a body whose first bytes are not a picture's but of text around them.
 
     Raises:
         RefusedError: it is JSON, base64, an address with data, or a form's fields.

@@ -35,10 +35,7 @@ def hash_key(key: str) -> str:
 
 
 class Keys:
-    """The keys of a server by their names.
-
-    Args:
-        path: a JSON file of names and hashes, as ``add_key`` writes it.
+    """The keys of a server by their names, from a JSON file of names and hashes as ``add_key`` writes it.
 
     Raises:
         ConfigError: it cannot be read, or holds something else.
@@ -121,11 +118,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def read_hashes(path: Path) -> dict[str, str]:
-    """Names and hashes.
-
-    Raises:
-        ConfigError: the file cannot be read, or holds something else.
-    """
+    """Names and hashes."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -6,11 +6,7 @@ from nlcunet.errors import ConfigError
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listen at an address of this machine.
-
-    Args:
-        host: name or number.
-        port: 0 takes any that is free.
+    """Listen at an address of this machine; port 0 takes any that is free.
 
     Raises:
         ConfigError: it is not this machine's, or in use.

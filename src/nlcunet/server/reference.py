@@ -76,7 +76,6 @@ def render_reference(schema: Mapping[str, Any], address: str) -> str:
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    """One address and what can be done there."""
     fields = (
         (one["name"], _kind(one["schema"]), one.get("description", "")) for one in operation.get("parameters", ())
     )
@@ -103,7 +102,6 @@ def _table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """What values a field may have."""
     one = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
     if "enum" in one:
         return escape(", ".join(map(str, one["enum"])))

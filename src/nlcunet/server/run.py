@@ -36,13 +36,7 @@ class _Server(uvicorn.Server):
 
 
 def run_server(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None] = lambda: None) -> None:
-    """Answer requests until a signal; then finish the work at hand or hand it back, and return.
-
-    Args:
-        app: what answers.
-        listener: where.
-        on_listening: called as soon as requests are answered.
-    """
+    """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
     service: Service = app.state.service
     connection = partial(Connection, most=connections_within(service.settings.max_connections))
     config = uvicorn.Config(

@@ -41,9 +41,6 @@ A_VIEW = "a view of this picture"
 class Service:
     """All that a server does but for HTTP.
 
-    Args:
-        settings: its limits and places.
-
     Raises:
         ConfigError: its folder cannot be used, or another server uses it.
         WeightsError: a model on offer is not there.
@@ -123,10 +120,6 @@ class Service:
     def check_room(self, owner: str, needed_bytes: int = 0) -> None:
         """Refuse early what would be refused in the end.
 
-        Args:
-            owner: whose picture it is.
-            needed_bytes: what it will take on the disk, if known.
-
         Raises:
             RefusedError: the server is ending, the queue or the disk is full, or this client has many jobs waiting.
         """
@@ -204,12 +197,7 @@ class Service:
         return job
 
     def _plan(self, header: PictureHeader, order: Order, file_format: str) -> Work:
-        """The work that an order means.
-
-        Raises:
-            ImageTooLargeError: picture or result have too many pixels.
-            ConfigError: it is not possible.
-        """
+        """The work that an order means."""
         limits = self.settings
         if header.width * header.height > limits.max_pixels:
             raise ImageTooLargeError(
@@ -233,11 +221,7 @@ class Service:
     # asking
 
     def find(self, job_id: str, owner: str | None = None) -> Job:
-        """A job, if it is this client's.
-
-        Args:
-            job_id: its id.
-            owner: the client; nothing for any.
+        """A job, if it is this client's, or anybody's where no client is named.
 
         Raises:
             RefusedError: there is none.
@@ -294,12 +278,7 @@ class Service:
         return path
 
     def aside(self, job: Job, name: str, make: Callable[[Path], None]) -> Path:
-        """A file made from a job's picture or result when it is first asked for; it goes when they go.
-
-        Args:
-            job: whose.
-            name: of the file; the same name means the same file.
-            make: writes it; one at a time, so that many requests do not make many.
+        """A file made from a job's picture or result when first asked for, one at a time; it goes when they go.
 
         Raises:
             RefusedError: there is no room on the disk, or the job's files are gone.

@@ -14,12 +14,7 @@ from nlcunet.server.service import Service
 
 
 def add_page(app: FastAPI, service: Service, keys: Keys | None) -> None:
-    """Add the page to an application.
-
-    Args:
-        app: has REST already.
-        service: what the page is a door to.
-        keys: whoever has none of them is asked for one; nothing lets everybody in.
+    """Add the page to an application that has REST already; without keys everybody is let in.
 
     Raises:
         ConfigError: the server's folder cannot be written.

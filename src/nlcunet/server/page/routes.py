@@ -109,7 +109,6 @@ def make_routes(service: Service, passes: Passes | None) -> APIRouter:
 
 
 def _make_reception(service: Service, visitor: Any) -> APIRouter:
-    """Pictures in."""
     router = APIRouter(prefix="/page", include_in_schema=False)
     takers = CapacityLimiter(READERS)  # as in REST
 
@@ -129,7 +128,6 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
 
 
 def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
-    """How pictures are doing, and results out."""
 
     @router.post("/look", status_code=204)
     async def look(request: Request, _owner: visitor) -> None:
@@ -169,7 +167,6 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
 
 
 def _add_views(router: APIRouter, service: Service, found: Any) -> None:
-    """Before and after, to look at."""
     makers = CapacityLimiter(MAKERS)  # who waits for a view takes no thread from others
 
     @router.get("/jobs/{job_id}/thumbnail")
@@ -197,7 +194,6 @@ def _add_views(router: APIRouter, service: Service, found: Any) -> None:
 
 
 def _add_files(router: APIRouter) -> None:
-    """Scripts, styles and icons of the page."""
     files = {file.name: file.read_bytes() for file in FILES.iterdir() if PurePath(file.name).suffix in KINDS}
 
     @router.get("/files/{name}")
@@ -250,11 +246,7 @@ def _find_all(service: Service, ids: Sequence[str], owner: str | None) -> list[J
 
 
 def _pack(service: Service, jobs: Sequence[Job]) -> Zip:
-    """A ZIP of all results that there are.
-
-    Raises:
-        RefusedError: there is none.
-    """
+    """A ZIP of all results that there are."""
     paths, names = [], []
     for job in jobs:
         try:

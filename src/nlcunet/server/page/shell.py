@@ -129,12 +129,10 @@ def _hidden_unless(is_shown: bool) -> str:
 
 
 def _options(titles: Mapping[str, str]) -> str:
-    """Entries of a list by their values."""
     return _lines(f'<option value="{escape(value)}">{escape(title)}</option>' for value, title in titles.items())
 
 
 def _radios(name: str, titles: Mapping[str, str], chosen: str) -> str:
-    """One choice of few."""
     return _lines(
         f'<label><input type="radio" name="{name}" value="{escape(value)}"{" checked" if value == chosen else ""}>'
         f"{escape(title)}</label>"
