@@ -72,11 +72,7 @@ def fidelity_terms(
 
 
 def true_kernels(records: Sequence[DegradationRecord], size: int) -> Kernels:
-    """The kernels of some degradations, centred in squares of one size, float32 on the CPU.
-
-    Raises:
-        ConfigError: one is larger.
-    """
+    """The kernels of some degradations, centred in squares of one size, float32 on the CPU."""
     kernels = []
     for record in records:
         kernel = record_kernel(record).float()

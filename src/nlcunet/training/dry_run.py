@@ -61,10 +61,6 @@ class DryRun:
 def dry_run(recipe: Recipe, processes: Processes) -> DryRun:
     """Train a few steps of every stage and forget them; nothing is compiled for so few.
 
-    Args:
-        recipe: what would be done.
-        processes: where.
-
     Raises:
         NlcunetError: whatever the run itself would raise at its start.
     """

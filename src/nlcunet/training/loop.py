@@ -144,12 +144,7 @@ def _check_folder(run_folder: Path, *, resume: bool) -> None:
 
 @contextmanager
 def _lock(run_folder: Path) -> Iterator[None]:
-    """Hold a run folder, so that no other program trains into it.
-
-    Raises:
-        ConfigError: another one does.
-        TrainingError: the folder cannot be written.
-    """
+    """Hold a run folder, so that no other program trains into it."""
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
         lock = try_lock(run_folder / LOCK_FILE)
@@ -269,7 +264,6 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
 
 
 def _hand_over(run: _Run) -> None:
-    """From stage one to stage two."""
     start_gan(run.trainer)
     run.source.close()
     run.source = make_stage_source(run.trainer, run.data)
@@ -327,11 +321,7 @@ def _make_report(run: _Run, metrics: dict[str, float], validation: Validation | 
 
 
 def _roll_back(run: _Run, failed: int) -> None:
-    """After a non-finite loss or gradient: keep the batch for a look, go back to the last state, lower the rate.
-
-    Raises:
-        TrainingError: it happened too often.
-    """
+    """After a non-finite loss or gradient: keep the batch for a look, go back to the last state, lower the rate."""
     trainer, recovery = run.trainer, run.trainer.recipe.recovery
     rollbacks, factor = trainer.progress.rollbacks + 1, trainer.progress.lr_factor * recovery.lr_factor
     seconds = trainer.progress.seconds

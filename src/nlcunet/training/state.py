@@ -37,7 +37,6 @@ class Progress:
     patches: int = 0
     """Patches seen."""
     seconds: float = 0.0
-    """Time spent by the clock, over all sittings."""
     earlier_steps: int = 0
     """Steps that the initial weights had behind them."""
     earlier_patches: int = 0
@@ -139,11 +138,7 @@ def load_state(folder: Path, on_note: Callable[[str], None] = lambda _text: None
 
 
 def _load_state(folder: Path, index_file: str) -> dict[str, Any]:
-    """The state that an index names.
-
-    Raises:
-        TrainingError: the index or a piece is missing or damaged.
-    """
+    """The state that an index names."""
     try:
         index = json.loads((folder / index_file).read_text(encoding="utf-8"))
         stream = b"".join(_read_piece(folder, piece) for piece in index["pieces"])
