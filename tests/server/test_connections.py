@@ -14,8 +14,8 @@ import uvicorn
 
 from nlcunet.server import connections
 from nlcunet.server.connections import Connection, connections_within
-from nlcunet.server.listening import bind
 from nlcunet.server.logs import log_to_stderr
+from nlcunet.server.run import bind
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

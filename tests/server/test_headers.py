@@ -10,7 +10,6 @@ import pytest
 from nlcunet.imaging.containers import MOST_BOXES, MOST_GIF_BLOCKS, count_gif_frames, count_heif_frames
 from nlcunet.imaging.files import read_header
 from nlcunet.imaging.png import MOST_CHUNKS
-from nlcunet.server import headers
 
 from .conftest import form
 

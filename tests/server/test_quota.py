@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nlcunet.server import headers
 from nlcunet.server.intake import Arrivals, announced_bytes
 
 from .conftest import form, picture_bytes

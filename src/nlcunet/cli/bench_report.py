@@ -31,8 +31,7 @@ def report(
     from rich.progress import Progress
 
     from nlcunet.errors import ConfigError
-    from nlcunet.evaluation.report.inputs import read_inputs
-    from nlcunet.evaluation.report.options import Options
+    from nlcunet.evaluation.report.inputs import Options, read_inputs
     from nlcunet.evaluation.report.page import make_page
     from nlcunet.files.atomic import write_file_atomically
     from nlcunet.runtime import thread_limit

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from nlcunet.data.fetching.catalogue import PictureSet
-    from nlcunet.data.fetching.checking import Checked
-    from nlcunet.data.fetching.sets import Fetched
+    from nlcunet.data.fetching.sets import Checked, Fetched
     from nlcunet.files.download import DownloadListener
 
 
@@ -40,7 +39,7 @@ def fetch(
         raise ConfigError("data fetch needs the name of a set: got none; see nlcunet data fetch --list")
     found = find_set(name)
     if check:
-        from nlcunet.data.fetching.checking import check_set
+        from nlcunet.data.fetching.sets import check_set
 
         tell_checked(check_set(found, output), as_json=as_json)
     else:

@@ -129,7 +129,7 @@ def serve(
 
     try:
         from nlcunet.experiments.study.server import make_app, run_server
-        from nlcunet.server.listening import bind
+        from nlcunet.server.run import bind
     except ImportError as error:
         raise ConfigError(f"the page needs FastAPI and uvicorn: install them with {install_extra('serve')}") from error
     if is_open and participants is not None:

@@ -5,18 +5,21 @@ while they are worked on.
 """
 
 import json
+import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.places import is_url
-from nlcunet.cluster.scratch import scratch_folder, sweep
 from nlcunet.cluster.transfer import FINAL_ERRORS, fetch, store_file
 from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.files.locks import try_lock
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
 from nlcunet.inference.jobs import Job
@@ -24,6 +27,12 @@ from nlcunet.inference.results import Results
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
+
+PREFIX = "nlcunet-scratch-"
+LOCK = "lock"
+
+YOUNGEST_SECONDS = 60.0
+"""A folder may not be locked yet when it is made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,3 +198,28 @@ def node_name(node_id: str | None = None) -> str:
     """What a machine is called in records: its host name, and on a cluster the beginning of Ray's name for it."""
     host = socket.gethostname()
     return host if node_id is None else f"{host}/{node_id[:8]}"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is taken away afterwards; Ray kills its workers, so later ones look for what was left."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        lock = try_lock(Path(name) / LOCK)
+        try:
+            yield Path(name)
+        finally:
+            if lock is not None:
+                lock.release()
+
+
+def sweep() -> None:
+    """Take away folders of processes that are no more; those of others, in other containers too, are locked."""
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+        try:
+            if time.time() - lock_file.stat().st_mtime < YOUNGEST_SECONDS:
+                continue
+            if (lock := try_lock(lock_file)) is not None:
+                shutil.rmtree(lock_file.parent, ignore_errors=True)
+                lock.release()
+        except OSError:
+            continue  # it is in use, or gone, or somebody else's

@@ -34,7 +34,7 @@ from nlcunet.degradations.steps import (
 )
 from nlcunet.imaging.colour import rgb_to_luma
 from nlcunet.imaging.correlation import correlate_separable, fast_length
-from nlcunet.imaging.webp import webp_round_trip
+from nlcunet.imaging.lossy import webp_round_trip
 from nlcunet.tensors import FeatureMap, round_to_8bit
 
 Images: TypeAlias = Float[Tensor, "batch 3 _ _"]

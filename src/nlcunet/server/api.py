@@ -19,8 +19,7 @@ from starlette.exceptions import HTTPException
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
-from nlcunet.server.headers import READERS
-from nlcunet.server.intake import CURL, announced_bytes, refuse_text
+from nlcunet.server.intake import CURL, READERS, announced_bytes, refuse_text
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
 from nlcunet.server.proxies import has_unknown_proxy

@@ -17,14 +17,12 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.planning import Work
 from nlcunet.server.facts import JobFacts, facts_of
 from nlcunet.server.folders import JobFolders
-from nlcunet.server.full_disk import is_full, refuse_for_room
-from nlcunet.server.headers import HeaderReader
-from nlcunet.server.intake import Arrivals, clean_name, largest_file, refusal_of
+from nlcunet.server.intake import Arrivals, HeaderReader, clean_name, largest_file, refusal_of
 from nlcunet.server.logs import log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
 from nlcunet.server.orders import FINAL, Order
-from nlcunet.server.refusals import RefusedError
+from nlcunet.server.refusals import RefusedError, is_full, refuse_for_room
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
 from nlcunet.server.store import Job, JobStore

@@ -18,11 +18,11 @@ from nlcunet.inference import jobs as inference_jobs
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.server.folders import JobFolders
-from nlcunet.server.full_disk import is_full
 from nlcunet.server.logs import REQUEST_ID, log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
 from nlcunet.server.orders import State
+from nlcunet.server.refusals import is_full
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
 from nlcunet.server.store import Job, JobStore, UnreadableJobError

@@ -7,8 +7,7 @@ import pytest
 
 from nlcunet.data.fetching import sets
 from nlcunet.data.fetching.catalogue import MANGA109, SETS, Archive, Pick, PictureSet
-from nlcunet.data.fetching.checking import check_set
-from nlcunet.data.fetching.sets import fetch_set
+from nlcunet.data.fetching.sets import check_set, fetch_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest

@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.catalogue import SETS, PictureSet
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
+from nlcunet.data.fetching.manifests import (
+    ManifestRow,
+    changed_files,
+    missing_files,
+    read_fetched_manifest,
+    write_manifest,
+)
 from nlcunet.data.fetching.parts import Errand, fetch_part, make_empty
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_file
 from nlcunet.files.download import DownloadListener, Patience
+from nlcunet.imaging.formats import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,3 +195,42 @@ def name_problems(wanted: PictureSet, stems: Sequence[str]) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found."""
+
+    name: str
+    folder: Path
+    pictures: int
+    has_manifest: bool
+    """Without one, only number and names were looked at."""
+    problems: tuple[str, ...]
+
+
+def check_set(wanted: PictureSet, folder: Path) -> Checked:
+    """Compare a set's folder with its manifest, byte for byte, and with the catalogue; nothing is changed.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    target = folder / wanted.name
+    if not target.is_dir():
+        raise DataError(
+            f"{wanted.name} must be a folder to be checked: found none at {target}; fetch it first, or choose the "
+            "folder above it with --output"
+        )
+    rows = read_fetched_manifest(target)
+    if rows is None:
+        files = [path for path in target.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
+        problems = name_problems(wanted, [path.stem for path in files])
+        return Checked(
+            name=wanted.name, folder=target, pictures=len(files), has_manifest=False, problems=tuple(problems)
+        )
+    listed = [row for row in rows if row.split in {"train", "valid", "test"}]
+    problems = [f"{name}: is not there" for name in missing_files(target, rows)]
+    problems += [f"{name}: has other bytes than when it was fetched" for name in changed_files(target, rows)]
+    if len(listed) != wanted.pictures:
+        problems.append(f"the manifest lists {len(listed):,} of {wanted.pictures:,} pictures")
+    return Checked(name=wanted.name, folder=target, pictures=len(listed), has_manifest=True, problems=tuple(problems))

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 
 from nlcunet.evaluation.report.contents import arrange
-from nlcunet.evaluation.report.inputs import Inputs
+from nlcunet.evaluation.report.inputs import Inputs, Options
 from nlcunet.evaluation.report.looks import choose_looks
 from nlcunet.evaluation.report.markup import Section, escape, make_section, name_of
-from nlcunet.evaluation.report.options import Options
 from nlcunet.evaluation.report.pictures import find_pictures, make_departures, make_failures, make_places
 from nlcunet.evaluation.report.reproduction import make_reproduction
 from nlcunet.evaluation.report.sections import (

@@ -13,8 +13,8 @@ from nlcunet.evaluation.report.failures import (
     with_pictures,
 )
 from nlcunet.evaluation.report.gallery import Broken, Shown, Wanted, count_kept, find_disagreements, show, take_turns
+from nlcunet.evaluation.report.inputs import Options
 from nlcunet.evaluation.report.markup import name_of
-from nlcunet.evaluation.report.options import Options
 
 MAX_NAMED = 10
 """Images that are named in a list of what could not be read."""
