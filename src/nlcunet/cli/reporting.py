@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from nlcunet.cli.terminal import open_screen
 from nlcunet.inference.batch import Record
 from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.jobs import PIPE, JobPlan
@@ -71,7 +71,7 @@ class Reporter:
         self.as_json = as_json
         self.is_verbose = is_verbose
         self._is_quiet = is_quiet
-        self.screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self.screen = open_screen()
         self._failed: list[Record] = []
         self._kept_though_different = 0
         self._counts: Counter[str] = Counter()

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from nlcunet.cli.terminal import open_screen
 from nlcunet.training.dry_run import DryRun
 from nlcunet.training.loop import Listener
 from nlcunet.training.recipe import Recipe
@@ -24,7 +24,7 @@ class TrainingScreen:
 
     def __init__(self, recipe: Recipe, *, is_first: bool) -> None:
         self._recipe = recipe
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=not is_first)
+        self._console = open_screen(is_quiet=not is_first)
         self._bars = Progress(
             TextColumn("{task.fields[stage]}"),
             BarColumn(),

@@ -9,7 +9,7 @@ notebooks and databases.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,6 +102,11 @@ class PairRecord:
     def has(self, measure: str) -> bool:
         """Whether a measure gave a value; NaN is none."""
         return not math.isnan(self.measures.get(measure, math.nan))
+
+    def with_files(self, change: Callable[[str], str]) -> "PairRecord":
+        """The same result with all names of files changed."""
+        high_res, low_res, output = map(change, (self.high_res_file, self.low_res_file, self.output_file))
+        return replace(self, high_res_file=high_res, low_res_file=low_res, output_file=output)
 
     @property
     def pair(self) -> tuple[str, str, int]:
@@ -294,7 +299,7 @@ def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
 
 def _bare(one: PairRecord) -> PairRecord:
     """A result without what may differ from run to run."""
-    return replace(one, seconds=None, measures={}, high_res_file="", low_res_file="", output_file="")
+    return replace(one.with_files(lambda _: ""), seconds=None, measures={})
 
 
 def _once(known: dict[Any, Line], key: Any, line: Line) -> None:

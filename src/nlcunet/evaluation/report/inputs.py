@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nlcunet.errors import ConfigError
@@ -44,26 +45,14 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         for line in data.decode().splitlines():
             one = parse_line(line, path.name) if line.strip() else None
             if isinstance(one, PairRecord) and one.output_file:
-                located.setdefault((one.pair, one.system), _located(one, path.parent))
+                located.setdefault((one.pair, one.system), one.with_files(partial(_below, path.parent)))
     pairs = tuple(_with_files(one, located.get((one.pair, one.system))) for one in records.pairs)
     return Inputs(records=replace(records, pairs=pairs), files=tuple(files))
 
 
-def _located(record: PairRecord, folder: Path) -> PairRecord:
-    def locate(name: str) -> str:
-        return str(folder / name) if name else ""
-
-    return replace(
-        record,
-        high_res_file=locate(record.high_res_file),
-        low_res_file=locate(record.low_res_file),
-        output_file=locate(record.output_file),
-    )
-
-
 def _with_files(record: PairRecord, found: PairRecord | None) -> PairRecord:
     if found is None:
-        return replace(record, high_res_file="", low_res_file="", output_file="")
+        return record.with_files(lambda _: "")
     return replace(
         record,
         high_res_file=found.high_res_file,
@@ -93,3 +82,7 @@ class Options:
                 "a report must show at least 0 places of 16 to 512 pixels in at least 0 bytes: "
                 f"got {self.places}, {self.crop_px} and {self.max_bytes}"
             )
+
+
+def _below(folder: Path, file: str) -> str:
+    return str(folder / file) if file else ""
