@@ -122,12 +122,6 @@ def run_batch(
 ) -> Iterator[Outcome]:
     """Enlarge all that is not there yet; one outcome for each order, those that are skipped first.
 
-    Args:
-        batch: what there is to do.
-        setup: what is the same for all pictures.
-        cluster: where; nothing for one after the other in this process.
-        on_workers: called before the first picture with the workers, and whether the cluster was started for them.
-
     Raises:
         NlcunetError: it could not start. What ends a batch that has begun is told as failures of what was left.
     """

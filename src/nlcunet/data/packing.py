@@ -7,8 +7,6 @@ the output are taken over as they are, so that packing again is cheap: encoding 
 Why tar files of lossless WebP: docs/data.md has the measurements.
 """
 
-import csv
-import io
 import json
 import re
 from collections import Counter
@@ -330,12 +328,9 @@ def _open_output(output: Path, settings: PackSettings) -> Known:
 
 def _write_lists(output: Path, settings: PackSettings, result: PackResult, rows: list[tuple[str, TileRecord]]) -> None:
     """The manifest, and the list of the pack, which says that it is complete."""
-    text = io.StringIO()
     names = [field.name for field in fields(TileRecord)]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", *names])
-    writer.writerows([path, *(getattr(record, name) for name in names)] for path, record in rows)
-    write_file_atomically(output / MANIFEST_FILE, text.getvalue().encode())
+    listed = ({"file": path, **asdict(record)} for path, record in rows)
+    write_photograph_manifest(output / MANIFEST_FILE, ["file", *names], listed)
     content = {
         "format": PACK_FORMAT,
         "complete": True,

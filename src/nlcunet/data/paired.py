@@ -48,12 +48,6 @@ def load_pairs(
 ) -> tuple[Photographs, Photographs]:
     """Both pictures of all pairs, in memory.
 
-    Args:
-        high_paths: the sharp photographs.
-        low_paths: the partner of each.
-        scale: enlargement.
-        central_px: keep only the central square of this side, in high-resolution pixels; None keeps all.
-
     Returns:
         The sharp photographs, and their partners.
 

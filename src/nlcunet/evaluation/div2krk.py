@@ -28,14 +28,7 @@ from nlcunet.imaging.files import read_picture
 def make_div2krk(
     folder: Path, protocol: Protocol, target: Path, name: str, *, on_file_done: Callable[[Path], None] = lambda _: None
 ) -> Manifest:
-    """Makes a set of a DIV2KRK folder.
-
-    Args:
-        folder: It holds ``gt`` and ``lr_x2`` or ``lr_x4``.
-        protocol: div2krk at ×2 or ×4.
-        target: Folder of the set: new, empty, or the same set begun or finished before.
-        name: What the set is called.
-        on_file_done: Called after each pair.
+    """Makes a set of a DIV2KRK folder, which holds ``gt`` and ``lr_x2`` or ``lr_x4``.
 
     Raises:
         DataError: If the folder is not DIV2KRK's, originals and inputs do not belong together, or the target holds

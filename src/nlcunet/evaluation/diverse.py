@@ -58,10 +58,6 @@ def grid_changes(scale: int) -> tuple[Change, ...]:
 def grid_records(scale: int, seed_text: str) -> tuple[DegradationRecord, ...]:
     """The grid for one picture.
 
-    Args:
-        scale: Factor by which both sides shrink.
-        seed_text: What the direction of motion (one for the picture) and the noise (anew for each) are drawn from.
-
     Returns:
         One record for each point of `grid_changes`.
     """

@@ -16,20 +16,12 @@ from nlcunet.errors import ConfigError
 from nlcunet.evaluation.report.kept import luma
 from nlcunet.evaluation.report.places import Place, find_disagreement
 from nlcunet.imaging.drawing import render_svg
-from nlcunet.imaging.picture import Picture, full_scale
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 LANCZOS = "Lanczos"
 """Name of the enlargement that stands beside the models."""
 GAP_PX, LABEL_PX = 6, 22
-
-
-def rgb_of(picture: Picture) -> Pixels:
-    """The pixels of a picture as 8-bit RGB; grey in three channels, what lies below an alpha channel as it is."""
-    pixels = picture.pixels
-    steps = (np.clip(pixels / full_scale(pixels.dtype), 0, 1) * 255).round().astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(steps, (*steps.shape[:2], 3)))
 
 
 def enlarge_lanczos(pixels: Pixels, scale: int) -> Pixels:

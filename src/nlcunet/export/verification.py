@@ -82,12 +82,6 @@ def _centre(picture: Float[Tensor, "3 height width"], rows: int, columns: int) -
 def compare(model: LoadedModel, export: Session, batches: Sequence[Tensor], bound: Bound) -> Parity:
     """Hold an export that tells what its attention did against PyTorch.
 
-    Args:
-        model: what was exported.
-        export: runs the export.
-        batches: tiles of real pictures.
-        bound: how far they may be apart.
-
     Returns:
         How far they are apart.
 

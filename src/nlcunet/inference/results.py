@@ -45,11 +45,6 @@ class Results:
         An empty file is no result. One of an input that has changed since is to be made again. One of another picture
         or of other settings is kept and told: it may be all that is left of hours of work.
 
-        Args:
-            target: where it would be; nothing for a pipe.
-            source: the input.
-            settings: how it would be made.
-
         Raises:
             ImageWriteError: the target's name is one that no file can have.
         """
@@ -98,13 +93,7 @@ class Results:
         check_target(target)
 
     def origin_of(self, target: Path, source: Path | bytes, settings: BatchSettings) -> Origin | None:
-        """What will have made a result; nothing if no notes are kept, or the input cannot be looked at.
-
-        Args:
-            target: where it will be.
-            source: the input, before it is worked on.
-            settings: how it is made.
-        """
+        """What will have made a result; nothing if no notes are kept, or the input cannot be looked at."""
         if self._choice is None:
             return None
         try:

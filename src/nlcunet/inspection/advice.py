@@ -39,12 +39,6 @@ class Advice:
 def advise(traces: Traces, fits: Sequence[ModelFit], headers: Sequence[WeightsHeader], *, pixels: int) -> Advice | None:
     """The weights that ``nlcunet upscale`` chooses by itself, as large a scale as the picture's size allows.
 
-    Args:
-        traces: what the picture shows.
-        fits: how it fits the models.
-        headers: what the models say of themselves, in the same order.
-        pixels: width × height.
-
     Returns:
         Nothing where there is nothing to choose from.
     """

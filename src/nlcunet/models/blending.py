@@ -151,11 +151,6 @@ def has_pair(name_or_path: str | Path) -> bool:
 def blend_weights(fidelity: LoadedModel, perceptual: LoadedModel, strength: float | int) -> LoadedModel:
     """The network whose weights lie ``strength`` of the way from PSNR to GAN weights; neither of the two is changed.
 
-    Args:
-        fidelity: the PSNR network.
-        perceptual: the GAN network, of the same shape.
-        strength: from 0 (fidelity's weights exactly) to 1 (perceptual's weights exactly).
-
     Returns:
         A network of its own, in evaluation mode; its header is the GAN network's with the strength in its name, and
         keeps scores only where the weights are exactly those that were scored.

@@ -21,9 +21,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, Kernels
-from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, LeakyChannelAttention, Upsampler, leaky_pair
+from nlcunet.models.blind_layers import LeakyChannelAttention, Upsampler, check_blind_config, leaky_pair
 from nlcunet.models.least_squares import deconvolve
 from nlcunet.tensors import FeatureMap
 
@@ -66,18 +65,12 @@ class DCLSConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         counts = ("width", "reduction", "groups", "blocks", "head_blocks", "kernel_channels", "code_length")
-        checks = {
-            f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
-            **{f"{name} must be ≥ 1: got {getattr(self, name)}": getattr(self, name) >= 1 for name in counts},
+        own = {
             f"width must be at least reduction: got {self.width} and {self.reduction}": self.width >= self.reduction,
             f"kernel_size must be one of {tuple(FILTER_SIZES)}: got {self.kernel_size}": self.kernel_size
             in FILTER_SIZES,
-            f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
-            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
         }
-        for message, is_met in checks.items():
-            if not is_met:
-                raise ConfigError(message)
+        check_blind_config(self, counts, own)
 
 
 class ResidualBlock(nn.Module):

@@ -143,14 +143,7 @@ def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor,
 
 
 class Strip:
-    """Some rows of a map, and those around them that their results depend on.
-
-    Args:
-        start: first row.
-        stop: one past the last.
-        height: of the map.
-        reach: how many rows on either side are read, where there are any.
-    """
+    """Some rows of a map, and those around them that their results depend on."""
 
     def __init__(self, start: int, stop: int, height: int, reach: int) -> None:
         first, end = max(start - reach, 0), min(stop + reach, height)

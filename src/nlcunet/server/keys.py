@@ -63,10 +63,6 @@ class Passes:
     """What a browser keeps instead of a key: whose it is and until when, signed by this server.
 
     A pass is good for the page alone, for ``PASS_SECONDS``, and as long as its key is. Nobody learns the key from it.
-
-    Args:
-        keys: the keys of the server.
-        secret: what only this server knows.
     """
 
     def __init__(self, keys: Keys, secret: bytes) -> None:

@@ -47,12 +47,7 @@ def add_reference(app: FastAPI) -> None:
 
 
 def render_reference(schema: Mapping[str, Any], address: str) -> str:
-    """The page as HTML.
-
-    Args:
-        schema: OpenAPI, version 3.1.
-        address: of the server, with a slash at its end.
-    """
+    """The page as HTML."""
     parts = [
         _operation(method, path, operation)
         for path, operations in schema["paths"].items()

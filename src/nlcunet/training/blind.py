@@ -30,11 +30,7 @@ Answer: TypeAlias = Tensor | BlindEstimate
 
 
 class WithKernels(nn.Module):
-    """A network whose ``forward`` gives everything that it estimates, so that it can be compiled and run in parallel.
-
-    Args:
-        network: keeps its parameters under its own names.
-    """
+    """A network whose ``forward`` gives all that it estimates, so that it can be compiled and run in parallel."""
 
     def __init__(self, network: BlindNetwork) -> None:
         super().__init__()
@@ -54,12 +50,6 @@ def fidelity_terms(
     network: Network, answer: Answer, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """The loss of stage one, term by term; it is their sum.
-
-    Args:
-        network: who answered.
-        answer: what it said to ``pairs.low_res``.
-        pairs: the batch, with its records.
-        pixel_loss: compares pictures.
 
     Raises:
         ConfigError: the degradation has kernels of another size than the network estimates.

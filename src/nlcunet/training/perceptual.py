@@ -50,10 +50,6 @@ class PerceptualLoss(nn.Module):
 
     The backbone is frozen and stays in evaluation mode. The loss has no parameters to train: keep it out of optimisers,
     state files and distributed wrappers, and move it with ``.to``.
-
-    Args:
-        backbone: ``backbone(pictures, layers)`` gives features by layer.
-        layer_weights: weight of each layer that is compared.
     """
 
     def __init__(self, backbone: nn.Module, layer_weights: Mapping[str, float]) -> None:

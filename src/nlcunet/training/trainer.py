@@ -107,9 +107,6 @@ class Trainer:
     def step(self, pairs: Pairs) -> dict[str, Tensor]:
         """One step of the present stage.
 
-        Args:
-            pairs: this process's share of the batch, on the device.
-
         Returns:
             Loss terms and norms of gradients, scalars on the device.
         """

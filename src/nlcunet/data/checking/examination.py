@@ -138,14 +138,6 @@ def examine(
 ) -> Examination:
     """Measure and compare all pictures of a folder. What cannot be decoded is a finding, and stops nothing.
 
-    Args:
-        folder: pictures, in folders of any depth, or shards.
-        manifest: CSV with a column file; only these are examined.
-        benchmarks: folders whose pictures must not stand in it.
-        limits: what counts as a finding.
-        threads: decoders at work.
-        on_picture: told how many pictures of how many are done, benchmarks included.
-
     Raises:
         DataError: a folder is missing or empty, or a benchmark picture cannot be read.
     """

@@ -1,7 +1,5 @@
 """Drawn pictures as files: PNGs with a manifest, and contact sheets."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from nlcunet.data.drawn.pictures import LICENCE, draw_planned, picture_name, plan_set
-from nlcunet.data.photographs import read_photograph_manifest
+from nlcunet.data.photographs import read_photograph_manifest, write_photograph_manifest
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, encode_picture, read_header, read_picture
@@ -71,10 +69,10 @@ def draw_folder(
         )
         rows[file_name(*item)] = make_row(*item)
         if number % SAVE_EVERY == 0:
-            write_rows(folder / MANIFEST, rows)
+            write_photograph_manifest(folder / MANIFEST, COLUMNS, (rows[name] for name in sorted(rows)))
         if on_picture is not None:
             on_picture(len(plan) - len(missing) + number, len(plan))
-    write_rows(folder / MANIFEST, rows)
+    write_photograph_manifest(folder / MANIFEST, COLUMNS, (rows[name] for name in sorted(rows)))
     return DrawnFolder(len(missing), len(plan) - len(missing), tuple(folder / file_name(*item) for item in plan))
 
 
@@ -106,15 +104,6 @@ def is_drawn(path: Path, size_px: int) -> bool:
             f"and {size_px} were asked for; choose another folder"
         )
     return True
-
-
-def write_rows(manifest: Path, rows: Mapping[str, Mapping[str, str]]) -> None:
-    """The manifest as CSV, sorted by file."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows[name] for name in sorted(rows))
-    write_file_atomically(manifest, text.getvalue().encode())
 
 
 def make_sheet(

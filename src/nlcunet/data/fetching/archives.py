@@ -57,12 +57,7 @@ class ArchiveMember:
 
 
 def unpack(archive: Path, target: Path, choose: Choose) -> list[Path]:
-    """Copy the chosen members of an archive into a folder.
-
-    Args:
-        archive: A zip file, a tar file (plain, gzip, xz) or a Debian package.
-        target: An existing folder.
-        choose: Which members, and under which names below the folder.
+    """Copy the chosen members of a zip, tar (plain, gzip, xz) or Debian archive into a folder that is there.
 
     Returns:
         The files written, in the order of the archive.

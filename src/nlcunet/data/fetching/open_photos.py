@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import PictureSet
@@ -57,21 +58,7 @@ class OpenPhoto:
 def list_open_photos() -> tuple[OpenPhoto, ...]:
     """All photographs of the set."""
     text = (files("nlcunet.data.fetching") / "open_photos.csv").read_text(encoding="utf-8")
-    return tuple(
-        OpenPhoto(
-            file=row["file"],
-            split=row["split"],
-            width=int(row["width"]),
-            height=int(row["height"]),
-            scale=float(row["scale"]),
-            package=row["package"],
-            path=row["path"],
-            source_sha256=row["source_sha256"],
-            licence=row["licence"],
-            holder=row["holder"],
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
+    return TypeAdapter(tuple[OpenPhoto, ...]).validate_python(tuple(csv.DictReader(text.splitlines())))
 
 
 def fetch_open_photos(

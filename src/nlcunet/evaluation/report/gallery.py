@@ -84,13 +84,6 @@ def find_disagreements(
 ) -> tuple[list[Wanted], list[Broken]]:
     """Places of a set where systems differ most, at most one per image, the most different first.
 
-    Args:
-        results: the set.
-        count: how many at most.
-        crop_px: side of a place.
-        on_pair: called after each pair.
-        taken: places that are shown of the same originals already, by image.
-
     Returns:
         The places, and what could not be read.
     """

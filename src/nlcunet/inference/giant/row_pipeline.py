@@ -24,11 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All blocks before this one make up a row of tiles.
-
-    Attributes:
-        save: called once they are on the disk.
-    """
+    """All blocks before this one make up a row of tiles; once they are on the disk, ``save`` is called."""
 
     save: Callable[[], None]
 
