@@ -49,11 +49,11 @@ def pack(
     from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.data.pack_sources import Encoding, PackSettings
     from nlcunet.data.packing import pack as run_packing
-    from nlcunet.data.tiling import Place
+    from nlcunet.data.tiling import TilePlacing
     from nlcunet.errors import ConfigError
     from nlcunet.runtime import thread_limit
 
-    if place not in get_args(Place) or encoding not in get_args(Encoding):
+    if place not in get_args(TilePlacing) or encoding not in get_args(Encoding):
         raise ConfigError(
             f"--place must be one of {', '.join(get_args(Place))}, and --encoding one of "
             f"{', '.join(get_args(Encoding))}: got {place} and {encoding}"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nlcunet.inspection.advice import Advice
-    from nlcunet.inspection.blur import Blur
+    from nlcunet.inspection.blur import BlurEstimate
     from nlcunet.inspection.jpeg_tables import JpegCompression
     from nlcunet.inspection.ranges import ModelFit
     from nlcunet.inspection.reading import Reading
@@ -133,7 +133,7 @@ def _facts(reading: "Reading") -> str:
     return ", ".join([f"{size} {reading.file_format}".strip(), f"{depth} {colours}", profile, *turned])
 
 
-def _blur(blur: "Blur | None") -> str:
+def _blur(blur: "BlurEstimate | None") -> str:
     if blur is None:
         return "unknown: too few clear edges"
     if blur.angle_deg is None:

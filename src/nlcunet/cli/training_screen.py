@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nlcunet.cli.terminal import open_screen
 from nlcunet.training.dry_run import DryRun
-from nlcunet.training.loop import Listener
+from nlcunet.training.loop import TrainingListener
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.run_folder import Report
 from nlcunet.training.sources import TrainingData
@@ -49,9 +49,9 @@ class TrainingScreen:
         """Leave the bar where it stands."""
         self._bars.stop()
 
-    def listener(self) -> Listener:
+    def listener(self) -> TrainingListener:
         """For the loop."""
-        return Listener(on_start=self._start, on_step=self._step, on_report=self._report, on_note=self._note)
+        return TrainingListener(on_start=self._start, on_step=self._step, on_report=self._report, on_note=self._note)
 
     def finish(self, weights: Path) -> None:
         """Say where the result is."""

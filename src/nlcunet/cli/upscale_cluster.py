@@ -20,7 +20,7 @@ from nlcunet.inference.settings import BatchSettings
 if TYPE_CHECKING:
     from nlcunet.cluster.run import Batch, Cluster
     from nlcunet.cluster.work import Setup
-    from nlcunet.cluster.workers import Workers
+    from nlcunet.cluster.workers import WorkerPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def _run(batch: "Batch", setup: "Setup", cluster: "Cluster | None", reporter: Re
     records = sys.stdout
     with _rays_output(is_verbose=reporter.is_verbose), reporter.following(len(batch.orders)) as follow:
 
-        def on_workers(workers: "Workers", is_started_here: bool) -> None:
+        def on_workers(workers: "WorkerPlan", is_started_here: bool) -> None:
             for sentence in _sentences(workers, is_started_here=is_started_here):
                 reporter.note(sentence)
 
@@ -116,7 +116,7 @@ def _rays_output(*, is_verbose: bool) -> Iterator[None]:
         yield
 
 
-def _sentences(workers: "Workers", *, is_started_here: bool) -> list[str]:
+def _sentences(workers: "WorkerPlan", *, is_started_here: bool) -> list[str]:
     """What to tell of the workers before the first picture comes back."""
     number = min(workers.count, workers.room)
     each = f", {workers.threads} threads each" if workers.threads is not None and workers.threads > 1 else ""

@@ -20,7 +20,7 @@ SHARE_OF_TIME = 0.05
 """What writing them may take: stores append nothing, so that a copy is the whole."""
 
 
-class Manifest:
+class BatchManifest:
     """Results and failures of a batch, kept in a file or an object.
 
     A picture is known by its result. What was done by an earlier run stays, where a later one only finds it done.

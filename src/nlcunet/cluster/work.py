@@ -22,8 +22,8 @@ from nlcunet.errors import ConfigError, NlcunetError
 from nlcunet.files.locks import try_lock
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
-from nlcunet.inference.jobs import Job
-from nlcunet.inference.results import Results
+from nlcunet.inference.jobs import FileJob
+from nlcunet.inference.results import ResultFiles
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
@@ -76,7 +76,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Order:
+class RemoteJob:
     """One picture of a batch.
 
     Attributes:
@@ -124,18 +124,18 @@ class Outcome:
         return cls(**{**values, "record": Record(**{**record, "notes": tuple(record["notes"])})})
 
 
-def enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results) -> Record:
+def enlarge(order: RemoteJob, upscaler: Enlarger, setup: Setup, results: ResultFiles) -> Record:
     """Enlarge one picture, whatever its result was before; a record, also where that fails."""
     start = time.perf_counter()
     if is_url(order.source) or is_url(order.target):
         with scratch_folder() as scratch:
-            record = _enlarge(order, upscaler, setup, Results(), scratch)
+            record = _enlarge(order, upscaler, setup, ResultFiles(), scratch)
     else:
         record = _enlarge(order, upscaler, setup, results, Path())
     return replace(record, seconds=time.perf_counter() - start)
 
 
-def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, scratch: Path) -> Record:
+def _enlarge(order: RemoteJob, upscaler: Enlarger, setup: Setup, results: ResultFiles, scratch: Path) -> Record:
     """The same; what is behind URLs is in a folder meanwhile."""
     source = _place(order.source, scratch / "source", setup)
     target = _place(order.target, scratch / "result", setup)
@@ -145,7 +145,7 @@ def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, s
     except Exception as error:  # noqa: BLE001 - every store has errors of its own
         return _failed(order, "the picture must be there and readable", error)
     settings = replace(setup.settings, overwrite=True)  # whether it is there was asked before the batch began
-    job = Job(source=source, target=target, file_format=order.file_format)
+    job = FileJob(source=source, target=target, file_format=order.file_format)
     record = _renamed(next(run_jobs([job], upscaler, settings, results=results)), order, source, target)
     try:
         if is_url(order.target) and record.status == "done":
@@ -162,7 +162,7 @@ def _place(name: str, stand_in: Path, setup: Setup) -> Path:
     return stand_in.with_suffix(PurePosixPath(name.partition("?")[0]).suffix)
 
 
-def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record:
+def _renamed(record: Record, order: RemoteJob, source: Path, target: Path) -> Record:
     """A record with the names of the order instead of those of the files that were worked on."""
 
     def rename(sentence: str) -> str:
@@ -179,7 +179,7 @@ def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record
     )
 
 
-def _failed(order: Order, rule: str, error: Exception) -> Record:
+def _failed(order: RemoteJob, rule: str, error: Exception) -> Record:
     return Record(
         input=order.source,
         output=order.target,

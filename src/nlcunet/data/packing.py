@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
-from nlcunet.data.pack_sources import PackSettings, Source, list_sources
+from nlcunet.data.pack_sources import PackSettings, PackSource, list_sources
 from nlcunet.data.photographs import map_in_order, read_photograph
 from nlcunet.data.shards import (
     MANIFEST_FILE,
@@ -156,7 +156,7 @@ class _Encoder:
         self.failed: list[str] = []
         self.reused: list[str] = []
 
-    def encode(self, source: Source) -> list[StoredTile] | str:
+    def encode(self, source: PackSource) -> list[StoredTile] | str:
         """All chosen tiles of one photograph, or why there are none."""
         tiles = self.tiles[source.name]
         found = [self._reuse(source, tile) for tile in tiles]
@@ -186,7 +186,7 @@ class _Encoder:
                     f"{self.settings.shard_mib} MiB; choose smaller tiles or larger shards"
                 )
 
-    def _record(self, source: Source, tile: Tile, data: bytes) -> TileRecord:
+    def _record(self, source: PackSource, tile: Tile, data: bytes) -> TileRecord:
         side = self.settings.tile_px
         return TileRecord(
             photograph=source.name,
@@ -202,7 +202,7 @@ class _Encoder:
             **source.about,
         )
 
-    def _reuse(self, source: Source, tile: Tile) -> StoredTile | None:
+    def _reuse(self, source: PackSource, tile: Tile) -> StoredTile | None:
         """The tile from an earlier run, if it is there and whole."""
         side = self.settings.tile_px
         identity = (source.name, self.hashes[source.name], tile.left, tile.top, side, side, self.settings.encoding)
@@ -216,7 +216,7 @@ class _Encoder:
         record = self._record(source, tile, data)
         return StoredTile(key=_key(source, tile), suffix=Path(place[1].name).suffix, data=data, record=record)
 
-    def _cut(self, source: Source, tile: Tile, pixels: UInt8[np.ndarray, "height width 3"]) -> StoredTile:
+    def _cut(self, source: PackSource, tile: Tile, pixels: UInt8[np.ndarray, "height width 3"]) -> StoredTile:
         side = self.settings.tile_px
         if self.settings.encoding == "keep" and pixels.shape[:2] == (side, side):
             suffix, data = source.path.suffix.lower(), source.path.read_bytes()
@@ -229,11 +229,11 @@ class _Encoder:
 
 
 def _measure(
-    sources: list[Source], settings: PackSettings, threads: int, on_progress: Progress
+    sources: list[PackSource], settings: PackSettings, threads: int, on_progress: Progress
 ) -> tuple[list[Tile], dict[str, str], list[str]]:
     """Candidate tiles of all photographs, SHA-256 of their files, and what cannot be used."""
 
-    def measure(source: Source) -> tuple[list[Tile], str] | str:
+    def measure(source: PackSource) -> tuple[list[Tile], str] | str:
         try:
             pixels = read_photograph(source.path, None).numpy()
             digest = hash_file(source.path)
@@ -259,7 +259,7 @@ def _measure(
 
 
 def _write_shards(
-    encoder: _Encoder, sources: list[Source], output: Path, threads: int, on_progress: Progress
+    encoder: _Encoder, sources: list[PackSource], output: Path, threads: int, on_progress: Progress
 ) -> tuple[list[tuple[str, TileRecord]], list[ShardEntry]]:
     work = [source for source in sources if source.name in encoder.tiles]
     limit = encoder.settings.shard_mib * _MIB
@@ -356,11 +356,11 @@ def _write_if_changed(path: Path, data: bytes) -> None:
         write_file_atomically(path, data)
 
 
-def _key(source: Source, tile: Tile) -> str:
+def _key(source: PackSource, tile: Tile) -> str:
     return f"{source.slug}_{tile.left}_{tile.top}"
 
 
-def _reason(source: Source, error: ImageError) -> str:
+def _reason(source: PackSource, error: ImageError) -> str:
     """Why a photograph cannot be used, without the path of this machine."""
     text = str(error).replace(str(source.path), "").strip(": ")
     return f"{source.name}: {text}"

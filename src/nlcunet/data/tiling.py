@@ -19,7 +19,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.imaging.colour import rgb_to_y_bt601_studio
 from nlcunet.imaging.resize import resize_bicubic
 
-Place: TypeAlias = Literal["detail", "central", "grid"]
+TilePlacing: TypeAlias = Literal["detail", "central", "grid"]
 Luma: TypeAlias = Float[np.ndarray, "height width"]
 
 MAX_DETAIL_DB = 99.0
@@ -78,7 +78,7 @@ def detail_db(pixels: UInt8[np.ndarray, "height width 3"]) -> float:
 
 
 def place_tiles(
-    pixels: UInt8[np.ndarray, "height width 3"], photograph: str, *, tile_px: int, place: Place, limit: int
+    pixels: UInt8[np.ndarray, "height width 3"], photograph: str, *, tile_px: int, place: TilePlacing, limit: int
 ) -> list[Tile]:
     """Candidate tiles of one photograph, most detail first; none if it is smaller than a tile.
 
@@ -172,7 +172,7 @@ def count_licences(licences: Iterable[str]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
 
 
-def _positions(side: int, tile_px: int, place: Place) -> list[int]:
+def _positions(side: int, tile_px: int, place: TilePlacing) -> list[int]:
     room = side - tile_px
     match place:
         case "central":

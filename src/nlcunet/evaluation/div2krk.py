@@ -12,9 +12,9 @@ from nlcunet.errors import DataError, ImageError
 from nlcunet.evaluation.manifests import (
     HIGH_RES,
     LOW_RES,
-    Manifest,
     OriginalEntry,
     PairEntry,
+    SetManifest,
     pixels_sha256,
 )
 from nlcunet.evaluation.originals import find_originals, to_tensor
@@ -27,7 +27,7 @@ from nlcunet.imaging.files import read_picture
 
 def make_div2krk(
     folder: Path, protocol: Protocol, target: Path, name: str, *, on_file_done: Callable[[Path], None] = lambda _: None
-) -> Manifest:
+) -> SetManifest:
     """Makes a set of a DIV2KRK folder, which holds ``gt`` and ``lr_x2`` or ``lr_x4``.
 
     Raises:

@@ -71,7 +71,7 @@ class PairEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class SetManifest:
     """A whole set."""
 
     name: str
@@ -117,7 +117,7 @@ def _told_step(step: Step) -> dict[str, Any]:
     return {name: value for name, value in asdict(step).items() if name == "kind" or value != plain[name]}
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_set_manifest(folder: Path, manifest: SetManifest) -> None:
     """Write a set's manifest, atomically; the same manifest gives the same bytes.
 
     Raises:
@@ -139,7 +139,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_file_atomically(folder / MANIFEST, text.encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_set_manifest(folder: Path) -> SetManifest:
     """The manifest of a set; its files are not looked at.
 
     Raises:
@@ -156,7 +156,7 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{path} must be of format {FORMAT} {FORMAT_VERSION}: got {document['format']} "
                 f"{document['format_version']}; make the set again, or use the program that made it"
             )
-        manifest = Manifest(
+        manifest = SetManifest(
             name=str(document["name"]),
             protocol=_protocol_of(document["protocol"]),
             package_version=str(document["package_version"]),

@@ -33,7 +33,7 @@ class SetFacts:
     images: int
     pairs: int
     manifest_sha256: str = ""
-    """Of what the manifest of a set on disk tells (``Manifest.content_sha256``); empty where pairs were made on the
+    """Of what the manifest of a set on disk tells (``SetManifest.content_sha256``); empty where pairs were made on the
     fly."""
 
     @property

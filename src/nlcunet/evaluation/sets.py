@@ -12,7 +12,7 @@ from torch import Tensor
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, DataError, ImageError
-from nlcunet.evaluation.manifests import Manifest, pixels_sha256, read_manifest
+from nlcunet.evaluation.manifests import SetManifest, pixels_sha256, read_set_manifest
 from nlcunet.evaluation.originals import read_original, to_tensor
 from nlcunet.evaluation.protocols import Protocol, find_protocol
 from nlcunet.evaluation.records import SetFacts
@@ -92,7 +92,7 @@ def open_set(folder: Path) -> BenchmarkSet:
     Raises:
         DataError: If it is no set, a file is missing or has changed, or it was made by another version of the protocol.
     """
-    manifest = read_manifest(folder)
+    manifest = read_set_manifest(folder)
     told, scale = manifest.protocol, manifest.protocol.scale
     try:
         ours = find_protocol(told.name, scale, told.sigmas_px, seed=told.seed)
@@ -131,7 +131,7 @@ def open_set(folder: Path) -> BenchmarkSet:
     )
 
 
-def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
+def load_from_disk(folder: Path, manifest: SetManifest, image: str) -> LoadedImage:
     """One original of a set on disk, with its pairs."""
     original = next(one for one in manifest.originals if one.image == image)
     pairs = []

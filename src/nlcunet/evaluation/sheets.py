@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from nlcunet.degradations.resampling import resample
 from nlcunet.errors import ConfigError
 from nlcunet.evaluation.report.kept import luma
-from nlcunet.evaluation.report.places import Place, find_disagreement
+from nlcunet.evaluation.report.places import CropWindow, find_disagreement
 from nlcunet.imaging.drawing import render_svg
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -36,12 +36,12 @@ def resized(pixels: Pixels, height: int, width: int) -> Pixels:
     return np.ascontiguousarray(steps.permute(1, 2, 0).numpy())
 
 
-def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scale: int) -> list[Place]:
+def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scale: int) -> list[CropWindow]:
     """Where outputs differ most from the first of them, at places that do not overlap."""
     first, *others = (luma(pixels) for pixels in outputs.values())
     errors = {"first": np.zeros_like(first)}
     errors |= {str(number): np.square(other - first) for number, other in enumerate(others)}
-    places: list[Place] = []
+    places: list[CropWindow] = []
     for _ in range(count):
         found = find_disagreement(errors, crop_px=crop_px, scale=scale, taken=places)
         if found is None:

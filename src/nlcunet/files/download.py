@@ -52,7 +52,7 @@ class DownloadListener:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedFile:
     """A file to download."""
 
     name: str
@@ -63,7 +63,7 @@ class Wanted:
 
 
 def download(
-    wanted: Wanted,
+    wanted: WantedFile,
     target: Path,
     *,
     patience: Patience | None = None,
@@ -115,7 +115,7 @@ class _Fetcher:
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: WantedFile,
         target: Path,
         patience: Patience,
         listener: DownloadListener,
@@ -271,7 +271,7 @@ def _read_chunk(url: str, body: http.client.HTTPResponse) -> bytes:
         raise meaning_of(url, error) from error
 
 
-def _problem_with(path: Path, wanted: Wanted) -> str | None:
+def _problem_with(path: Path, wanted: WantedFile) -> str | None:
     size = path.stat().st_size
     if wanted.size_bytes is not None and size != wanted.size_bytes:
         return f"must have {wanted.size_bytes:,} bytes: got {size:,}"

@@ -50,7 +50,7 @@ _HALVING_VARIANCE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class BlurEstimate:
     """A Gaussian blur: an ellipse of standard deviations.
 
     Attributes:
@@ -85,7 +85,7 @@ class EdgePoints:
     angle_rad: Float[np.ndarray, "points"]
 
 
-def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> Blur | None:
+def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> BlurEstimate | None:
     """The blur of the sharp edges in a picture.
 
     Args:
@@ -204,7 +204,7 @@ def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, "taps
     return weights
 
 
-def _fit(points: EdgePoints, pixel: float) -> Blur:
+def _fit(points: EdgePoints, pixel: float) -> BlurEstimate:
     """The ellipse that the widths of edge points in all directions speak for.
 
     Args:
@@ -221,7 +221,7 @@ def _fit(points: EdgePoints, pixel: float) -> Blur:
     major, minor = (float(np.sqrt(max(value, 0.0))) for value in (mean + half, mean - half))
     is_round = major <= ROUND_RATIO * minor or 2 * half <= MIN_ROUNDNESS_PX2
     angle = float(np.degrees(np.arctan2(sine, cosine)) / 2 % 180)
-    return Blur(
+    return BlurEstimate(
         major_sigma_px=major, minor_sigma_px=minor, angle_deg=None if is_round else angle, edge_points=len(design)
     )
 

@@ -19,7 +19,7 @@ from nlcunet.degradations.presets import (
     find_preset,
 )
 from nlcunet.errors import ConfigError
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.models.weights import WeightsHeader, embedded_models, find_header
 
@@ -93,7 +93,10 @@ class ModelFit:
 
 
 def fit_models(
-    blur: Blur | None, noise_std_8bit: float | None, jpeg: JpegCompression | None, headers: Iterable[WeightsHeader]
+    blur: BlurEstimate | None,
+    noise_std_8bit: float | None,
+    jpeg: JpegCompression | None,
+    headers: Iterable[WeightsHeader],
 ) -> tuple[ModelFit, ...]:
     """How a picture fits each model, in the order of the headers; texture counts as a noise of 0."""
     fits = []
@@ -146,7 +149,7 @@ def preset_range(preset: Preset) -> TrainingRange:
     )
 
 
-def is_too_sharp(blur: Blur) -> bool:
+def is_too_sharp(blur: BlurEstimate) -> bool:
     """Whether edges are sharper than those of a properly shrunk photograph: sharpened, drawn, or of dropped pixels."""
     return blur.sigma_px < SHRUNK_SIGMA_PX - SHARP_TOLERANCE_PX
 
@@ -170,7 +173,7 @@ def _sigmas_px(kernels: KernelChoice | None) -> tuple[float, float]:
     return kernels.min_sigma_px, kernels.max_sigma_px
 
 
-def _judge_blur(blur: Blur | None, known: TrainingRange | None) -> Verdict:
+def _judge_blur(blur: BlurEstimate | None, known: TrainingRange | None) -> Verdict:
     if blur is None or known is None:
         return "unknown"
     if blur.major_sigma_px > known.max_sigma_px + BLUR_TOLERANCE_PX:

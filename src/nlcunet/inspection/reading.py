@@ -10,7 +10,7 @@ from nlcunet.imaging.opening import bytes_of
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.sampling import sample_picture
 from nlcunet.inspection.advice import Advice, advise
-from nlcunet.inspection.blur import Blur, estimate_blur
+from nlcunet.inspection.blur import BlurEstimate, estimate_blur
 from nlcunet.inspection.choice import Traces
 from nlcunet.inspection.colour_profile import profile_name
 from nlcunet.inspection.grain import is_noisy
@@ -57,7 +57,7 @@ class Reading:
     has_alpha: bool
     colour_profile: str | None
     orientation: int | None
-    blur: Blur | None = None
+    blur: BlurEstimate | None = None
     noise_std_8bit: float | None = None
     is_noisy: bool = False
     jpeg: JpegCompression | None = None

@@ -27,7 +27,7 @@ OTHER_FILES = 128
 """Of models, the queue, the work at hand."""
 
 
-class Connection(H11Protocol):
+class LimitedConnection(H11Protocol):
     """One connection of a client, of ``most`` that there may be."""
 
     def __init__(

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from nlcunet.errors import ConfigError
-from nlcunet.server.connections import BACKLOG, Connection, connections_within
+from nlcunet.server.connections import BACKLOG, LimitedConnection, connections_within
 from nlcunet.server.service import Service
 
 KEEP_ALIVE_S = 15
@@ -39,7 +39,7 @@ class _Server(uvicorn.Server):
 def run_server(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None] = lambda: None) -> None:
     """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
     service: Service = app.state.service
-    connection = partial(Connection, most=connections_within(service.settings.max_connections))
+    connection = partial(LimitedConnection, most=connections_within(service.settings.max_connections))
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", connection),  # it is called as a class is

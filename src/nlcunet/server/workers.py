@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nlcunet.inference import jobs as inference_jobs
 from nlcunet.inference.batch import Record, run_jobs
+from nlcunet.inference.jobs import FileJob
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.server.folders import JobFolders
 from nlcunet.server.logs import REQUEST_ID, log
@@ -265,7 +265,7 @@ class Workers:
             strip_metadata=order.strip_metadata,
             max_pixels=self._settings.max_pixels,
         )
-        work = inference_jobs.Job(
+        work = FileJob(
             source=self._folders.input(job.id),
             target=self._folders.result(job.id, job.output_format),
             file_format=job.output_format,

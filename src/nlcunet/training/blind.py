@@ -25,7 +25,7 @@ from nlcunet.models.least_squares import reformulate_kernels
 from nlcunet.models.registry import Network
 from nlcunet.training.losses import l1_loss
 
-Answer: TypeAlias = Tensor | BlindEstimate
+Restored: TypeAlias = Tensor | BlindEstimate
 """What a network says while it is trained: a picture, or all that it estimates."""
 
 
@@ -41,13 +41,13 @@ class WithKernels(nn.Module):
         return self.network.forward_with_kernels(low_res)
 
 
-def picture_of(answer: Answer) -> Float[Tensor, "batch 3 height width"]:
+def picture_of(answer: Restored) -> Float[Tensor, "batch 3 height width"]:
     """The restored pictures."""
     return answer.picture if isinstance(answer, BlindEstimate) else answer
 
 
 def fidelity_terms(
-    network: Network, answer: Answer, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
+    network: Network, answer: Restored, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """The loss of stage one, term by term; it is their sum.
 

@@ -33,7 +33,7 @@ CHECK_STEPS_ON_ACCELERATOR = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class TrainingListener:
     """Who is told what, in the first process."""
 
     on_start: Callable[[Trainer, TrainingData], None] = lambda _trainer, _data: None
@@ -73,7 +73,7 @@ class _Run:
     folder: RunFolder | None
     path: Path
     piece_bytes: int | None
-    listener: Listener
+    listener: TrainingListener
     means: _Means = field(default_factory=_Means)
     clock: float = field(default_factory=time.monotonic)
     since_report: tuple[float, int] = (0.0, 0)
@@ -96,7 +96,7 @@ def train(
     resume: bool = False,
     max_seconds: float = math.inf,
     piece_bytes: int | None = None,
-    listener: Listener | None = None,
+    listener: TrainingListener | None = None,
 ) -> Path:
     """Run a recipe to its last step, or until time is up or somebody asks to stop; the state is saved either way.
 
@@ -118,7 +118,7 @@ def train(
         TrainingError: losses stay non-finite, or the state cannot be read or written.
     """
     begin = time.monotonic()
-    listener = listener or Listener()
+    listener = listener or TrainingListener()
     _check_folder(run_folder, resume=resume)
     lock = _lock(run_folder) if processes.is_first else nullcontext()
     with lock:
@@ -171,7 +171,7 @@ def _train(
     resume: bool,
     end: float,
     piece_bytes: int | None,
-    listener: Listener,
+    listener: TrainingListener,
 ) -> Path:
     """What ``train`` does, in a folder that it holds; ``end`` is when all must be over, by the clock."""
     processes.share(recipe.optim.batch)

@@ -29,7 +29,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a run has come; grows from step to step."""
 
     step: int = 0
@@ -193,7 +193,7 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(state, number)
 
 
-def progress_to_dict(progress: Progress) -> dict[str, int | float]:
+def progress_to_dict(progress: RunProgress) -> dict[str, int | float]:
     """Plain values for the state."""
     return asdict(progress)
 

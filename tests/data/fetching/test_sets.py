@@ -11,7 +11,7 @@ from nlcunet.data.fetching.sets import check_set, fetch_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import DownloadListener, Wanted
+from nlcunet.files.download import DownloadListener, WantedFile
 
 PICTURES = {
     "set/0001.png": b"first",
@@ -23,7 +23,7 @@ TRAIN = Pick(pattern=r"set/[^/]*\d{4}\.png", folder="HR", split="train", count=2
 
 
 def make_archive(web, path="/set.zip", *, digest=None, name="set.zip", pick=TRAIN, pictures_md5=None):
-    wanted = Wanted(name=name, urls=(web.url + path,), digest=digest)
+    wanted = WantedFile(name=name, urls=(web.url + path,), digest=digest)
     return Archive(wanted=wanted, picks=(pick,), pictures_md5=pictures_md5)
 
 

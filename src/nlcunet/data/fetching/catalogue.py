@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import Wanted
+from nlcunet.files.download import WantedFile
 
 _TFDS = "tensorflow/datasets, datasets/div2k/checksums.tsv"
 _TORCHSR = "torchsr (Coloquinte/torchSR), its dataset classes"
@@ -35,7 +35,7 @@ class Pick:
 class Archive:
     """A file to download and what to take out of it."""
 
-    wanted: Wanted
+    wanted: WantedFile
     picks: tuple[Pick, ...]
     about_bytes: int | None = None
     """Where the exact length is not known: what to tell people, and to ask of the disk."""
@@ -86,7 +86,7 @@ DIV2K = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2K_train_HR.zip",
                     urls=(
                         f"https://{_ETH}/DIV2K_train_HR.zip",
@@ -105,7 +105,7 @@ DIV2K = PictureSet(
         ),
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2K_valid_HR.zip",
                     urls=(f"https://{_ETH}/DIV2K_valid_HR.zip", f"http://{_ETH}/DIV2K_valid_HR.zip"),
                     size_bytes=448_993_893,
@@ -132,7 +132,7 @@ FLICKR2K = PictureSet(
     parts=(
         (
             Archive(  # sharp pictures only, about half of the authors' archive, so it comes first
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="Flickr2K.zip", urls=(f"{_HUGGING_FACE}/goodfellowliu/Flickr2K/resolve/main/Flickr2K.zip",)
                 ),
                 picks=(Pick(pattern=r"(.*/)?\d{6}\.png", folder="Flickr2K_HR", split="train", count=2650),),
@@ -140,7 +140,7 @@ FLICKR2K = PictureSet(
                 pictures_md5="21fc3b64443fba44d6f0ad8a8c171b1e",
             ),
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="Flickr2K.tar",
                     urls=(f"{_EDSR}/Flickr2K.tar", "http://cv.snu.ac.kr/research/EDSR/Flickr2K.tar"),
                     digest=Digest(algorithm="md5", value="5d3f39443d5e9489bff8963f8f26cb03", origin=_TORCHSR),
@@ -180,7 +180,7 @@ def _benchmark(
     """One of the small test sets: packed by eugenesiow on Hugging Face, or by the authors of EDSR with its sisters."""
     digest = Digest(algorithm="md5", value=md5, origin="deepinv, its examples") if md5 is not None else None
     packed = Archive(
-        wanted=Wanted(
+        wanted=WantedFile(
             name=f"{name}_HR.tar.gz",
             urls=(f"{_HUGGING_FACE}/eugenesiow/{name}/resolve/main/data/{name}_HR.tar.gz",),
             digest=digest,
@@ -190,7 +190,7 @@ def _benchmark(
         pictures_md5=pictures_md5,
     )
     sisters = Archive(
-        wanted=Wanted(
+        wanted=WantedFile(
             name="benchmark.tar",
             urls=(f"{_EDSR}/benchmark.tar", "http://cv.snu.ac.kr/research/EDSR/benchmark.tar"),
             digest=Digest(algorithm="md5", value="4ace41d33c2384b97e6b320cd0afd6ba", origin=_TORCHSR),
@@ -313,7 +313,7 @@ DIV2KRK = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2KRK_public.zip",
                     urls=(
                         "https://www.wisdom.weizmann.ac.il/~vision/kernelgan/DIV2KRK_public.zip",
@@ -344,7 +344,7 @@ CID22 = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="CID22.zip",
                     urls=("https://cloudinary-marketing-res.cloudinary.com/raw/upload/v1682032119/CID22.zip",),
                 ),

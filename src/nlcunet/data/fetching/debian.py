@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import DownloadListener, Patience, Wanted, download, urls_at
+from nlcunet.files.download import DownloadListener, Patience, WantedFile, download, urls_at
 
 MIRROR = "http://deb.debian.org/debian"
 SNAPSHOT = "https://snapshot.debian.org/file"
@@ -79,7 +79,7 @@ def fetch_package(
     package: Package, folder: Path, *, patience: Patience, listener: DownloadListener
 ) -> tuple[Path, int]:
     """Exactly this version, from the first mirror that has it."""
-    wanted = Wanted(
+    wanted = WantedFile(
         name=package.file,
         urls=(*urls_at([*own_mirrors(), MIRROR], package.pool_path), f"{SNAPSHOT}/{package.sha1}"),
         size_bytes=package.size_bytes,

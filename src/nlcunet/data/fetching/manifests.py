@@ -29,7 +29,7 @@ class ManifestRow:
     """Who is to be named, where the licence asks for it."""
 
 
-def write_manifest(folder: Path, rows: Sequence[ManifestRow]) -> None:
+def write_fetched_manifest(folder: Path, rows: Sequence[ManifestRow]) -> None:
     """Put the list into the set's folder, whole or not at all."""
     listed = [asdict(row) for row in sorted(rows, key=lambda row: (row.split, row.file))]
     write_photograph_manifest(folder / MANIFEST_NAME, [field.name for field in fields(ManifestRow)], listed)

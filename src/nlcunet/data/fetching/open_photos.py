@@ -22,7 +22,7 @@ from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import PictureSet
 from nlcunet.data.fetching.debian import packages_at_hand
 from nlcunet.data.fetching.jpegxl import ADVICE, jpegxl_decoder, read_jpegxl
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
+from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_fetched_manifest
 from nlcunet.data.fetching.open_photos_packages import PACKAGES
 from nlcunet.data.fetching.parts import DOWNLOADS, make_empty
 from nlcunet.data.fetching.sets import Fetched
@@ -95,7 +95,7 @@ def fetch_open_photos(
     there = [photo for photo in photos if (work / photo.file).is_file()]
     if not there:
         raise DataError(f"some photographs must be had: got none of {len(photos)}; {developed.first_reason()}")
-    write_manifest(work, [_manifest_row(work, photo) for photo in there])
+    write_fetched_manifest(work, [_manifest_row(work, photo) for photo in there])
     if work != target:
         work.rename(target)
     if not keep_archives:

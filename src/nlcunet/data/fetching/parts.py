@@ -40,7 +40,7 @@ class Errand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class FetchedPart:
     """One archive, had and unpacked."""
 
     archive: Path
@@ -49,7 +49,7 @@ class Part:
     received_bytes: int
 
 
-def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> Part:
+def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> FetchedPart:
     """The first of several archives that can be had and holds what it should.
 
     Raises:
@@ -67,7 +67,7 @@ def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> Part:
             problems.append(str(error))
             continue
         notes = (_note_on(archive, errand.folder),) if _is_unchecked(archive) else ()
-        return Part(archive=path, rows=rows, notes=notes, received_bytes=received)
+        return FetchedPart(archive=path, rows=rows, notes=notes, received_bytes=received)
     raise DataError("\n".join(problems))
 
 

@@ -17,7 +17,7 @@ from nlcunet.data.fetching.manifests import (
     changed_files,
     missing_files,
     read_fetched_manifest,
-    write_manifest,
+    write_fetched_manifest,
 )
 from nlcunet.data.fetching.parts import Errand, fetch_part, make_empty
 from nlcunet.errors import DataError
@@ -77,7 +77,7 @@ def fetch_set(
         listener=listener,
     )
     parts = [fetch_part(errand, alternatives) for alternatives in wanted.parts]
-    write_manifest(unpacking, [row for part in parts for row in part.rows])
+    write_fetched_manifest(unpacking, [row for part in parts for row in part.rows])
     unpacking.rename(target)
     if not keep_archives:
         for archive in {part.archive for part in parts}:
@@ -136,7 +136,7 @@ def _join(
                         source=f"{part.name}/{row.file}",
                     )
                 )
-    write_manifest(unpacking, rows)
+    write_fetched_manifest(unpacking, rows)
     unpacking.rename(folder / wanted.name)
     return Fetched(
         name=wanted.name,
@@ -170,7 +170,7 @@ def adopt(wanted: PictureSet, target: Path) -> Fetched:
         )
         for path in files
     ]
-    write_manifest(target, rows)
+    write_fetched_manifest(target, rows)
     return Fetched(
         name=wanted.name, folder=target, pictures=len(rows), was_there=False, notes=("number and names are right",)
     )

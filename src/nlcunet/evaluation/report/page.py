@@ -27,7 +27,7 @@ MARGIN_BYTES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ReportPage:
     """A page, and what became of its pictures."""
 
     markup: str
@@ -39,7 +39,7 @@ class Page:
 
 def make_page(
     inputs: Inputs, options: Options, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> Page:
+) -> ReportPage:
     """One page of HTML that needs no other file.
 
     Raises:
@@ -67,7 +67,7 @@ def make_page(
         make_section("failures", "Failures", make_failures(sets, names, found)),
         make_section("departures", "Departures from the input", make_departures(found)),
     ]
-    return Page(
+    return ReportPage(
         markup=wrap_page(title, make_lead(sets), [*before, *pictures, after]),
         shown=sum(len(one.figures) for one in found.every),
         left_out=sum(len(one.left_out) for one in found.every),

@@ -12,7 +12,15 @@ from nlcunet.evaluation.report.failures import (
     make_table_of_failures,
     with_pictures,
 )
-from nlcunet.evaluation.report.gallery import Broken, Shown, Wanted, count_kept, find_disagreements, show, take_turns
+from nlcunet.evaluation.report.gallery import (
+    Broken,
+    Shown,
+    WantedPlace,
+    count_kept,
+    find_disagreements,
+    show,
+    take_turns,
+)
 from nlcunet.evaluation.report.inputs import Options
 from nlcunet.evaluation.report.markup import name_of
 
@@ -46,7 +54,7 @@ def find_pictures(
 ) -> Galleries:
     """Search and cut all pictures, the most telling first, until the page is full."""
     total, done = sum(len(one.pairs) for one in sets), 0
-    groups: list[list[Wanted]] = []
+    groups: list[list[WantedPlace]] = []
     broken: list[Broken] = []
 
     def count() -> None:

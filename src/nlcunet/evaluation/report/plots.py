@@ -49,7 +49,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class SwarmDot:
     """One image of a swarm."""
 
     image: str
@@ -61,7 +61,7 @@ class Swarm:
     """All images of one system."""
 
     name: str
-    dots: tuple[Difference, ...]
+    dots: tuple[SwarmDot, ...]
     mean: float
     interval: tuple[float, float] | None
     """Around the mean."""
@@ -229,7 +229,7 @@ def _level(number_of_try: int) -> float:
     return (half if number_of_try % 2 else -half) * _SWARM_STEP / 2
 
 
-def _finite(swarm: Swarm) -> list[Difference]:
+def _finite(swarm: Swarm) -> list[SwarmDot]:
     return [dot for dot in swarm.dots if math.isfinite(dot.value)]
 
 

@@ -19,7 +19,7 @@ from nlcunet.errors import DataError, WeightsError, install_extra
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.files.checksums import Digest, hash_file
-from nlcunet.files.download import Wanted, download
+from nlcunet.files.download import WantedFile, download
 from nlcunet.files.locks import wait_for_lock
 from nlcunet.files.paths import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
@@ -88,7 +88,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with wait_for_lock(kept.with_name(f".{kept.name}.lock")):
             if not kept.is_file():
-                _fetch_into(kept, Wanted(name=name, urls=(url,), digest=digest), select)
+                _fetch_into(kept, WantedFile(name=name, urls=(url,), digest=digest), select)
     except (OSError, DataError, SafetensorError) as error:
         raise WeightsError(
             f"{url} could not be fetched into {kept.parent} ({error}); fetch it elsewhere and give its path, or: "
@@ -97,7 +97,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
     return kept
 
 
-def _fetch_into(kept: Path, wanted: Wanted, select: Callable[[State], State]) -> None:
+def _fetch_into(kept: Path, wanted: WantedFile, select: Callable[[State], State]) -> None:
     """Download a file beside where its tensors will be kept; what has come stays there if the rest does not."""
     download(wanted, source := kept.with_name(wanted.name))
     selected = {key: value.clone() for key, value in select(read_state(source)).items()}

@@ -59,7 +59,7 @@ class Question(BaseModel):
     ids: JobIds
 
 
-class Answer(BaseModel):
+class JobsAnswer(BaseModel):
     """Those of them that there are, and whether one more picture would be taken now."""
 
     jobs: list[JobFacts]
@@ -158,9 +158,9 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
             raise RefusedError(415, "not_a_picture", str(error)) from error
 
     @router.post("/jobs")
-    def tell(question: Question, owner: visitor) -> Answer:
+    def tell(question: Question, owner: visitor) -> JobsAnswer:
         jobs = _find_all(service, question.ids, owner if has_keys else None)
-        answer = Answer(jobs=[service.facts(job) for job in jobs], time=datetime.now(UTC))
+        answer = JobsAnswer(jobs=[service.facts(job) for job in jobs], time=datetime.now(UTC))
         try:
             service.check_room(owner)
         except RefusedError as refusal:

@@ -47,7 +47,7 @@ PAGE_HEADERS = {
 }
 
 
-class ModelFacts(BaseModel):
+class PageModel(BaseModel):
     """What the page's script must know of a model."""
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class PageFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    models: dict[str, ModelFacts]
+    models: dict[str, PageModel]
     offers_denoise: bool
     default_model: str
     model_for_scale: dict[int, str]
@@ -79,7 +79,7 @@ def find_facts(service: Service, *, asks_for_key: bool) -> PageFacts:
     pool, limits = service.pool, service.settings
     return PageFacts(
         models={
-            name: ModelFacts(
+            name: PageModel(
                 scale=header.scale,
                 takes_strength=pool.takes_strength(name),
                 takes_denoise=bool(header.clean_weights),
