@@ -74,7 +74,7 @@ def run(
     from rich.markup import escape
 
     from nlcunet.cli.bench_table import print_tables
-    from nlcunet.cli.terminal import open_screen
+    from nlcunet.cli.terminal import open_counting_bars, open_screen
     from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
     from nlcunet.evaluation.cost import with_cost
     from nlcunet.evaluation.machine import describe_machine

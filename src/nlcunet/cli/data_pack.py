@@ -55,7 +55,7 @@ def pack(
 
     if place not in get_args(TilePlacing) or encoding not in get_args(Encoding):
         raise ConfigError(
-            f"--place must be one of {', '.join(get_args(Place))}, and --encoding one of "
+            f"--place must be one of {', '.join(get_args(TilePlacing))}, and --encoding one of "
             f"{', '.join(get_args(Encoding))}: got {place} and {encoding}"
         )
     settings = PackSettings(

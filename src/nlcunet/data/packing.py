@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nlcunet.data.pack_sources import PackSettings, PackSource, list_sources
-from nlcunet.data.photographs import map_in_order, read_photograph
+from nlcunet.data.photographs import map_in_order, read_photograph, write_photograph_manifest
 from nlcunet.data.shards import (
     MANIFEST_FILE,
     PACK_FILE,

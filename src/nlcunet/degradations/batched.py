@@ -146,7 +146,7 @@ def to_device(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=True)
 
 
-def gaussian_weights(record: DegradationRecord) -> Float[Tensor, "size"]:
+def gaussian_weights(record: DegradationRecord) -> Float[Tensor, " size"]:
     """One side of a round kernel, float64, sum 1: the kernel is its product with itself."""
     if record.kernel == "none":
         return torch.ones(1, dtype=torch.float64)
@@ -183,7 +183,7 @@ def shifts_on_device(length: int, scale: int, kernel_size: int, device: str) -> 
 
 
 def shrinking_matrix(
-    weights: Float[Tensor, "kernel_size"], length: int, scale: int
+    weights: Float[Tensor, " kernel_size"], length: int, scale: int
 ) -> Float[Tensor, "low_length length"]:
     """The matrix that blurs and shrinks one axis."""
     return (weights.float() @ shrinking_shifts(length, scale, len(weights))).view(length // scale, length)

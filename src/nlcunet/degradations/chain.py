@@ -195,7 +195,7 @@ def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> 
 CORRELATION_REACH_PX = 4
 
 
-def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
+def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, " size"]:
     """One side of a small round kernel; that of no blur for sigma 0."""
     size = 2 * reach + 1
     if sigma_px > 0:

@@ -67,7 +67,7 @@ class EffNetLite0Distance(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
+    ) -> Float[Tensor, " batch"]:
         """The distance of each pair, RGB in [0, 1]."""
         features = self.backbone(torch.cat([pictures, others]), EFFNET_LITE0_LAYERS)
         return sum_over_layers([features[layer] for layer in EFFNET_LITE0_LAYERS]) / len(EFFNET_LITE0_LAYERS)
@@ -89,7 +89,7 @@ class Lpips(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
+    ) -> Float[Tensor, " batch"]:
         """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
@@ -113,7 +113,7 @@ class Dists(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
+    ) -> Float[Tensor, " batch"]:
         """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
@@ -139,7 +139,7 @@ def similarities(
 
 def sum_over_layers(
     layers: Sequence[Float[Tensor, "both _ _ _"]], weights: Sequence[Tensor] | None = None
-) -> Float[Tensor, "pairs"]:
+) -> Float[Tensor, " pairs"]:
     """Squared distances between the halves of a batch of unit-length features: mean over pixels, sum over the rest."""
     total: list[Tensor] = []
     for number, features in enumerate(layers):

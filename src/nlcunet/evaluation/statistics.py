@@ -35,7 +35,7 @@ class Interval:
 
 
 def bootstrap_interval(
-    totals: Float[np.ndarray, "images"], counts: Float[np.ndarray, "images"], *, confidence: float = CONFIDENCE
+    totals: Float[np.ndarray, " images"], counts: Float[np.ndarray, " images"], *, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of a mean over pairs, by resampling images: bias-corrected and accelerated (BCa).
 
@@ -76,7 +76,7 @@ def bootstrap_interval(
     return Interval(low=float(low), high=float(high))
 
 
-def sign_flip_p_value(differences: Float[np.ndarray, "images"]) -> float | None:
+def sign_flip_p_value(differences: Float[np.ndarray, " images"]) -> float | None:
     """Two-sided paired permutation test of a mean difference of zero.
 
     If neither of two systems were better, every image's difference could as well have the other sign: the p-value is

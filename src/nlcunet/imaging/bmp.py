@@ -248,7 +248,7 @@ def _decode_runs(stored: bytes, header: BmpHeader) -> UInt8[np.ndarray, "height 
     return rows
 
 
-def _unpacked(stored: bytes, bits: int) -> UInt8[np.ndarray, "pixels"]:
+def _unpacked(stored: bytes, bits: int) -> UInt8[np.ndarray, " pixels"]:
     """One number of each byte, or two of 4 bits."""
     values = np.frombuffer(stored, np.uint8)
     return values if bits == 8 else np.stack([values >> 4, values & 15], axis=1).ravel()

@@ -81,8 +81,8 @@ class EdgePoints:
         angle_rad: direction of the edge's normal.
     """
 
-    variance_px2: Float[np.ndarray, "points"]
-    angle_rad: Float[np.ndarray, "points"]
+    variance_px2: Float[np.ndarray, " points"]
+    angle_rad: Float[np.ndarray, " points"]
 
 
 def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> BlurEstimate | None:
@@ -130,7 +130,7 @@ def find_edge_points(
 
 def _candidates(
     luma: Float[np.ndarray, "_ _"], usable: Bool[np.ndarray, "_ _"] | None, min_slope: float
-) -> tuple[np.ndarray, Float[np.ndarray, "candidates"]]:
+) -> tuple[np.ndarray, Float[np.ndarray, " candidates"]]:
     """Rows and columns of the pixels where the slope is largest across the edge, and their slopes."""
     if min(luma.shape) < 2 * _REACH_PX + 3:
         return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
@@ -190,7 +190,7 @@ def _derivatives(scale_px: float) -> Float[np.ndarray, "samples 9"]:
     return np.stack([np.outer(taps[y], taps[x]).ravel() for x, y in orders], axis=1).astype(np.float32)
 
 
-def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, "taps"]:
+def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, " taps"]:
     """Weights that take a smoothed derivative; sampled, then made exact for the polynomials up to their order."""
     x = np.arange(-_REACH_PX, _REACH_PX + 1, dtype=np.float64)
     bell = np.exp(-0.5 * (x / scale_px) ** 2)
@@ -227,7 +227,7 @@ def _fit(points: EdgePoints, pixel: float) -> BlurEstimate:
 
 
 def _least_absolute(
-    design: Float[np.ndarray, "points 3"], values: Float[np.ndarray, "points"], rounds: int = 30
+    design: Float[np.ndarray, "points 3"], values: Float[np.ndarray, " points"], rounds: int = 30
 ) -> Float[np.ndarray, "3"]:
     """Coefficients with the least sum of absolute deviations, by reweighting; those after the first are held small."""
     solution = np.array([np.median(values), 0.0, 0.0])

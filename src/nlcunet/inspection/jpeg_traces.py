@@ -148,7 +148,7 @@ def _histogram(windows: Sequence[Window], grid: tuple[int, int]) -> Float[np.nda
 
 def _aligned(
     windows: Sequence[Window], grid: tuple[int, int]
-) -> Iterator[tuple[Float[np.ndarray, "blocks 8 8"], Bool[np.ndarray, "blocks"]]]:
+) -> Iterator[tuple[Float[np.ndarray, "blocks 8 8"], Bool[np.ndarray, " blocks"]]]:
     """The blocks of each window in the grid that hold no hidden pixel, and which of them touch clipped ones."""
     row, column = grid
     for window in windows:

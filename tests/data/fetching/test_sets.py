@@ -85,7 +85,7 @@ def test_an_interrupted_unpacking_is_done_again_without_another_download(web, tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(sets, "write_manifest", stop)
+        during.setattr(sets, "write_fetched_manifest", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch_set(wanted, tmp_path, patience=patience)
     assert not (tmp_path / "Tiny").exists()

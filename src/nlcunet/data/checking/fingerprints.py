@@ -43,7 +43,7 @@ class Match:
     """How that picture has to be turned to look like this one."""
 
 
-def fingerprint(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "features"]:
+def fingerprint(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " features"]:
     """Of one picture; zeros if it is flat."""
     thumbnail = _thumbnail(pixels)
     basis = _cosines()

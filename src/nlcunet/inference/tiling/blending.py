@@ -33,7 +33,7 @@ def shown_part(axis: AxisPlan, index: int) -> tuple[int, int]:
     )
 
 
-def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, "shown"]:
+def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, " shown"]:
     """Weight of span ``index`` over what it shows, at ``scale`` times the resolution; each a multiple of 1/1024."""
     start, stop = shown_part(axis, index)
     weights = torch.ones((stop - start) * scale)
@@ -45,7 +45,7 @@ def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, "show
     return weights
 
 
-def _fade(length: int) -> Float[Tensor, "length"]:
+def _fade(length: int) -> Float[Tensor, " length"]:
     """A raised cosine from 0 to 1 in steps of 1/1024."""
     position = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
     ramp = (1.0 - torch.cos(math.pi * position)) / 2.0
