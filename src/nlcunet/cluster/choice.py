@@ -59,10 +59,6 @@ class ModelChoice:
     def facts(self, request: SizeRequest, model: LoadedModel | None) -> dict[str, Any]:
         """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it.
 
-        Args:
-            request: the size of the results.
-            model: the network that ``check`` gave.
-
         Raises:
             NlcunetError: as ``nlcunet.load``.
         """

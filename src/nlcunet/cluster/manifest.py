@@ -25,9 +25,6 @@ class BatchManifest:
 
     A picture is known by its result. What was done by an earlier run stays, where a later one only finds it done.
 
-    Args:
-        place: URL or path; nothing to keep no manifest.
-
     Raises:
         ConfigError: there is something else there, or it cannot be read.
     """

@@ -100,13 +100,7 @@ def plan_batch(
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where a batch runs.
-
-    Attributes:
-        address: see ``connected``.
-        workers: how many; by default as many as there is room for.
-        shows_output: whether to show what workers print.
-    """
+    """Where a batch runs."""
 
     address: str
     workers: int | None = None

@@ -77,14 +77,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class RemoteJob:
-    """One picture of a batch.
-
-    Attributes:
-        number: its place in the batch.
-        source: URL or path to read.
-        target: URL or path to write.
-        file_format: format to write; nothing for that of the source, or PNG if that cannot be written.
-    """
+    """One picture of a batch."""
 
     number: int
     source: str

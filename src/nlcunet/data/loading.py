@@ -185,14 +185,7 @@ class AcceleratorPairs:
 
 
 def walk_of(start: int, width: int, size_px: int, orientation: int) -> tuple[int, int, int]:
-    """How to walk over a picture's pixels to read a turned square: first pixel, step down, step to the right.
-
-    Args:
-        start: number of the square's top left pixel.
-        width: pixels per row of the picture.
-        size_px: side of the square.
-        orientation: as for `nlcunet.data.crops.turn`.
-    """
+    """How to walk over a picture's pixels to read a turned square: first pixel, step down, step to the right."""
     last = size_px - 1
     start, down, right = (
         (start, width, 1),

@@ -48,9 +48,6 @@ def load_pairs(
 ) -> tuple[Photographs, Photographs]:
     """Both pictures of all pairs, in memory.
 
-    Returns:
-        The sharp photographs, and their partners.
-
     Raises:
         DataError: a photograph is not exactly ``scale`` times as large as its partner.
         ImageError: a file cannot be read.

@@ -132,10 +132,7 @@ def is_tile_path(path: Path) -> bool:
 
 
 def read_tile(path: Path) -> bytes:
-    """The encoded pixels of one tile, as they were packed.
-
-    Args:
-        path: through the shard, as ``train-0000.tar/KEY.webp``.
+    """A tile by its path through the shard, as ``train-0000.tar/KEY.webp``.
 
     Raises:
         DataError: the shard or the tile is damaged or missing; the message names both.

@@ -42,9 +42,6 @@ def run_benchmark(sets: Sequence[BenchmarkSet], systems: Sequence[System], optio
     Pairs of an original are enlarged together, always in the same groups: so a run that goes on after an interruption
     gives the same numbers, to the last bit, as one that was not interrupted.
 
-    Returns:
-        All results; files are absolute paths.
-
     Raises:
         ConfigError: If a system returns another size than it should, or two sets would keep their files in one folder.
         DataError: If the cache cannot be written.

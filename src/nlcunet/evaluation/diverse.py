@@ -56,11 +56,7 @@ def grid_changes(scale: int) -> tuple[Change, ...]:
 
 
 def grid_records(scale: int, seed_text: str) -> tuple[DegradationRecord, ...]:
-    """The grid for one picture.
-
-    Returns:
-        One record for each point of `grid_changes`.
-    """
+    """The grid for one picture."""
     generator = torch.Generator().manual_seed(zlib.crc32(seed_text.encode()))
     angle_rad = math.pi * torch.rand((), dtype=torch.float64, generator=generator).item()
     records = []

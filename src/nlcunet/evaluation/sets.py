@@ -159,13 +159,7 @@ def load_from_disk(folder: Path, manifest: SetManifest, image: str) -> LoadedIma
 
 
 def set_on_the_fly(files: tuple[Path, ...], protocol: Protocol, name: str) -> BenchmarkSet:
-    """A set of originals whose pairs are made when they are measured, and not kept.
-
-    Args:
-        files: The originals, such as `find_originals` gives them. Files that cannot be read or are too small are
-            skipped, and named in the result.
-        protocol: How to make and measure pairs; not div2krk.
-        name: What the set is called.
+    """A set of originals whose pairs are made when they are measured, and not kept; what cannot be used is named.
 
     Raises:
         ConfigError: If the protocol takes pairs as they are.

@@ -44,13 +44,6 @@ def load_systems(
 ) -> tuple[System, ...]:
     """Networks by embedded name or weights file, bicubic first; ``NAME=FILE`` gives one a name of its own.
 
-    Args:
-        models: What to load.
-        scale: That of the sets.
-        device: Where to compute, in float32.
-        tile: Side of the tiles in low-resolution pixels; whole pictures by default. Bicubic always sees them whole.
-        with_bicubic: Whether bicubic enlargement stands first.
-
     Raises:
         ConfigError: If one enlarges by another factor, or two have one name.
         WeightsError: If there is no such model.

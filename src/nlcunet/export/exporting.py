@@ -84,9 +84,6 @@ def check_libraries(request: ExportRequest) -> None:
 def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> ExportFacts:
     """Write a network in another format, verified against PyTorch on tiles of real pictures.
 
-    Returns:
-        What the file says of itself, how far it is from PyTorch included.
-
     Raises:
         ExportError: the export differs from PyTorch, cannot be made, or lacks a library. Nothing is written then.
         ConfigError: the name does not fit the format.

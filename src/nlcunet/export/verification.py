@@ -82,9 +82,6 @@ def _centre(picture: Float[Tensor, "3 height width"], rows: int, columns: int) -
 def compare(model: LoadedModel, export: Session, batches: Sequence[Tensor], bound: Bound) -> Parity:
     """Hold an export that tells what its attention did against PyTorch.
 
-    Returns:
-        How far they are apart.
-
     Raises:
         ExportError: further than the bound, or tokens are sorted otherwise than they must be.
     """

@@ -36,10 +36,6 @@ def config_from_shapes(state: Mapping[str, Tensor], *, chunk_size: int = DEFAULT
 
     Stages without blocks have no attention to tell: they get ``"none"``.
 
-    Args:
-        state: names and weights, in any number type.
-        chunk_size: pixels per chunk of sparse attention.
-
     Raises:
         WeightsError: the weights are of another network.
     """

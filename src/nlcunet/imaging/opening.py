@@ -138,11 +138,6 @@ class OpenFile:
 def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
     """Read the header of a file.
 
-    Args:
-        data: Its bytes, or a mapping of them.
-        name: What to call it in messages.
-        path: Where libvips reads the pixels from later, instead of from ``data``: mapped pages count as memory.
-
     Raises:
         UnreadableImageError: The bytes are no picture, or of a kind that is not read.
         AnimatedImageError: There are several frames or pages.

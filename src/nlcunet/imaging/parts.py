@@ -22,13 +22,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class FilePart:
-    """A kind of part.
-
-    Attributes:
-        mark: How it is called in the file.
-        name: What it holds.
-        fate: What becomes of it.
-    """
+    """A kind of part."""
 
     mark: str
     name: str

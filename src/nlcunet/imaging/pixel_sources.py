@@ -150,13 +150,6 @@ class RawPixels:
     Files are read and written by position and never mapped into memory: mapped pages would count as memory of this
     process. Every object has its own handle; reading and writing through several of them at a time is fine.
 
-    Args:
-        path: the file; it is made, or made as long as the picture, where it is not yet.
-        height: rows.
-        width: columns.
-        bands: colours, and alpha if there is any.
-        dtype: type of the samples.
-
     Raises:
         ImageWriteError: the file cannot be opened.
     """

@@ -88,10 +88,6 @@ class EdgePoints:
 def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> BlurEstimate | None:
     """The blur of the sharp edges in a picture.
 
-    Args:
-        windows: parts of one picture.
-        noise_std_8bit: its noise; flatter edges than noise could make do not count.
-
     Returns:
         Nothing where there are too few edges: in flat, tiny and very noisy pictures.
     """
@@ -205,12 +201,7 @@ def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, " tap
 
 
 def _fit(points: EdgePoints, pixel: float) -> BlurEstimate:
-    """The ellipse that the widths of edge points in all directions speak for.
-
-    Args:
-        points: widths in pixels of the plane they were measured in.
-        pixel: size of such a pixel.
-    """
+    """The ellipse that the widths of edge points in all directions speak for."""
     design = np.stack(
         [np.ones(len(points.angle_rad)), np.cos(2 * points.angle_rad), np.sin(2 * points.angle_rad)], axis=1
     )

@@ -92,11 +92,6 @@ class WeightsChoice:
 def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int | None) -> WeightsChoice:
     """The weights for a picture.
 
-    Args:
-        traces: what the picture shows.
-        headers: of the weights to choose from.
-        scale: enlargement asked for; nothing for the usual one.
-
     Raises:
         ConfigError: there are no weights of either family.
     """

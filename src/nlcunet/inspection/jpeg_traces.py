@@ -74,12 +74,7 @@ def find_grid(windows: Sequence[Window]) -> tuple[int, int] | None:
 
 
 def _votes(window: Window, every: int) -> Int[np.ndarray, "64"]:
-    """How many places of 8×8 pixels have the most zeros in which position of the grid; ties do not vote.
-
-    Args:
-        window: a part of the picture.
-        every: look only at one in so many places, in both directions.
-    """
+    """How many places of 8×8 pixels have the most zeros in which position of the grid; ties do not vote."""
     luma = window.luma
     inner = tuple((side - BLOCK_PX + 1) // BLOCK_PX * BLOCK_PX for side in luma.shape)
     if min(inner) < BLOCK_PX:

@@ -65,16 +65,7 @@ class TrainingRange:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFit:
-    """Whether a picture lies within a model's training range.
-
-    Attributes:
-        name: of the weights.
-        scale: enlargement.
-        range: what it was trained to undo; nothing where its header names no preset.
-        blur: where the picture's blur lies.
-        noise: where its noise lies.
-        jpeg: where its compression lies.
-    """
+    """Whether a picture lies within a model's training range."""
 
     name: str
     scale: int
@@ -155,12 +146,7 @@ def is_too_sharp(blur: BlurEstimate) -> bool:
 
 
 def low_res_sigma_px(sigma_px: float, scale: int) -> float:
-    """The blur that a shrunk photograph measures.
-
-    Args:
-        sigma_px: of the Gaussian before shrinking, in pixels of the high resolution; 0 for none.
-        scale: factor by which both sides shrank.
-    """
+    """The blur that a shrunk photograph measures."""
     return hypot(sigma_px / scale, SHRUNK_SIGMA_PX)
 
 

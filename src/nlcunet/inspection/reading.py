@@ -103,11 +103,6 @@ def measure(
     Large pictures are measured in windows, so that time and memory have a bound; see
     :mod:`nlcunet.imaging.sampling`.
 
-    Args:
-        source: a file, the bytes of one, or a picture in memory.
-        max_pixels: width × height up to which a file is decoded.
-        decoded: what is in the file, where it has been decoded already; then no pixel is decoded again.
-
     Raises:
         UnreadableImageError: It is no picture, or of a kind that is not read.
         AnimatedImageError: It holds several frames or pages.

@@ -60,11 +60,6 @@ def load_mixture(
 ) -> LoadedModel:
     """The weights named, mixed as both knobs say; those of neither knob are exactly the ones named.
 
-    Args:
-        name_or_path: name of embedded weights, or a file.
-        strength: see ``load_blend``.
-        denoise: see ``load_denoised``.
-
     Raises:
         ConfigError: a number is outside 0 … 1, or the weights cannot be mixed so.
         WeightsError: there is no such model, or none to mix it with.

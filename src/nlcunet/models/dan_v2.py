@@ -63,12 +63,7 @@ class DANv2Config:
 
 
 class DualPathBlock(nn.Module):
-    """Two residual paths; what the picture's path adds is multiplied by what the condition's path adds.
-
-    Args:
-        channels: channels of both paths.
-        condition_kernel_size: side of the condition's convolutions: 1 for one value per channel, 3 for a map.
-    """
+    """Two residual paths; what the picture's path adds is multiplied by what the condition's path adds."""
 
     def __init__(self, channels: int, condition_kernel_size: int) -> None:
         super().__init__()
@@ -82,13 +77,7 @@ class DualPathBlock(nn.Module):
 
 
 class DualPathGroup(nn.Module):
-    """Blocks in a row, and a factor 2 (see the module's docstring).
-
-    Args:
-        channels: channels of both paths.
-        condition_kernel_size: see ``DualPathBlock``.
-        blocks: how many.
-    """
+    """Blocks in a row, and a factor 2 (see the module's docstring)."""
 
     def __init__(self, channels: int, condition_kernel_size: int, blocks: int) -> None:
         super().__init__()

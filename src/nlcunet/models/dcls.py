@@ -137,12 +137,7 @@ def _make_filter(code_length: int, shape: tuple[int, int, int, int]) -> nn.Linea
 
 
 class FeatureDeconvolution(nn.Module):
-    """Deconvolution of features by a kernel, with a regulariser predicted from them.
-
-    Args:
-        channels: channels in and out.
-        reduction: so many times fewer channels are deconvolved.
-    """
+    """Deconvolution of features by a kernel, with a regulariser predicted from them."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -171,13 +166,7 @@ class FeatureDeconvolution(nn.Module):
 
 
 class DualPathBlock(nn.Module):
-    """Two residual paths with channel attention; the deconvolved one sees both.
-
-    Args:
-        channels: channels of the deconvolved path.
-        plain: channels of the plain path.
-        reduction: of channel attention.
-    """
+    """Two residual paths with channel attention; the deconvolved one sees both."""
 
     def __init__(self, channels: int, plain: int, reduction: int) -> None:
         super().__init__()
@@ -197,14 +186,7 @@ class DualPathBlock(nn.Module):
 
 
 class DualPathGroup(nn.Module):
-    """Blocks in a row, and a factor 2 (see the module's docstring).
-
-    Args:
-        channels: channels of the deconvolved path.
-        plain: channels of the plain path.
-        reduction: of channel attention.
-        blocks: how many.
-    """
+    """Blocks in a row, and a factor 2 (see the module's docstring)."""
 
     def __init__(self, channels: int, plain: int, reduction: int, blocks: int) -> None:
         super().__init__()

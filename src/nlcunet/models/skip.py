@@ -26,10 +26,6 @@ def bicubic_skip(
     On a CPU all pixels of the result that lie in one of the picture's come from the same 5 × 5 neighbours: a
     convolution to scale² channels, and a shuffle; four times as fast as interpolating. In training, too, where the
     picture itself needs no gradient; in float32 even where the network computes in bfloat16.
-
-    Args:
-        low_res: what to enlarge.
-        scale: 2, 3 or 4.
     """
     if scale in EXACT_SCALES and can_compute_only(low_res):
         padded = F.pad(low_res, (REACH,) * 4, mode="replicate")

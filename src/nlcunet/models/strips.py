@@ -163,13 +163,7 @@ class Strip:
 
 
 def strips(height: int, bytes_per_row: int, *, reach: int) -> Iterator[Strip]:
-    """Strips that cover every row once, from top to bottom, as equal as may be.
-
-    Args:
-        height: rows of the map.
-        bytes_per_row: of the widest map computed from a row.
-        reach: rows on either side that a strip reads.
-    """
+    """Strips that cover every row once, from top to bottom, as equal as may be."""
     rows = max(STRIP_BYTES // bytes_per_row, LEAST_ROWS, 1)
     count = -(-height // rows)
     edges = [height * index // count for index in range(count + 1)]

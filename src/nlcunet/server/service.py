@@ -147,14 +147,6 @@ class Service:
     ) -> Job:
         """Accept the picture that was received; from now on it will be enlarged, whatever happens.
 
-        Args:
-            job_id: what ``receiving`` gave.
-            name: of the picture, for its client.
-            order: how to enlarge it.
-            owner: whose it is.
-            request_id: of the request that brought it.
-            keeps_input: whether the picture is kept beside its result, to be compared.
-
         Raises:
             RefusedError: it is no picture, too large, not possible as ordered, or there is no room.
         """

@@ -72,11 +72,7 @@ class Job:
 
 
 class UnreadableJobError(NlcunetError):
-    """A job in the queue that this version cannot read.
-
-    Attributes:
-        job: what can be told of it.
-    """
+    """A job in the queue that this version cannot read."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(

@@ -38,11 +38,6 @@ def uses_real_logits(kind: AdversarialKind) -> bool:
 def generator_loss(kind: AdversarialKind, fake_logits: Logits, real_logits: Logits | None = None) -> Float[Tensor, ""]:
     """How far the generator is from being taken for real; 0 at best (hinge: unbounded below).
 
-    Args:
-        kind: form of the loss.
-        fake_logits: of generated pictures, with their graph.
-        real_logits: of real pictures, taken as constants; needed where ``uses_real_logits(kind)``.
-
     Raises:
         ConfigError: the kind needs the logits of real pictures and there are none.
     """

@@ -65,12 +65,7 @@ class PerceptualLoss(nn.Module):
     def forward(
         self, restored: Float[Tensor, "batch 3 height width"], high_res: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, ""]:
-        """How differently the backbone sees two batches; 0 for equal ones.
-
-        Args:
-            restored: RGB in [0, 1], values outside are allowed; gradients go here.
-            high_res: RGB in [0, 1], taken as constant.
-        """
+        """How differently the backbone sees two batches; 0 for equal ones."""
         with torch.no_grad():
             expected = self.backbone(high_res, self.layer_weights)
         seen = self.backbone(restored, self.layer_weights)

@@ -74,12 +74,6 @@ class Report:
 class RunFolder:
     """The files of one run, as they grow.
 
-    Args:
-        path: made when missing.
-        recipe: what runs.
-        step: how far the run has come already.
-        on_note: told, as the log is, what was found damaged and set aside.
-
     Raises:
         TrainingError: it cannot be written.
     """

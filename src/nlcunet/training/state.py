@@ -119,10 +119,6 @@ def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes
 def load_state(folder: Path, on_note: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:
     """Read the last state that is complete, its tensors on the CPU.
 
-    Args:
-        folder: the run folder.
-        on_note: told where the newest one is damaged and the one before it is taken.
-
     Raises:
         TrainingError: there is none, or both are damaged.
     """

@@ -213,11 +213,6 @@ class Trainer:
 def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = False) -> Trainer:
     """Networks and optimiser for a recipe, with fresh weights or those that it starts from.
 
-    Args:
-        recipe: what to train.
-        processes: where.
-        is_resumed: a state will be restored, so that initial weights need not be there any more.
-
     Raises:
         ConfigError: the weights are of another network than the recipe's.
         WeightsError: weights of the network or of the perceptual loss are missing or damaged.

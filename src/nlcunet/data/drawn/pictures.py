@@ -52,11 +52,6 @@ def draw_picture(kind: str, seed: int, size_px: int = 512) -> UInt8[Tensor, "hei
 
     Another machine draws the same but for text, which is set in the fonts found there, and for last bits.
 
-    Args:
-        kind: one of ``KINDS``.
-        seed: chooses the picture.
-        size_px: side.
-
     Returns:
         RGB, 8 bit, sRGB-encoded.
 

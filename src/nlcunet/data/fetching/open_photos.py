@@ -72,9 +72,6 @@ def fetch_open_photos(
 ) -> Fetched:
     """Have the photographs in ``folder/open-photos`` as PNG, with their manifest.
 
-    Returns:
-        What became of it; ``missing`` names photographs that could not be had.
-
     Raises:
         DataError: None can be had, or the disk has no room.
     """

