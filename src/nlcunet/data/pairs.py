@@ -37,12 +37,10 @@ class PairSettings:
     """How pairs are made from photographs."""
 
     preset: Preset
-    """How patches are degraded, and the scale."""
     seed: int
     patch_px: int
     """Side of the low-resolution patch."""
     crops: CropSettings
-    """Where patches are cut from photographs."""
     drawn_ratio: float | int = 0.0
     """Share of samples that are cut from drawn pictures."""
 

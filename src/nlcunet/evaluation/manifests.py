@@ -52,15 +52,11 @@ class PairEntry:
     """One pair."""
 
     image: str
-    """`OriginalEntry.image`."""
     kernel_index: int
-    """Number of the degradation within the protocol, from 0."""
     file: str
     """The input, ``LR/baby_k3.png``."""
     sha256: str
-    """Of the file."""
     pixels_sha256: str
-    """Of its pixels, row by row, RGB."""
     degradation: DegradationRecord | None
     """What was done; null where others made the input."""
 

@@ -163,12 +163,7 @@ def read_records(paths: Sequence[Path]) -> Records:
 
 
 def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Records:
-    """Records of several runs as one; what is told twice in the same words counts once.
-
-    Raises:
-        DataError: a set, a system or a result is told in two ways, a result is of a set or system that is not
-            described, or two systems saw different pixels for one pair.
-    """
+    """Records of several runs as one; what is told twice in the same words counts once."""
     sets: dict[str, SetFacts] = {}
     systems: dict[tuple[str, int], SystemFacts] = {}  # bicubic at ×2 and bicubic at ×4 are two
     pairs: dict[tuple[Any, ...], PairRecord] = {}

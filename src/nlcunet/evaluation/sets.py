@@ -29,9 +29,7 @@ class Pair:
     """One input, and what is known of it."""
 
     image: str
-    """File name of the original."""
     kernel_index: int
-    """Number of the degradation within the protocol, from 0."""
     stem: str
     """Name of the pair, ``baby_k3``: that of files which belong to it."""
     record: DegradationRecord | None
@@ -39,7 +37,6 @@ class Pair:
     low_res: Float[Tensor, "3 height width"]
     """RGB in [0, 1], float64, in steps of 1/255."""
     low_res_sha256: str
-    """Of its 8-bit pixels, row by row, RGB."""
     file: Path | None
 
 
@@ -50,9 +47,7 @@ class LoadedImage:
     truth: Float[Tensor, "3 height width"]
     """RGB in [0, 1], float64."""
     file: Path | None
-    """The original in the set, cropped."""
     pairs: tuple[Pair, ...]
-    """In the order of the protocol."""
 
 
 PairKey: TypeAlias = tuple[str, int, str]

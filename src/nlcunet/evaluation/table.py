@@ -18,7 +18,6 @@ class Summary:
     """One system on some pairs, by one measure."""
 
     mean: float
-    """Arithmetic mean over pairs."""
     interval: Interval | None
     """95 % bootstrap interval over images; none for a single image."""
     images: int
@@ -30,7 +29,6 @@ class Difference:
     """One system minus the baseline on the pairs that both were measured on, by one measure."""
 
     mean: float
-    """Arithmetic mean over pairs."""
     p_value: float | None
     """Of the paired permutation test over images."""
     p_holm: float | None = None

@@ -163,9 +163,6 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     """The network, in evaluation mode, whose weights lie ``share`` of the way from the first to the second model's.
 
     Where the second has more blocks, the first counts as one whose further blocks do nothing.
-
-    Raises:
-        WeightsError: the two networks differ in shape, or in what is fixed and not trained.
     """
     first = _with_blocks_of(first, second)
     for field in ("architecture", "config", "scale"):
@@ -193,21 +190,13 @@ def _with_blocks_of(first: LoadedModel, second: LoadedModel) -> LoadedModel:
 
 
 def check_denoise(denoise: float | int) -> None:
-    """Refuse a number outside 0 … 1.
-
-    Raises:
-        ConfigError: it is.
-    """
+    """Refuse a number outside 0 … 1."""
     if not 0 <= denoise <= 1:  # NaN, too
         raise ConfigError(f"denoise must lie in 0 (grain kept) … 1 (grain removed): got {denoise:g}")
 
 
 def check_strength(strength: float | int) -> None:
-    """Refuse a strength outside 0 … 1.
-
-    Raises:
-        ConfigError: it is.
-    """
+    """Refuse a strength outside 0 … 1."""
     if not 0 <= strength <= 1:  # NaN, too
         raise ConfigError(f"strength must lie in 0 (PSNR weights) … 1 (GAN weights): got {strength:g}")
 

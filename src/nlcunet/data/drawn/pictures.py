@@ -134,12 +134,7 @@ def picture_name(kind: str, seed: int) -> str:
 def draw_planned(
     plan: list[tuple[str, int]], size_px: int, threads: int = 1
 ) -> Iterator[UInt8[Tensor, "height width 3"]]:
-    """Pictures of a plan in its order, a few drawn ahead by threads.
-
-    Raises:
-        ConfigError: as :func:`draw_picture`.
-        ImageError: as :func:`draw_picture`.
-    """
+    """Pictures of a plan in its order, a few drawn ahead by threads."""
     list_writable_scripts()  # looked up once, before threads would do so at the same time
     return map_in_order(lambda item: draw_picture(item[0], item[1], size_px), plan, threads)
 

@@ -12,7 +12,6 @@ from nlcunet.files.download import WantedFile
 
 _TFDS = "tensorflow/datasets, datasets/div2k/checksums.tsv"
 _TORCHSR = "torchsr (Coloquinte/torchSR), its dataset classes"
-_DEEPINV = "deepinv, its dataset classes"
 _ETH = "data.vision.ee.ethz.ch/cvl/DIV2K"
 _EDSR = "https://cv.snu.ac.kr/research/EDSR"
 _HUGGING_FACE = "https://huggingface.co/datasets"

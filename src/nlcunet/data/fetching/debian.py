@@ -119,11 +119,7 @@ class AptRoot:
     suite: str
 
     def apt_get(self, *arguments: str, in_folder: Path | None = None) -> str:
-        """What ``apt-get`` prints, with this root.
-
-        Raises:
-            DataError: It failed, with what it said.
-        """
+        """What ``apt-get`` prints, with this root."""
         return _run(["apt-get", "-q", "-c", str(self.folder / "apt.conf"), *arguments], in_folder)
 
 

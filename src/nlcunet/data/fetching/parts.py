@@ -170,11 +170,7 @@ def hash_pictures(paths: Sequence[Path]) -> str:
 
 
 def check_first_use(folder: Path, archive: str, path: Path) -> None:
-    """Hold a file without published checksum against its first download, if it is not the first itself.
-
-    Raises:
-        DataError: The file differs from the first download, or the notes cannot be read.
-    """
+    """Hold a file without published checksum against its first download, if it is not the first itself."""
     known = _read_notes(folder / LOCK_NAME).get(archive, {}).get("sha256")
     if known is not None and (got := hash_file(path)) != known:
         raise DataError(

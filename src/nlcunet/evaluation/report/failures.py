@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from nlcunet.evaluation.report.contents import SetResults, degradation_words
 from nlcunet.evaluation.report.estimates import gain, words_of
 from nlcunet.evaluation.report.gallery import WantedPlace, kept_records, worst_pairs
-from nlcunet.evaluation.report.markup import Cell, Head, make_table, name_of, number, plural
+from nlcunet.evaluation.report.markup import Cell, make_heads, make_table, name_of, number, plural
 
 WORST = 5
 """So many images are shown of each system."""
@@ -71,14 +71,7 @@ def gain_of(results: SetResults, system: str, pair: tuple[str, int]) -> float:
 
 def make_table_of_failures(wanted: Sequence[WantedPlace]) -> str:
     """The same in numbers."""
-    heads = [
-        Head(words="image", is_number=False),
-        Head(words="set", is_number=False),
-        Head(words="degradation", is_number=False),
-        Head(words="baseline"),
-        Head(words="system"),
-        Head(words="gain"),
-    ]
+    heads = make_heads(("image", "set", "degradation"), ("baseline", "system", "gain"))
     rows = []
     for one in wanted:
         results = one.results

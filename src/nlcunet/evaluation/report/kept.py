@@ -30,7 +30,6 @@ class KeptPair:
     """One pair with all outputs that were kept, as 8-bit RGB."""
 
     record: PairRecord
-    """Of one of the systems."""
     scale: int
     original: Pixels
     """Cropped to multiples of the scale."""

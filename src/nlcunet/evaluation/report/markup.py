@@ -34,6 +34,11 @@ class Head:
     is_number: bool = True
 
 
+def make_heads(words: Sequence[str], numbers: Sequence[str] = ()) -> list[Head]:
+    """Heads of columns with words, and of columns with numbers behind them."""
+    return [*(Head(words=one, is_number=False) for one in words), *(Head(words=one) for one in numbers)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A part of the page."""

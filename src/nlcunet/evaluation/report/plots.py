@@ -35,7 +35,6 @@ class CostPoint:
     """Above 0."""
     quality: float
     interval: tuple[float, float] | None
-    """Around the quality, if known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,6 @@ class CurvePoint:
     x: float
     y: float
     interval: tuple[float, float] | None = None
-    """Around y."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,6 @@ class Swarm:
     dots: tuple[SwarmDot, ...]
     mean: float
     interval: tuple[float, float] | None
-    """Around the mean."""
 
 
 def plot_costs(
