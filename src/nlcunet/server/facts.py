@@ -43,8 +43,8 @@ def facts_of(
 ) -> JobFacts:
     """What a client may know of a job; ``tiles`` are those done and all of them."""
     told = {field.name: getattr(job, field.name) for field in fields(job) if field.name in JobFacts.model_fields}
-    for name in ("created", "started", "finished", "expires"):
-        told[name] = None if told[name] is None else _iso(told[name])
+    times = {"created": job.created, "started": job.started, "finished": job.finished, "expires": job.expires}
+    told |= {name: None if seconds is None else _iso(seconds) for name, seconds in times.items()}
     done, total = tiles or (None, None)
     return JobFacts(
         **told | {"seconds": None if job.seconds is None else round(job.seconds, 3)},
