@@ -26,7 +26,7 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import gaussian8_sigmas_px, isotropic_record
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.imaging.files import Picture, read_picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference.sizes import SizeRequest
 from nlcunet.inspection.choice import choose

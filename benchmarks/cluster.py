@@ -28,7 +28,7 @@ from nlcunet.cluster.run import Cluster, plan_batch, run_batch
 from nlcunet.cluster.work import Setup
 from nlcunet.imaging.files import write_picture
 from nlcunet.inference.batch import Record, run_jobs
-from nlcunet.inference.jobs import Job
+from nlcunet.inference.jobs import FileJob
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
 
@@ -56,7 +56,7 @@ def share(folder: Path, model: str, first: int, step: int) -> list[tuple[float, 
     """What one of several processes does: every so many pictures, from the first."""
     choice = ModelChoice(name_or_path=model, device="cpu", threads=1)
     sources = sorted((folder / "in").iterdir())[first::step]
-    jobs = [Job(source=source, target=folder / "out" / source.name) for source in sources]
+    jobs = [FileJob(source=source, target=folder / "out" / source.name) for source in sources]
     return timed(run_jobs(jobs, choice.open(None), BatchSettings(request=SizeRequest(), overwrite=True)))
 
 

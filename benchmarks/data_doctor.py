@@ -19,7 +19,7 @@ from nlcunet.data.checking.examination import Limits
 from nlcunet.data.checking.fingerprints import best_earlier_matches, best_matches, fingerprint
 from nlcunet.data.checking.measures import measure
 from nlcunet.data.photographs import find_pictures, read_photograph
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.imaging.resize import resize_bicubic
 
 

@@ -20,7 +20,7 @@ import nlcunet
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.imaging.files import Picture, read_picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.inspection.blur import estimate_blur
 from nlcunet.inspection.jpeg_traces import find_compression
 from nlcunet.inspection.noise import estimate_noise

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nlcunet.data.fetching.catalogue import SETS, Archive, Pick, PictureSet
-from nlcunet.files.download import Wanted
+from nlcunet.files.download import WantedFile
 
 Run = Callable[..., Any]
 
@@ -33,7 +33,7 @@ def _tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(served)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    wanted = Wanted(name="tiny.zip", urls=(f"http://127.0.0.1:{server.server_address[1]}/tiny.zip",))
+    wanted = WantedFile(name="tiny.zip", urls=(f"http://127.0.0.1:{server.server_address[1]}/tiny.zip",))
     made = PictureSet(
         name="Tiny",
         pictures=2,

@@ -11,7 +11,7 @@ import pytest
 from nlcunet.cli.app import COMMANDS, LazyCommand
 from nlcunet.cli.inspect import describe
 from nlcunet.imaging.files import Picture, write_picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.inspection.ranges import embedded_headers
 from nlcunet.inspection.reading import read
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from nlcunet.cluster.manifest import Manifest
+from nlcunet.cluster.manifest import BatchManifest
 from nlcunet.cluster.work import Outcome
 from nlcunet.errors import ConfigError
 from nlcunet.inference.batch import Record, Status
@@ -26,7 +26,7 @@ def statuses(place: Path) -> dict[str, str]:
 
 
 def test_lines_have_the_fields_of_the_command_line_and_two_more(tmp_path: Path) -> None:
-    manifest = Manifest(str(tmp_path / "m.jsonl"))
+    manifest = BatchManifest(str(tmp_path / "m.jsonl"))
     manifest.add(outcome("a.png"))
     line = json.loads((tmp_path / "m.jsonl").read_text())
     assert line == outcome("a.png").record.as_json() | {"node": "host/1", "attempts": 1}
@@ -34,11 +34,11 @@ def test_lines_have_the_fields_of_the_command_line_and_two_more(tmp_path: Path) 
 
 def test_there_is_one_line_for_each_picture_over_all_runs(tmp_path: Path) -> None:
     place = tmp_path / "m.jsonl"
-    first = Manifest(str(place))
+    first = BatchManifest(str(place))
     for each in (outcome("a.png"), outcome("b.png", "failed", error="no"), outcome("c.png", "failed", error="no")):
         first.add(each)
     first.save()
-    second = Manifest(str(place))
+    second = BatchManifest(str(place))
     for each in (outcome("a.png", "skipped"), outcome("b.png"), outcome("d.png", "skipped")):
         second.add(each)
     second.save()
@@ -53,7 +53,7 @@ def test_there_is_one_line_for_each_picture_over_all_runs(tmp_path: Path) -> Non
 def test_copies_are_written_now_and_then_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place, now = tmp_path / "m.jsonl", [100.0]
     monkeypatch.setattr("nlcunet.cluster.manifest.time.monotonic", lambda: now[0])
-    manifest = Manifest(str(place))
+    manifest = BatchManifest(str(place))
     manifest.add(outcome("a.png"))
     manifest.add(outcome("b.png"))
     assert set(statuses(place)) == {"out/a.png"}
@@ -68,7 +68,7 @@ def test_copies_are_written_now_and_then_and_at_the_end(tmp_path: Path, monkeypa
 def test_a_store_that_fails_meanwhile_does_not_end_the_batch(
     watched: type[WatchedStore], memory: MemoryFileSystem
 ) -> None:
-    manifest = Manifest("watched://out/m.jsonl")
+    manifest = BatchManifest("watched://out/m.jsonl")
     watched.errors[:] = [OSError("reset")] * 8
     manifest.add(outcome("a.png"))
     with pytest.raises(ConfigError, match="the manifest must be written: got OSError for watched://out/"):
@@ -80,7 +80,7 @@ def test_a_store_that_fails_meanwhile_does_not_end_the_batch(
 
 def test_without_a_place_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    manifest = Manifest(None)
+    manifest = BatchManifest(None)
     manifest.add(outcome("a.png"))
     manifest.save()
     assert list(tmp_path.iterdir()) == []
@@ -91,10 +91,10 @@ def test_something_else_is_not_written_over(tmp_path: Path, content: bytes) -> N
     place = tmp_path / "m.jsonl"
     place.write_bytes(content)
     with pytest.raises(ConfigError, match="a manifest must be what an earlier run wrote"):
-        Manifest(str(place))
+        BatchManifest(str(place))
     assert place.read_bytes() == content
 
 
 def test_a_store_that_cannot_be_read_is_told(watched: type[WatchedStore], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the manifest must be readable: got IsADirectoryError"):
-        Manifest(str(tmp_path))
+        BatchManifest(str(tmp_path))

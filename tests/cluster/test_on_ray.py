@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from nlcunet.cluster.scratch import PREFIX
+from nlcunet.cluster.work import PREFIX
 
 from .conftest import Site, picture_bytes
 

@@ -9,11 +9,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from nlcunet.cluster import run as run_module
 from nlcunet.cluster.run import Batch, Cluster, plan_batch, run_batch
-from nlcunet.cluster.work import Order, Outcome, Setup
+from nlcunet.cluster.work import Outcome, RemoteJob, Setup
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.imaging.files import read_picture
 from nlcunet.inference.batch import Record, run_jobs
-from nlcunet.inference.jobs import Job
+from nlcunet.inference.jobs import FileJob
 
 from .conftest import WatchedStore, picture_bytes
 
@@ -57,7 +57,7 @@ def test_pixels_and_records_are_those_of_the_command_line(
     outcomes = {outcome.record.input: outcome.record for outcome in run_batch(plan(), setup, None)}
     source, target = tmp_path / "a.png", tmp_path / "large.png"
     source.write_bytes(pictures.cat_file("/in/a.png"))
-    (expected,) = run_jobs([Job(source=source, target=target)], setup.open(), setup.settings)
+    (expected,) = run_jobs([FileJob(source=source, target=target)], setup.open(), setup.settings)
     assert pictures.cat_file("/out/a.png") == target.read_bytes()
     got = outcomes["memory:///in/a.png"].as_json()
     same = expected.as_json() | {"input": "memory:///in/a.png", "output": "memory://out/a.png"}
@@ -89,7 +89,7 @@ def test_results_are_made_again_only_if_asked(pictures: MemoryFileSystem, make_s
 def test_paths_of_this_machine_are_read_and_written_directly(make_setup: MakeSetup, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(picture_bytes())
-    orders = (Order(0, "in/a.png", "out/a.png"), Order(1, "in/none.png", "out/none.png"))
+    orders = (RemoteJob(0, "in/a.png", "out/a.png"), RemoteJob(1, "in/none.png", "out/none.png"))
     done, failed = run_batch(Batch(orders), make_setup(), None)
     assert (done.record.input, done.record.output, done.record.status) == ("in/a.png", "out/a.png", "done")
     assert read_picture(tmp_path / "out" / "a.png").width == 32
@@ -100,7 +100,7 @@ def test_pictures_that_cannot_be_fetched_or_stored_are_told(
     watched: type[WatchedStore], pictures: MemoryFileSystem, make_setup: MakeSetup
 ) -> None:
     def run(source: str, target: str) -> Record:
-        (outcome,) = run_batch(Batch((Order(0, source, target),)), make_setup(overwrite=True), None)
+        (outcome,) = run_batch(Batch((RemoteJob(0, source, target),)), make_setup(overwrite=True), None)
         return outcome.record
 
     missing = run("watched://in/none.png", "watched://out/none.png")
@@ -117,13 +117,13 @@ def test_a_manifest_that_cannot_be_written_is_told_before_the_work(
 ) -> None:
     watched.errors[:] = [OSError("read only")] * 4
     with pytest.raises(ConfigError, match="the manifest must be written"):
-        next(run_batch(Batch((Order(0, "a.png", "b.png"),), manifest="watched://out/m"), make_setup(), None))
+        next(run_batch(Batch((RemoteJob(0, "a.png", "b.png"),), manifest="watched://out/m"), make_setup(), None))
 
 
 def outcomes_until_lost(count: int) -> Callable[..., Iterator[Outcome]]:
     """A cluster that ends after some pictures."""
 
-    def run(orders: list[Order], *_: object) -> Iterator[Outcome]:
+    def run(orders: list[RemoteJob], *_: object) -> Iterator[Outcome]:
         for order in orders[:count]:
             record = Record(input=order.source, output=order.target, status="done")
             yield Outcome(number=order.number, record=record, node="host/1", attempts=1)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nlcunet.cluster.scratch import LOCK, YOUNGEST_SECONDS, scratch_folder, sweep
+from nlcunet.cluster.work import LOCK, YOUNGEST_SECONDS, scratch_folder, sweep
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks of POSIX systems")
 
 HOLD = """
-from nlcunet.cluster.scratch import scratch_folder
+from nlcunet.cluster.work import scratch_folder
 with scratch_folder() as folder:
     (folder / "source.png").write_bytes(b"a picture")
     print(folder, flush=True)

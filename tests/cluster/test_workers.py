@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlcunet.cluster.workers import Workers, plan_workers
+from nlcunet.cluster.workers import WorkerPlan, plan_workers
 from nlcunet.errors import ConfigError, DeviceError
 
 GPU_MACHINES = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 4.0}, {}]
@@ -11,7 +11,7 @@ CPU_MACHINES = [{"CPU": 8.0}, {"CPU": 3.0}, {}]
 
 def test_every_gpu_gets_a_worker() -> None:
     workers = plan_workers(GPU_MACHINES, device="auto", count=None, threads=None)
-    assert workers == Workers(count=3, room=3, device="cuda", threads=None, num_cpus=0, num_gpus=1.0)
+    assert workers == WorkerPlan(count=3, room=3, device="cuda", threads=None, num_cpus=0, num_gpus=1.0)
 
 
 def test_more_workers_than_gpus_share_them() -> None:
@@ -22,7 +22,7 @@ def test_more_workers_than_gpus_share_them() -> None:
 
 def test_every_core_gets_a_worker_of_one_thread() -> None:
     workers = plan_workers(GPU_MACHINES, device="cpu", count=None, threads=None)
-    assert workers == Workers(count=20, room=20, device="cpu", threads=1, num_cpus=1, num_gpus=0.0)
+    assert workers == WorkerPlan(count=20, room=20, device="cpu", threads=1, num_cpus=1, num_gpus=0.0)
 
 
 def test_threads_divide_the_cores_of_each_machine() -> None:

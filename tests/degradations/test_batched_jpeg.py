@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nlcunet.degradations.batched_jpeg import COSINES, compress_steps, quantisation_tables
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.imaging.resize import resize_bicubic
 
 CHROMA = ("4:2:0", "4:4:4")

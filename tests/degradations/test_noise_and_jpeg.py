@@ -7,7 +7,7 @@ import torch
 from nlcunet.degradations.jpeg import compress_jpeg
 from nlcunet.degradations.noise import add_gaussian_noise, add_poisson_noise
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.imaging.resize import resize_bicubic
 
 

@@ -7,7 +7,8 @@ import torch
 
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
-from nlcunet.evaluation.diverse import grid_changes, grid_records, name_parts
+from nlcunet.degradations.words import name_parts
+from nlcunet.evaluation.diverse import grid_changes, grid_records
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -15,7 +15,7 @@ from nlcunet.degradations.presets import find_preset
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.degradations.steps import Mosaic, Resize, WebP
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.evaluation.manifests import read_manifest, told_fields, write_manifest
+from nlcunet.evaluation.manifests import read_set_manifest, told_fields, write_set_manifest
 from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.photo import CONDITIONS
 from nlcunet.evaluation.picture_kinds import read_kinds, split_by_kind
@@ -107,14 +107,14 @@ MESSENGER = (33255407290626, 1.101131)
 def test_manifests_keep_chains_and_their_checksum_leaves_out_what_a_step_does_not_say(originals, tmp_path):
     target = tmp_path / "Set"
     made = call("make", "--images", originals, "--protocol", "photo-other", "-s", 4, "-o", target)
-    manifest = read_manifest(target)
+    manifest = read_set_manifest(target)
     assert manifest.content_sha256 in made
     assert [pair.degradation for pair in manifest.pairs[:6]] == [
         record for _, record in manifest.protocol.records("a.png")
     ]
     assert told_fields(manifest.pairs[0].degradation)["steps"][-1] == {"kind": "mosaic"}
     before = (target / "manifest.json").read_bytes()
-    write_manifest(target, manifest)
+    write_set_manifest(target, manifest)
     assert (target / "manifest.json").read_bytes() == before
     with np.load(target / "kernels.npz") as kernels:
         assert kernels["a_k0"].shape == (1, 1)

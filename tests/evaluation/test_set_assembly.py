@@ -11,7 +11,7 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import record_kernel
 from nlcunet.errors import DataError
 from nlcunet.evaluation import set_assembly as making
-from nlcunet.evaluation.manifests import read_manifest
+from nlcunet.evaluation.manifests import read_set_manifest
 from nlcunet.evaluation.originals import read_original
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.set_assembly import make_set
@@ -39,7 +39,7 @@ def test_the_same_set_is_the_same_to_the_byte(originals, tmp_path, protocol):
 
 
 def test_a_set_holds_what_its_protocol_says(originals, small_set):
-    manifest = read_manifest(small_set)
+    manifest = read_set_manifest(small_set)
     truth = read_original(originals / "a.png", 4)
     np.testing.assert_array_equal(read_picture(small_set / "HR" / "a.png").pixels, (truth[0] * 255).permute(1, 2, 0))
     assert [pair.file for pair in manifest.pairs] == ["LR/a_k0.png", "LR/a_k7.png", "LR/b_k0.png", "LR/b_k7.png"]
@@ -97,7 +97,7 @@ def test_an_interrupted_set_is_refused_as_a_set_and_goes_on_when_made_again(orig
 
 
 def test_a_finished_set_is_left_as_it_is(originals, small_set, monkeypatch):
-    before = read_manifest(small_set)
+    before = read_set_manifest(small_set)
     monkeypatch.setattr(making, "apply_records", None)
     assert make_set(originals, BLURS, small_set, "Small") == before
 

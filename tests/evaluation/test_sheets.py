@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from nlcunet.cli.bench import bench_app
 from nlcunet.errors import ConfigError
-from nlcunet.evaluation.sheets import GAP_PX, LABEL_PX, enlarge_lanczos, find_places, label, make_sheet, rgb_of
+from nlcunet.evaluation.report.kept import rgb_of
+from nlcunet.evaluation.sheets import GAP_PX, LABEL_PX, enlarge_lanczos, find_places, label, make_sheet
 from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.picture import Picture
 

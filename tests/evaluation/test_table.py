@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from nlcunet.degradations.record import DegradationRecord
+from nlcunet.degradations.words import name_parts
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.evaluation.diverse import grid_records, name_parts
+from nlcunet.evaluation.diverse import grid_records
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import PairRecord, Records, SetFacts, SystemFacts
 from nlcunet.evaluation.table import choose_baseline, choose_measures, compare, compare_all, make_groups, summarise

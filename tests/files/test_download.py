@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import DownloadListener, Patience, Wanted, download, urls_at
+from nlcunet.files.download import DownloadListener, Patience, WantedFile, download, urls_at
 from nlcunet.files.transport import WrongAddressError, _SafeRedirects, open_url
 
 DATA = bytes(range(256)) * 40
@@ -22,7 +22,7 @@ def sha256(data):
 
 
 def wanted(web, *paths, digest=None, size=None):
-    return Wanted(
+    return WantedFile(
         name="set.zip", urls=tuple(web.url + path for path in paths or ("/a",)), digest=digest, size_bytes=size
     )
 
@@ -243,7 +243,7 @@ def test_a_disk_that_cannot_be_written_is_told(web, tmp_path, patience):
 
 
 def test_all_addresses_and_what_to_do_are_told(web, tmp_path, patience):
-    missing = Wanted(name="set.zip", urls=(f"{web.url}/none", "http://127.0.0.1:9/a", "ftp://pictures.invalid/a"))
+    missing = WantedFile(name="set.zip", urls=(f"{web.url}/none", "http://127.0.0.1:9/a", "ftp://pictures.invalid/a"))
     with pytest.raises(
         DataError, match=r"HTTP 404.*127\.0\.0\.1:9/a.*http:// or https://.*HTTP_PROXY.*put the file at"
     ):
@@ -253,7 +253,7 @@ def test_all_addresses_and_what_to_do_are_told(web, tmp_path, patience):
 def test_the_proxy_of_the_environment_gets_the_request(web, tmp_path, patience, monkeypatch):
     page = web.add("http://pictures.invalid/a", DATA)
     monkeypatch.setenv("HTTP_PROXY", web.url)
-    download(Wanted(name="set.zip", urls=("http://pictures.invalid/a",)), tmp_path / "set.zip", patience=patience)
+    download(WantedFile(name="set.zip", urls=("http://pictures.invalid/a",)), tmp_path / "set.zip", patience=patience)
     assert (tmp_path / "set.zip").read_bytes() == DATA
     assert page.seen[0]["Host"] == "pictures.invalid"
 
@@ -268,7 +268,7 @@ def test_no_proxy_is_respected(web, tmp_path, patience, monkeypatch):
 
 def test_a_proxy_that_is_given_wins(web, tmp_path, patience):
     web.add("http://pictures.invalid/a", DATA)
-    asked = Wanted(name="set.zip", urls=("http://pictures.invalid/a",))
+    asked = WantedFile(name="set.zip", urls=("http://pictures.invalid/a",))
     download(asked, tmp_path / "set.zip", patience=patience, proxies={"http": web.url})
     assert (tmp_path / "set.zip").read_bytes() == DATA
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
-from nlcunet.imaging.webp import webp_round_trip
+from nlcunet.imaging.lossy import webp_round_trip
 
 
 def picture(height, width, seed=0):

@@ -9,7 +9,7 @@ from nlcunet.imaging.files import Metadata, Picture, read_picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.inference.automatic import AutomaticUpscaler
 from nlcunet.inference.batch import GIANT_PIXELS, run_jobs
-from nlcunet.inference.jobs import Job
+from nlcunet.inference.jobs import FileJob
 from nlcunet.inference.loading import load
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.sizes import SizeRequest
@@ -80,7 +80,7 @@ def test_a_file_tells_more_than_its_pixels(automatic, tmp_path, smooth):
 
 def test_records_tell_what_was_chosen(automatic, tmp_path, grainy):
     write_picture(Picture(pixels=grainy), tmp_path / "a.png")
-    job = Job(source=tmp_path / "a.png", target=tmp_path / "b.png")
+    job = FileJob(source=tmp_path / "a.png", target=tmp_path / "b.png")
     (record,) = run_jobs([job], automatic, BatchSettings(request=SizeRequest()))
     assert (record.status, record.model) == ("done", "2x-NLCUnet-S-Photo")
     assert record.notes[0].startswith("Some noise: ")
@@ -91,7 +91,7 @@ def test_giant_pictures_are_chosen_for_as_well(automatic, tmp_path, grainy, monk
     write_picture(Picture(pixels=grainy), tmp_path / "a.png")
     write_picture(automatic.upscale(Picture(pixels=grainy)), tmp_path / "small.png")
     monkeypatch.setattr("nlcunet.inference.batch.GIANT_PIXELS", 1000)
-    job = Job(source=tmp_path / "a.png", target=tmp_path / "b.png")
+    job = FileJob(source=tmp_path / "a.png", target=tmp_path / "b.png")
     (record,) = run_jobs([job], automatic, BatchSettings(request=SizeRequest()))
     assert (record.status, record.model) == ("done", "2x-NLCUnet-S-Photo")
     assert record.notes[0].startswith("Some noise: ")
@@ -148,7 +148,7 @@ def test_shrinking_goes_from_disk_to_disk_as_well(tiny, tmp_path, monkeypatch):
     one = Upscaler(tiny, device="cpu", tile=32).shrinking(0.4)
     whole = one.upscale(tmp_path / "a.png")
     monkeypatch.setattr("nlcunet.inference.batch.GIANT_PIXELS", 1000)
-    job = Job(source=tmp_path / "a.png", target=tmp_path / "b.png")
+    job = FileJob(source=tmp_path / "a.png", target=tmp_path / "b.png")
     (record,) = run_jobs([job], one, BatchSettings(request=SizeRequest()))
     assert record.status == "done", record.error
     result = read_picture(tmp_path / "b.png")

@@ -3,7 +3,7 @@
 import pytest
 
 from nlcunet.inspection.advice import LARGE_RESULT_PIXELS, advise
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.choice import QUIET_SIGMA_PX, Traces
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.ranges import embedded_headers, fit_models, low_res_sigma_px
@@ -13,7 +13,7 @@ MEGAPIXEL = 1_000_000
 
 
 def blur(major, minor=None, angle=None):
-    return Blur(major_sigma_px=major, minor_sigma_px=minor or major, angle_deg=angle, edge_points=100)
+    return BlurEstimate(major_sigma_px=major, minor_sigma_px=minor or major, angle_deg=angle, edge_points=100)
 
 
 def jpeg(quality):

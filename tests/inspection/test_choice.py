@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlcunet.errors import ConfigError
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.choice import Traces, choose, clean_model, has_family
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.models.weights import WeightsHeader
@@ -22,7 +22,11 @@ BOTH = (*CLEAN, header("4x-NLCUnet-S-Photo"))
 
 
 def traces(*, sigma=0.6, noise=0.0, quality=None):
-    blur = None if sigma is None else Blur(major_sigma_px=sigma, minor_sigma_px=sigma, angle_deg=None, edge_points=99)
+    blur = (
+        None
+        if sigma is None
+        else BlurEstimate(major_sigma_px=sigma, minor_sigma_px=sigma, angle_deg=None, edge_points=99)
+    )
     jpeg = None if quality is None else JpegCompression(quality=quality, is_standard=True, chroma=None, source="pixels")
     return Traces(blur=blur, noise_std_8bit=noise, is_noisy=noise > 0, jpeg=jpeg)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlcunet.imaging.files import Picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.inspection.grain import is_noisy, quietness
 from nlcunet.inspection.noise import estimate_noise
 from nlcunet.inspection.windows import windows_of

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nlcunet.data.drawn.pictures import draw_picture
 from nlcunet.imaging.files import Picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 from nlcunet.inspection.jpeg_traces import find_compression, find_grid
 from nlcunet.inspection.windows import windows_of
 

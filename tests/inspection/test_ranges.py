@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlcunet.degradations.presets import PRESETS, find_preset
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.ranges import (
     BLUR_TOLERANCE_PX,
@@ -24,7 +24,7 @@ from nlcunet.models.weights import WeightsHeader
 
 
 def blur(major, minor=None, angle=None):
-    return Blur(major_sigma_px=major, minor_sigma_px=minor or major, angle_deg=angle, edge_points=100)
+    return BlurEstimate(major_sigma_px=major, minor_sigma_px=minor or major, angle_deg=angle, edge_points=100)
 
 
 def jpeg(quality):

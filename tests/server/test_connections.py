@@ -13,9 +13,9 @@ import pytest
 import uvicorn
 
 from nlcunet.server import connections
-from nlcunet.server.connections import Connection, connections_within
-from nlcunet.server.listening import bind
+from nlcunet.server.connections import LimitedConnection, connections_within
 from nlcunet.server.logs import log_to_stderr
+from nlcunet.server.run import bind
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -31,7 +31,7 @@ async def hello(scope, receive, send):
 def connect():
     """Makes connections to a server of at most two."""
     listener = bind("127.0.0.1", 0)
-    http = partial(Connection, most=2)
+    http = partial(LimitedConnection, most=2)
     server = uvicorn.Server(uvicorn.Config(hello, http=http, lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -10,7 +10,7 @@ import pytest
 from nlcunet.imaging.containers import MOST_BOXES, MOST_GIF_BLOCKS, count_gif_frames, count_heif_frames
 from nlcunet.imaging.files import read_header
 from nlcunet.imaging.png import MOST_CHUNKS
-from nlcunet.server import headers
+from nlcunet.server import intake
 
 from .conftest import form
 
@@ -94,7 +94,7 @@ def stuck(monkeypatch):
         assert go.wait(60)
         return read_header(path)
 
-    monkeypatch.setattr(headers, "read_header", read)
+    monkeypatch.setattr(intake, "read_header", read)
     read.go, read.begun = go, begun
     yield read
     go.set()
@@ -107,7 +107,7 @@ def test_headers_that_are_stuck_keep_no_other_answer_waiting(start, stuck):
         uploads = [
             visitors.submit(client.post, "/v1/upscale?wait=0", files=form()) for _ in range(threads_for_answers + 1)
         ]
-        for _ in range(headers.READERS):
+        for _ in range(intake.READERS):
             assert stuck.begun.acquire(timeout=20)
         assert visitors.submit(client.get, "/v1/models").result(20).status_code == 200
         stuck.go.set()
@@ -116,7 +116,7 @@ def test_headers_that_are_stuck_keep_no_other_answer_waiting(start, stuck):
 
 @pytest.mark.usefixtures("stuck")
 def test_a_header_has_a_deadline(client, monkeypatch):
-    monkeypatch.setattr(headers, "DEADLINE_S", 0.01)
+    monkeypatch.setattr(intake, "DEADLINE_S", 0.01)
     answer = client.post("/v1/upscale", files=form(name="slow.png"))
     assert (answer.status_code, answer.json()["error"]) == (415, "not_a_picture")
     assert answer.json()["detail"].startswith("slow.png must have a header that is read within")

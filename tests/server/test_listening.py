@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from nlcunet.server.listening import bind
+from nlcunet.server.run import bind
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

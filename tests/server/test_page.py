@@ -19,7 +19,7 @@ from nlcunet.imaging.files import Metadata, Picture, encode_picture, readable_fo
 from nlcunet.imaging.pyramid import TILE_PX
 from nlcunet.inference.quality import QUALITIES
 from nlcunet.inference.sizes import WRAPS
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.reading import read
 from nlcunet.models.weights import save_weights
@@ -369,7 +369,7 @@ def test_a_job_of_rest_keeps_no_picture(page):
 def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
     job = enlarge(page)
     traits = page.get(f"/page/jobs/{job['id']}/reading").json()
-    assert [trait["name"] for trait in traits] == ["Found", "Blur", "Noise", "JPEG"]
+    assert [trait["name"] for trait in traits] == ["Found", "BlurEstimate", "Noise", "JPEG"]
     assert page.get(f"/page/jobs/{job['id']}/reading").json() == traits
     page.delete(f"/page/jobs/{job['id']}")
     assert page.get(f"/page/jobs/{job['id']}/reading").status_code == 410
@@ -378,18 +378,18 @@ def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
 def test_a_reading_in_words():
     reading = read(EXAMPLE)
     told = {trait.name: trait.value for trait in traits_of(reading, "4x-NLCUnet-S")}
-    assert told.keys() == {"Found", "Blur", "Noise", "JPEG"}
+    assert told.keys() == {"Found", "BlurEstimate", "Noise", "JPEG"}
     assert told["Found"] == "no noise, JPEG traces or sharpening"
     assert told["Noise"] == f"σ {reading.noise_std_8bit:.1f} of 255"
     assert told["JPEG"] == "no trace"
-    blur = Blur(major_sigma_px=2.04, minor_sigma_px=0.66, angle_deg=31.6, edge_points=100)
+    blur = BlurEstimate(major_sigma_px=2.04, minor_sigma_px=0.66, angle_deg=31.6, edge_points=100)
     jpeg = JpegCompression(quality=71, is_standard=True, chroma="4:2:0", source="tables")
     advice = replace(reading.advice, warnings=("It is blurred.",))
     worse = replace(reading, blur=blur, noise_std_8bit=4.26, jpeg=jpeg, advice=advice)
     told = {trait.name: trait.value for trait in traits_of(worse, "4x-NLCUnet-S")}
     assert told == {
         "Found": "JPEG traces (about quality 71)",
-        "Blur": "σ 2.0 px at 32°, 0.7 px across",
+        "BlurEstimate": "σ 2.0 px at 32°, 0.7 px across",
         "Noise": "σ 4.3 of 255",
         "JPEG": "quality 71",
         "Note": "It is blurred.",

@@ -19,7 +19,7 @@ from nlcunet.imaging.files import Metadata, Picture, encode_picture
 from nlcunet.models.weights import save_weights
 from nlcunet.server.app import make_app
 from nlcunet.server.keys import add_key
-from nlcunet.server.listening import bind
+from nlcunet.server.run import bind
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.workers import RunningJob
 

@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 
 from nlcunet.errors import ConfigError
 from nlcunet.server.app import make_app
-from nlcunet.server.listening import bind
 from nlcunet.server.proxies import read_networks, read_root_path
+from nlcunet.server.run import bind
 
 from .conftest import form, picture_bytes
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nlcunet.server import headers
+from nlcunet.server import intake
 from nlcunet.server.intake import Arrivals, announced_bytes
 
 from .conftest import form, picture_bytes
@@ -59,14 +59,14 @@ def test_nothing_is_left_of_a_picture_that_the_queue_does_not_take(client, make_
 @pytest.fixture
 def held(monkeypatch):
     """Uploads that have come in and are not accepted before the end of the test."""
-    go, came, read = threading.Event(), threading.Semaphore(0), headers.read_header
+    go, came, read = threading.Event(), threading.Semaphore(0), intake.read_header
 
     def wait(path):
         came.release()
         assert go.wait(60)
         return read(path)
 
-    monkeypatch.setattr(headers, "read_header", wait)
+    monkeypatch.setattr(intake, "read_header", wait)
     wait.go, wait.came = go, came
     yield wait
     go.set()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from nlcunet.server.app import make_app
-from nlcunet.server.listening import bind
+from nlcunet.server.run import bind
 
 from .conftest import form
 

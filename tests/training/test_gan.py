@@ -5,7 +5,7 @@ import torch
 
 from nlcunet.errors import ConfigError
 from nlcunet.models.weights import read_header
-from nlcunet.training.loop import Listener, train
+from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.sources import load_training_data, make_stage_source
 from nlcunet.training.state import load_state
 from nlcunet.training.trainer import make_trainer, start_gan
@@ -24,7 +24,7 @@ def gan_trainer(recipe, processes):
 
 def test_both_stages_run_from_one_recipe(tmp_path, gan_recipe, processes):
     reports, notes = [], []
-    listener = Listener(on_report=reports.append, on_note=notes.append)
+    listener = TrainingListener(on_report=reports.append, on_note=notes.append)
     weights = train(gan_recipe, tmp_path / "run", processes=processes, listener=listener)
     assert [(report.stage, report.step) for report in reports] == [
         ("psnr", 0),
@@ -149,7 +149,7 @@ def test_a_failure_early_in_the_second_stage_goes_back_to_the_first(tmp_path, ga
         return real(*arguments) * (float("nan") if len(calls) == 1 else 1.0)
 
     monkeypatch.setattr(module, "discriminator_loss", fail_once)
-    train(gan_recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+    train(gan_recipe, tmp_path / "run", processes=processes, listener=TrainingListener(on_note=notes.append))
     assert "back to step 4" in notes[1]
     assert [("second stage begins" in note) for note in notes] == [True, False, True]
     assert load_state(tmp_path / "run")["progress"]["step"] == 8

@@ -12,7 +12,7 @@ from nlcunet.degradations.presets import find_preset
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.weights import read_header
-from nlcunet.training.loop import Listener, train
+from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.state import load_state
 
 
@@ -59,7 +59,7 @@ def test_a_run_learns_from_pairs_and_goes_on_exactly(tmp_path, folders, make_rec
     high, low = folders
     changes = {"data.photographs": high, "data.low_res": low, "data.validation": None, "data.crop": "random"}
     recipe, reports = make_recipe(changes), []
-    whole = train(recipe, tmp_path / "whole", processes=processes, listener=Listener(on_report=reports.append))
+    whole = train(recipe, tmp_path / "whole", processes=processes, listener=TrainingListener(on_report=reports.append))
     train(recipe, tmp_path / "parts", processes=processes, max_seconds=0.0)
     train(recipe, tmp_path / "parts", processes=processes, resume=True)
     states = [load_state(tmp_path / name) for name in ("whole", "parts")]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from nlcunet.cli.app import app
 from nlcunet.errors import ConfigError, ImageWriteError
 from nlcunet.files.locks import try_lock
-from nlcunet.training.loop import Listener, train
+from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.run_folder import LOCK_FILE, LOG_FILE
 from nlcunet.training.sources import changed_photographs
 from nlcunet.training.state import load_state
@@ -29,7 +29,7 @@ def go_on(make_recipe, processes):
     def go_on(run, changes=None):
         told = []
         recipe = make_recipe({"optim.steps": 10, **(changes or {})})
-        train(recipe, run, processes=processes, resume=True, listener=Listener(on_note=told.append))
+        train(recipe, run, processes=processes, resume=True, listener=TrainingListener(on_note=told.append))
         assert load_state(run)["progress"]["step"] == 10
         return told
 

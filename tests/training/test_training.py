@@ -20,7 +20,7 @@ from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import load_model, read_header
 from nlcunet.training.dry_run import dry_run
-from nlcunet.training.loop import Listener, train
+from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.run_folder import LOG_FILE
 from nlcunet.training.sources import hold_out
 from nlcunet.training.state import has_state, load_state
@@ -49,7 +49,7 @@ def log_of(run):
 def test_training_learns_and_says_so_in_the_header(tmp_path, make_recipe, processes):
     reports = []
     recipe = make_recipe({"optim.steps": 60, "optim.batch": 4})
-    path = train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_report=reports.append))
+    path = train(recipe, tmp_path / "run", processes=processes, listener=TrainingListener(on_report=reports.append))
     assert (reports[0].step, reports[-1].step) == (0, 60)
     assert reports[-1].psnr_y > reports[1].psnr_y + 0.3
     assert reports[-1].loss < reports[1].loss
@@ -283,7 +283,7 @@ def test_weights_trained_on_another_degradation_name_those_they_started_from(tmp
 def test_a_non_finite_loss_rolls_back_and_lowers_the_rate(tmp_path, make_recipe, processes, monkeypatch, value):
     Faulty(monkeypatch, step=5, times=1, value=value)
     notes, reports, run = [], [], tmp_path / "run"
-    listener = Listener(on_note=notes.append, on_report=reports.append)
+    listener = TrainingListener(on_note=notes.append, on_report=reports.append)
     train(make_recipe(), run, processes=processes, listener=listener)
     assert [report.step for report in reports] == [0, 4, 8]
     assert len(notes) == 1
@@ -360,7 +360,7 @@ def test_a_failed_save_is_told_and_training_goes_on(tmp_path, make_recipe, proce
         real(*arguments, **keywords)
 
     monkeypatch.setattr(module, "save_state", fail_once)
-    train(make_recipe(), tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+    train(make_recipe(), tmp_path / "run", processes=processes, listener=TrainingListener(on_note=notes.append))
     assert len(notes) == 1
     assert "tries again" in notes[0]
     assert load_state(tmp_path / "run")["progress"]["step"] == 8
@@ -398,7 +398,7 @@ def test_an_interrupt_that_ends_the_compiler_saves_and_stops(tmp_path, make_reci
     monkeypatch.setattr("nlcunet.training.trainer.torch.compile", lambda module, **_: module)
     recipe = make_recipe({"compile": True})
     try:
-        train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+        train(recipe, tmp_path / "run", processes=processes, listener=TrainingListener(on_note=notes.append))
     finally:
         signal.signal(signal.SIGTERM, before)
     assert stops
@@ -428,7 +428,7 @@ def test_a_signal_while_the_network_is_compiled_stops_at_once_and_says_how_to_go
     monkeypatch.setattr("nlcunet.training.trainer.MIN_COMPILED_STEPS", 1)
     recipe = make_recipe({"compile": True})
     try:
-        train(recipe, tmp_path / "run", processes=processes, listener=Listener(on_note=notes.append))
+        train(recipe, tmp_path / "run", processes=processes, listener=TrainingListener(on_note=notes.append))
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(stops) == 1

@@ -5,6 +5,7 @@ A command's module is imported when the command is called or asked for help. ``n
 Exit codes: 0 done; 1 some items failed; 2 could not start; 130 interrupted (Ctrl-C); 143 terminated.
 """
 
+import codecs
 import os
 import signal
 import sys
@@ -18,9 +19,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from nlcunet.cli.streams import take_any_text
 from nlcunet.errors import NlcunetError, did_you_mean, explain_out_of_memory, says_out_of_memory
 from nlcunet.version import __version__
+
+_HANDLER = "nlcunet-names"
 
 # Threads of torch that wait for each other shall sleep, not spin: on a busy machine spinning makes everything several
 # times slower, and on a free one it gains next to nothing (docs/performance.md). Read when torch is loaded.
@@ -85,7 +87,6 @@ def make_command(name: str) -> Any:
 
 
 def _plain(app: typer.Typer) -> Any:
-    """All commands of an app in the one style of help."""
     app.rich_markup_mode = None
     for info in app.registered_commands:
         info.cls = GroupedCommand
@@ -196,3 +197,28 @@ def main() -> None:
     """Entry point of the ``nlcunet`` program."""
     take_any_text()
     app(prog_name="nlcunet")
+
+
+def take_any_text() -> None:
+    """Let standard output and error never fail on a character.
+
+    Bytes of file names that are no text go out as they are; signs that the encoding does not have, as escapes.
+    """
+    codecs.register_error(_HANDLER, _as_bytes)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # what replaces a stream may not have it
+        if reconfigure is not None:
+            reconfigure(errors=_HANDLER)
+
+
+def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """The bytes in place of characters that cannot be encoded."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return b"".join(_byte_of(sign) or sign.encode("ascii", "backslashreplace") for sign in signs), error.end
+
+
+def _byte_of(sign: str) -> bytes | None:
+    """The byte that Python has kept of a file name as half of a character (PEP 383), if it is one."""
+    return bytes([ord(sign) - 0xDC00]) if 0xDC80 <= ord(sign) <= 0xDCFF else None

@@ -4,26 +4,20 @@ from typing import Annotated
 
 import typer
 
+from nlcunet.cli.options import Device, MeasuredModels, Scale, Sigmas, Threads, read_sigmas
+
 
 def hairlines(
     *,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m", "--model", help="Measure this model: name, file or NAME=FILE; by default all embedded ones."
-        ),
-    ] = None,
-    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
-    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
+    model: MeasuredModels = None,
+    scale: Scale = 4,
+    sigmas: Sigmas = "",
     seed: Annotated[int, typer.Option(min=0, help="Draw different lines; published tables use 0.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Measure thin lines: how much of their contrast a model keeps, and how many false lines it draws."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from nlcunet.cli.bench_options import read_sigmas
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.evaluation.enlargers import whole_picture_enlarger
     from nlcunet.evaluation.hairlines import make_hairline_table, means_of_models, run_hairlines
     from nlcunet.evaluation.protocols import find_protocol
@@ -42,8 +36,7 @@ def hairlines(
         if system.model is not None
     }
     cases = make_hairline_cases(scale, seed)
-    notes = Console(stderr=True, highlight=False, markup=False)
-    with thread_limit(threads), Progress(console=notes, transient=True, disable=not notes.is_terminal) as bars:
+    with thread_limit(threads), open_bars(open_screen()) as bars:
         bar = bars.add_task("hairlines", total=len(enlargers) * len(cases) * len(records))
         done = run_hairlines(enlargers, cases, records, on_pictures_done=lambda _, count: bars.advance(bar, count))
     blurs = ", ".join(f"{record.sigma_px:.2f}" for record in records)

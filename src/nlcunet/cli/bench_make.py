@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nlcunet.cli.options import Scale, Sigmas, read_sigmas
+
 
 def make(
     *,
@@ -14,29 +16,24 @@ def make(
     protocol: Annotated[
         str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse, photo, photo-other or div2krk.")
     ],
-    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")],
+    scale: Scale,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for the set: a new one, or an unfinished one of this set.")
     ],
     name: Annotated[str, typer.Option(help="Name in tables; by default the name of the folder of originals.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Make a different random set; published numbers use 0.")] = 0,
-    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
+    sigmas: Sigmas = "",
 ) -> None:
     """Make test inputs from a folder of sharp originals: the same bytes every time."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from nlcunet.cli.bench_options import read_sigmas
+    from nlcunet.cli.terminal import open_counting_bars, open_screen
     from nlcunet.evaluation.div2krk import make_div2krk
     from nlcunet.evaluation.originals import find_originals
     from nlcunet.evaluation.protocols import find_protocol
     from nlcunet.evaluation.set_assembly import make_set
 
     chosen = find_protocol(protocol, scale, read_sigmas(sigmas), seed=seed)
-    notes = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     title = name or images.resolve().name
-    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
+    with open_counting_bars(open_screen()) as progress:
         is_published = chosen.name == "div2krk"
         bar = progress.add_task(title, total=len(find_originals(images / "gt" if is_published else images)))
         make_one = make_div2krk if is_published else make_set

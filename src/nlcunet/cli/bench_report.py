@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from nlcunet.cli.options import RecordsFiles
+
 
 def report(
-    records: Annotated[list[Path], typer.Argument(help="Records from nlcunet bench run; several files are joined.")],
+    records: RecordsFiles,
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Write the page to this .html file.")] = Path(
         "report.html"
@@ -27,12 +29,9 @@ def report(
     The page needs no network and no other file. Crops need the pictures: run nlcunet bench run with --keep-outputs. The
     same records give the same page. Exit codes: 0 done, 1 some kept pictures could not be shown, 2 could not start.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.errors import ConfigError
-    from nlcunet.evaluation.report.inputs import read_inputs
-    from nlcunet.evaluation.report.options import Options
+    from nlcunet.evaluation.report.inputs import Options, read_inputs
     from nlcunet.evaluation.report.page import make_page
     from nlcunet.files.atomic import write_file_atomically
     from nlcunet.runtime import thread_limit
@@ -41,8 +40,8 @@ def report(
         raise ConfigError(f"a report must be an .html file: got {output.name}; choose another name")
     options = Options(title=title, baseline=baseline, places=places, crop_px=crop, max_bytes=round(max_mb * 1_000_000))
     inputs = read_inputs(records)
-    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    with thread_limit(None), Progress(console=screen, transient=True, disable=not screen.is_terminal) as bars:
+    screen = open_screen()
+    with thread_limit(None), open_bars(screen) as bars:
         bar = bars.add_task("look at pictures")
         page = make_page(inputs, options, on_progress=lambda done, total: bars.update(bar, completed=done, total=total))
     data = page.markup.encode()

@@ -1,18 +1,17 @@
 """``nlcunet bench run``: systems × benchmark sets → records and a table."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlcunet.cli.options import Device, MeasuredModels, Scale, Sigmas, Threads, read_names, read_sigmas
+
 if TYPE_CHECKING:
     import torch
-    from rich.console import Console
 
-    from nlcunet.evaluation.benchmark import RunOptions
     from nlcunet.evaluation.measures import Measure
     from nlcunet.evaluation.records import Records
     from nlcunet.evaluation.sets import BenchmarkSet
@@ -29,15 +28,10 @@ def run(
     protocol: Annotated[
         str, typer.Option(help="gaussian8, bicubic, anisotropic-standin, diverse, photo or photo-other.")
     ] = "gaussian8",
-    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
-    sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
+    scale: Scale = 4,
+    sigmas: Sigmas = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Measure only this many originals, the first ones.")] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m", "--model", help="Measure this model: name, file or NAME=FILE; by default all embedded ones."
-        ),
-    ] = None,
+    model: MeasuredModels = None,
     pictures: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,21 +67,21 @@ def run(
         bool, typer.Option("--no-cache", help="Ignore earlier results and measure everything again.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Measure models, or pictures from other programs, on benchmark sets; print a table and keep records."""
-    from rich.console import Console
+    from rich.markup import escape
 
-    from nlcunet.cli.bench_options import read_names
     from nlcunet.cli.bench_table import print_tables
+    from nlcunet.cli.terminal import open_counting_bars, open_screen
     from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
     from nlcunet.evaluation.cost import with_cost
     from nlcunet.evaluation.machine import describe_machine
     from nlcunet.files.cache import cache_folder
     from nlcunet.runtime import choose_device, thread_limit
 
-    notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    notes = open_screen()
     check_output(output)
     found = open_sets(sets or [], images, protocol=protocol, scale=scale, sigmas=sigmas, limit=limit)
     chosen_device = choose_device(device)
@@ -105,8 +99,13 @@ def run(
         if not no_cost:
             machine = describe_machine(chosen_device)
             systems = tuple(with_cost(one, cost_size, chosen_device, machine, options.cache) for one in systems)
-        with following(notes, found, systems, options) as followed:
-            done = run_benchmark(found, systems, followed)
+        with open_counting_bars(notes) as bars:
+            bar = bars.add_task("", total=len(systems) * sum(one.facts.pairs for one in found))
+
+            def on_pairs_done(system: "System", count: int) -> None:
+                bars.update(bar, advance=count, description=escape(system.facts.name))
+
+            done = run_benchmark(found, systems, replace(options, on_pairs_done=on_pairs_done))
     if output is not None:
         write_output(output, done)
         notes.print(f"records: {output}")
@@ -125,42 +124,24 @@ def run(
 def load_measures(
     names: Sequence[str], weights: Sequence[str], device: "torch.device"
 ) -> "tuple[Sequence[Measure], str]":
-    """Measures, and a checksum of the weights that they were told to look through.
-
-    Raises:
-        ConfigError: If a name is unknown.
-        DataError: If a file cannot be read.
-        WeightsError: If a measure lacks weights.
-    """
+    """Measures, and a checksum of the weights that they were told to look through."""
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.measures import MeasureOptions, find_measures
     from nlcunet.files.checksums import hash_file
 
     known = [name for name in MeasureOptions.__dataclass_fields__ if name.endswith("_weights")]
-    paths = {}
+    paths: dict[str, Any] = {}
     for entry in weights:
         name, _, file = entry.partition("=")
         if name not in known or not file:
             raise ConfigError(f"weights of measures must be NAME=FILE with one of {', '.join(known)}: got {entry!r}")
         paths[name] = Path(file)
     identity = "".join(f" {name}={hash_file(path)}" for name, path in sorted(paths.items()))
-    options = MeasureOptions(
-        device=device,
-        effnet_lite0_weights=paths.get("effnet_lite0_weights"),
-        lpips_backbone_weights=paths.get("lpips_backbone_weights"),
-        lpips_linear_weights=paths.get("lpips_linear_weights"),
-        dists_backbone_weights=paths.get("dists_backbone_weights"),
-        dists_weights=paths.get("dists_weights"),
-    )
-    return find_measures(names, options), identity
+    return find_measures(names, MeasureOptions(device=device, **paths)), identity
 
 
 def check_output(output: Path | None) -> None:
-    """Refuses a file of records that could not be written at the end of a long run.
-
-    Raises:
-        ConfigError: If its ending is unknown, its folder is missing, or Parquet is asked for and pyarrow is not there.
-    """
+    """Refuses a file of records that could not be written at the end of a long run."""
     from importlib.util import find_spec
 
     from nlcunet.errors import ConfigError, install_extra
@@ -178,13 +159,7 @@ def check_output(output: Path | None) -> None:
 def open_sets(
     folders: Sequence[Path], images: Path | None, *, protocol: str, scale: int, sigmas: str, limit: int | None
 ) -> "tuple[BenchmarkSet, ...]":
-    """The sets on disk, checked, or the one that is made on the fly.
-
-    Raises:
-        ConfigError: If neither or both are given, or sets are of different scales.
-        DataError: If one cannot be measured on.
-    """
-    from nlcunet.cli.bench_options import read_sigmas
+    """The sets on disk, checked, or the one that is made on the fly."""
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.originals import find_originals
     from nlcunet.evaluation.protocols import find_protocol
@@ -212,11 +187,7 @@ def find_systems(
     tile: int | None,
     with_bicubic: bool,
 ) -> "tuple[System, ...]":
-    """Bicubic, networks, then pictures of other programs.
-
-    Raises:
-        ConfigError: If there is nothing to measure, or something does not fit the sets.
-    """
+    """Bicubic, networks, then pictures of other programs."""
     from nlcunet.errors import ConfigError
     from nlcunet.evaluation.systems import check_names, load_systems, pictures_system, split_name
     from nlcunet.models.weights import embedded_models, find_header
@@ -232,23 +203,6 @@ def find_systems(
     if not systems:
         raise ConfigError("there must be something to measure: name a --model or --pictures, or leave bicubic in")
     return tuple(systems)
-
-
-@contextmanager
-def following(
-    notes: "Console", sets: "Sequence[BenchmarkSet]", systems: "Sequence[System]", options: "RunOptions"
-) -> "Iterator[RunOptions]":
-    """A bar on a terminal while a run goes on, with the time that is left."""
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bars:
-        bar = bars.add_task("", total=len(systems) * sum(one.facts.pairs for one in sets))
-        yield replace(
-            options,
-            on_pairs_done=lambda system, count: bars.update(bar, advance=count, description=escape(system.facts.name)),
-        )
 
 
 def write_output(path: Path, records: "Records") -> None:
@@ -270,13 +224,4 @@ def relative(records: "Records", folder: Path) -> "Records":
     def shorten(file: str) -> str:
         return Path(os.path.relpath(Path(file).resolve(), base)).as_posix() if file else ""
 
-    pairs = tuple(
-        replace(
-            one,
-            high_res_file=shorten(one.high_res_file),
-            low_res_file=shorten(one.low_res_file),
-            output_file=shorten(one.output_file),
-        )
-        for one in records.pairs
-    )
-    return replace(records, pairs=pairs)
+    return replace(records, pairs=tuple(one.with_files(shorten) for one in records.pairs))

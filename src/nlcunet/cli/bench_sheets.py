@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nlcunet.cli.options import Device, Threads
+
 
 def sheets(
     *,
@@ -17,18 +19,18 @@ def sheets(
     crop: Annotated[int, typer.Option(min=32, max=2048, help="Side of a crop, in pixels of the result.")] = 384,
     sheet_format: Annotated[str, typer.Option("--format", help="png or lossless webp.")] = "png",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many pictures, the first ones.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Show models side by side on real pictures, with Lanczos: the whole and crops at full size. Measures nothing.
 
     Exit codes: 0 done, 1 some pictures could not be read, 2 could not start.
     """
-    from rich.console import Console
-
+    from nlcunet.cli.terminal import open_screen
     from nlcunet.errors import ConfigError, ImageError
     from nlcunet.evaluation.originals import find_originals
-    from nlcunet.evaluation.sheets import LANCZOS, enlarge_lanczos, make_sheet, rgb_of
+    from nlcunet.evaluation.report.kept import rgb_of
+    from nlcunet.evaluation.sheets import LANCZOS, enlarge_lanczos, make_sheet
     from nlcunet.evaluation.systems import split_name
     from nlcunet.imaging.files import read_picture, write_picture
     from nlcunet.imaging.picture import Picture
@@ -47,7 +49,7 @@ def sheets(
     if len(scales) > 1:
         raise ConfigError(f"models of one sheet must enlarge alike: got scales {scales}; make sheets for each scale")
     output.mkdir(parents=True, exist_ok=True)
-    notes, failed = Console(stderr=True, highlight=False, soft_wrap=True, markup=False), 0
+    notes, failed = open_screen(), 0
     for path in files:
         try:
             pixels = rgb_of(read_picture(path))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nlcunet.cli.options import RecordsFiles, read_names
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +20,7 @@ GROUPINGS = ("image", "sigma", "degradation")
 
 
 def table(
-    records: Annotated[list[Path], typer.Argument(help="Records from nlcunet bench run; several files are joined.")],
+    records: RecordsFiles,
     *,
     table_format: Annotated[str, typer.Option("--format", help="screen, markdown, csv or latex.")] = "screen",
     measures: Annotated[str, typer.Option(help="Measures, separated by commas; by default PSNR and SSIM on Y.")] = "",
@@ -34,7 +36,6 @@ def table(
     ] = False,
 ) -> None:
     """Print the protocol, means with 95 % intervals, paired tests against a baseline, and costs."""
-    from nlcunet.cli.bench_options import read_names
     from nlcunet.evaluation.picture_kinds import read_kinds, split_by_kind
     from nlcunet.evaluation.records import read_records
 

@@ -63,8 +63,8 @@ def doctor(
     start.
     """
     from rich.console import Console
-    from rich.progress import Progress
 
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.data.checking.examination import Limits, examine
     from nlcunet.data.checking.remedies import check_target, move_bad_files, write_good_manifest
     from nlcunet.data.checking.report import make_html, make_json, make_markdown, make_sentence
@@ -84,8 +84,8 @@ def doctor(
         blockiness=max_blockiness,
         similarity=similarity,
     )
-    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    with thread_limit(1), Progress(console=screen, transient=True, disable=not screen.is_terminal) as bars:
+    screen = open_screen()
+    with thread_limit(1), open_bars(screen) as bars:
         bar = bars.add_task("examine")
         found = examine(
             folder,

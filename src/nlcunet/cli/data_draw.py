@@ -30,14 +30,12 @@ def draw(
     Writes PNG files and a manifest. Run it again after an interruption: finished pictures are kept. Exit codes:
     0 all done, 2 could not start or go on.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.data.drawn.folder import draw_folder, write_sheet
 
     weights = None if kinds is None else parse_kinds(kinds)
-    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bars:
+    screen = open_screen()
+    with open_bars(screen) as bars:
         bar = bars.add_task("draw")
         done = draw_folder(
             output,
@@ -55,11 +53,7 @@ def draw(
 
 
 def parse_kinds(text: str) -> dict[str, float]:
-    """Weights from ``text=2,curves``.
-
-    Raises:
-        ConfigError: a weight is no number, or a kind unknown or named twice.
-    """
+    """Weights from ``text=2,curves``."""
     from nlcunet.data.drawn.pictures import check_kinds
     from nlcunet.errors import ConfigError
 

@@ -1,5 +1,6 @@
 """``nlcunet data fetch``: picture sets by name, from their publishers to a folder."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from nlcunet.data.fetching.catalogue import PictureSet
-    from nlcunet.data.fetching.checking import Checked
-    from nlcunet.data.fetching.sets import Fetched
+    from nlcunet.data.fetching.sets import Checked, Fetched
     from nlcunet.files.download import DownloadListener
 
 
@@ -40,7 +40,7 @@ def fetch(
         raise ConfigError("data fetch needs the name of a set: got none; see nlcunet data fetch --list")
     found = find_set(name)
     if check:
-        from nlcunet.data.fetching.checking import check_set
+        from nlcunet.data.fetching.sets import check_set
 
         tell_checked(check_set(found, output), as_json=as_json)
     else:
@@ -49,17 +49,17 @@ def fetch(
 
 def _fetch(found: "PictureSet", folder: Path, *, keep_archives: bool) -> "Fetched":
     """Fetch with bars on a terminal, and sentences on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.data.fetching.open_photos import fetch_open_photos
     from nlcunet.data.fetching.sets import fetch_set
 
-    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    screen = open_screen()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     fetcher = fetch_open_photos if found.name == "open-photos" else fetch_set
     screen.print(f"{found.name}: {found.terms}")
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
+    with open_bars(screen, *columns) as bars:
         return fetcher(found, folder, listener=make_listener(screen, bars), keep_archives=keep_archives)
 
 
@@ -113,14 +113,7 @@ def tell_checked(checked: "Checked", *, as_json: bool) -> None:
     import json
 
     if as_json:
-        values = {
-            "name": checked.name,
-            "folder": str(checked.folder),
-            "pictures": checked.pictures,
-            "has_manifest": checked.has_manifest,
-            "problems": list(checked.problems),
-        }
-        typer.echo(json.dumps(values, ensure_ascii=False))
+        typer.echo(json.dumps(asdict(checked), ensure_ascii=False, default=str))
     else:
         how = "every byte as in the manifest" if checked.has_manifest else "no manifest, so number and names only"
         typer.echo(f"{checked.folder}: {checked.pictures:,} pictures, {len(checked.problems)} problems ({how})")

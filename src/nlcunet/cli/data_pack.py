@@ -46,18 +46,16 @@ def pack(
     """
     from typing import get_args
 
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from nlcunet.cli.terminal import open_bars, open_screen
     from nlcunet.data.pack_sources import Encoding, PackSettings
     from nlcunet.data.packing import pack as run_packing
-    from nlcunet.data.tiling import Place
+    from nlcunet.data.tiling import TilePlacing
     from nlcunet.errors import ConfigError
     from nlcunet.runtime import thread_limit
 
-    if place not in get_args(Place) or encoding not in get_args(Encoding):
+    if place not in get_args(TilePlacing) or encoding not in get_args(Encoding):
         raise ConfigError(
-            f"--place must be one of {', '.join(get_args(Place))}, and --encoding one of "
+            f"--place must be one of {', '.join(get_args(TilePlacing))}, and --encoding one of "
             f"{', '.join(get_args(Encoding))}: got {place} and {encoding}"
         )
     settings = PackSettings(
@@ -72,8 +70,8 @@ def pack(
         valid_share=valid_share,
         seed=seed,
     )
-    screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    with thread_limit(1), Progress(console=screen, transient=True, disable=not screen.is_terminal) as bars:
+    screen = open_screen()
+    with thread_limit(1), open_bars(screen) as bars:
         bar = bars.add_task("measure")
         done = run_packing(
             folder,

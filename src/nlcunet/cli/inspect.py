@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nlcunet.inspection.advice import Advice
-    from nlcunet.inspection.blur import Blur
+    from nlcunet.inspection.blur import BlurEstimate
     from nlcunet.inspection.jpeg_tables import JpegCompression
     from nlcunet.inspection.ranges import ModelFit
     from nlcunet.inspection.reading import Reading
@@ -55,11 +55,7 @@ def inspect(
 
 
 def find_inputs(inputs: "Sequence[str]", *, recursive: bool) -> "list[Path | None]":
-    """The files behind all inputs, each once; nothing stands for standard input.
-
-    Raises:
-        ConfigError: there is no picture among them, or standard input is not the only one.
-    """
+    """The files behind all inputs, each once; nothing stands for standard input."""
     from nlcunet.errors import ConfigError
     from nlcunet.inference.jobs import find_pictures
 
@@ -137,7 +133,7 @@ def _facts(reading: "Reading") -> str:
     return ", ".join([f"{size} {reading.file_format}".strip(), f"{depth} {colours}", profile, *turned])
 
 
-def _blur(blur: "Blur | None") -> str:
+def _blur(blur: "BlurEstimate | None") -> str:
     if blur is None:
         return "unknown: too few clear edges"
     if blur.angle_deg is None:
@@ -161,7 +157,6 @@ def _jpeg(jpeg: "JpegCompression | None") -> str:
 
 
 def _fits(fits: "Sequence[ModelFit]") -> list[str]:
-    """A line for all models of which the same is to be said."""
     names: dict[str, list[str]] = {}
     for fit in fits:
         names.setdefault(_fit(fit), []).append(fit.name)

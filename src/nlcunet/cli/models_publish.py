@@ -67,7 +67,6 @@ def publish(
 
 
 def _tell(written: "PublishedModel") -> str:
-    """One line on what was written."""
     parity = written.parity
     onnx = (
         f"; ONNX against PyTorch on {parity.tiles} tiles: {parity.psnr_db:.1f} dB, at most {parity.max_difference:.2g}"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from nlcunet.cli.terminal import open_screen
 from nlcunet.inference.batch import Record
 from nlcunet.inference.giant.request import GiantListener
 from nlcunet.inference.jobs import PIPE, JobPlan
@@ -25,13 +25,7 @@ SPEED_PERIOD_SECONDS = 600.0
 
 
 class Follower:
-    """The bar of a running batch; one unit is a picture, and tiles move it by fractions.
-
-    Args:
-        bars: where the bar is drawn.
-        task: the bar.
-        total: how many pictures there are.
-    """
+    """The bar of a running batch; one unit is a picture, and tiles move it by fractions."""
 
     def __init__(self, bars: Progress, task: TaskID, total: int) -> None:
         self._bars = bars
@@ -77,20 +71,14 @@ class Reporter:
         self.as_json = as_json
         self.is_verbose = is_verbose
         self._is_quiet = is_quiet
-        self.screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self.screen = open_screen()
         self._failed: list[Record] = []
         self._kept_though_different = 0
         self._counts: Counter[str] = Counter()
         self._started = time.perf_counter()
 
     def start(self, upscaler: Upscaler, plan: JobPlan, *, is_automatic: bool) -> None:
-        """Tell the settings, if asked to, and which inputs are left out.
-
-        Args:
-            upscaler: with what pictures are enlarged; where it is chosen for each, that for clean ones.
-            plan: what there is to do.
-            is_automatic: whether it is chosen for each.
-        """
+        """Tell the settings, if asked to, and which inputs are left out."""
         if self.is_verbose:
             tile = f"at most {upscaler.tile}" if upscaler.tile != "auto" else "auto"
             engine, name = upscaler.engine, "weights by the picture" if is_automatic else upscaler.header.name
@@ -175,7 +163,6 @@ class Reporter:
 
 
 def _sentence(record: Record) -> str:
-    """One line on one picture."""
     source, target = _name(record.input), _name(record.output)
     sizes = f"{record.width}×{record.height} → {record.output_width}×{record.output_height}"
     match record.status:

@@ -87,10 +87,9 @@ def serve(
         return
     try:
         from nlcunet.server.app import make_app
-        from nlcunet.server.listening import bind
         from nlcunet.server.logs import log_to_stderr
         from nlcunet.server.proxies import read_networks, read_root_path
-        from nlcunet.server.run import run_server
+        from nlcunet.server.run import bind, run_server
         from nlcunet.server.settings import MEBIBYTE, ServerSettings
     except ModuleNotFoundError as error:
         raise ConfigError(

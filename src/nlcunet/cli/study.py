@@ -129,7 +129,7 @@ def serve(
 
     try:
         from nlcunet.experiments.study.server import make_app, run_server
-        from nlcunet.server.listening import bind
+        from nlcunet.server.run import bind
     except ImportError as error:
         raise ConfigError(f"the page needs FastAPI and uvicorn: install them with {install_extra('serve')}") from error
     if is_open and participants is not None:
@@ -200,11 +200,7 @@ def analyse(
 
 
 def read_systems(texts: list[str]) -> dict[str, Path]:
-    """``NAME=FOLDER`` taken apart, in the order given.
-
-    Raises:
-        ConfigError: one has no name or folder, or a name comes twice.
-    """
+    """``NAME=FOLDER`` taken apart, in the order given."""
     from nlcunet.errors import ConfigError
 
     systems: dict[str, Path] = {}

@@ -162,7 +162,6 @@ def changes_of(photographs: Path | None, manifest: Path | None, settings: list[s
 
 
 def _read(recipe: str | None, resumed: Path | None, changes: dict[str, Any], steps: int | None) -> "Recipe":
-    """The recipe that was named, or that of the run to go on with."""
     from nlcunet.errors import ConfigError
     from nlcunet.training.recipe_file import embedded_recipes, read_recipe
 

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from nlcunet.cli.terminal import open_screen
 from nlcunet.training.dry_run import DryRun
-from nlcunet.training.loop import Listener
+from nlcunet.training.loop import TrainingListener
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.run_folder import Report
 from nlcunet.training.sources import TrainingData
@@ -20,16 +20,11 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class TrainingScreen:
-    """Progress of one run on standard error.
-
-    Args:
-        recipe: what runs.
-        is_first: whether this process talks.
-    """
+    """Progress of one run on standard error, told by its first process alone."""
 
     def __init__(self, recipe: Recipe, *, is_first: bool) -> None:
         self._recipe = recipe
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=not is_first)
+        self._console = open_screen(is_quiet=not is_first)
         self._bars = Progress(
             TextColumn("{task.fields[stage]}"),
             BarColumn(),
@@ -54,9 +49,9 @@ class TrainingScreen:
         """Leave the bar where it stands."""
         self._bars.stop()
 
-    def listener(self) -> Listener:
+    def listener(self) -> TrainingListener:
         """For the loop."""
-        return Listener(on_start=self._start, on_step=self._step, on_report=self._report, on_note=self._note)
+        return TrainingListener(on_start=self._start, on_step=self._step, on_report=self._report, on_note=self._note)
 
     def finish(self, weights: Path) -> None:
         """Say where the result is."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nlcunet.cli.reporting import Reporter
     from nlcunet.inference.enlarging import Enlarger
-    from nlcunet.inference.jobs import Job
+    from nlcunet.inference.jobs import FileJob
     from nlcunet.inference.settings import BatchSettings
 
 SIZE = "How large"
@@ -337,7 +337,7 @@ def upscale(
         raise typer.Exit(1)
 
 
-def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None:
+def _check_pipes(jobs: "Sequence[FileJob]", *, as_json: bool, dry_run: bool) -> None:
     """Refuse what would mix a picture with text, or show its bytes on a screen."""
     import sys
 
@@ -349,12 +349,12 @@ def _check_pipes(jobs: "Sequence[Job]", *, as_json: bool, dry_run: bool) -> None
         raise ConfigError("standard output is a terminal and takes no picture: name a file with -o, or pipe it on")
 
 
-def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
+def _run(jobs: "Sequence[FileJob]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Enlarge; whether nothing failed."""
     from nlcunet.inference.batch import run_jobs
-    from nlcunet.inference.results import Results
+    from nlcunet.inference.results import ResultFiles
 
-    results = Results(upscaler.choice_facts(settings.request))
+    results = ResultFiles(upscaler.choice_facts(settings.request))
     with reporter.following(len(jobs)) as follow:
         listener = follow.listener(reporter.note)
         run = run_jobs(
@@ -375,12 +375,12 @@ def _run(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings",
     return reporter.finish()
 
 
-def _preview(jobs: "Sequence[Job]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
+def _preview(jobs: "Sequence[FileJob]", upscaler: "Enlarger", settings: "BatchSettings", reporter: "Reporter") -> bool:
     """Tell what would be done; whether nothing would fail for sure."""
     from nlcunet.inference.batch import plan_batch
-    from nlcunet.inference.results import Results
+    from nlcunet.inference.results import ResultFiles
 
-    results = Results(upscaler.choice_facts(settings.request))
+    results = ResultFiles(upscaler.choice_facts(settings.request))
     seconds_per_pixel = upscaler.for_size(settings.request).measure_seconds_per_pixel()
     for record in plan_batch(jobs, upscaler, settings, seconds_per_pixel, results):
         reporter.tell(record)

@@ -20,7 +20,7 @@ from nlcunet.inference.settings import BatchSettings
 if TYPE_CHECKING:
     from nlcunet.cluster.run import Batch, Cluster
     from nlcunet.cluster.work import Setup
-    from nlcunet.cluster.workers import Workers
+    from nlcunet.cluster.workers import WorkerPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +46,7 @@ def upscale_on_cluster(
     as_json: bool,
     reporter: Reporter,
 ) -> None:
-    """Enlarge pictures behind URLs, or on a cluster.
-
-    Args:
-        naming: what to read and write.
-        choice: with what.
-        settings: and how.
-        ray: address of the cluster; nothing to work in this process.
-        workers: how many there are to be on it.
-        as_json: write one JSON record per line to standard output.
-        reporter: tells what becomes of them; where it tells more, it shows what workers print, too.
+    """Enlarge pictures behind URLs in this process, or on the cluster at the address ``ray``.
 
     Raises:
         NlcunetError: it could not start.
@@ -101,7 +92,7 @@ def _run(batch: "Batch", setup: "Setup", cluster: "Cluster | None", reporter: Re
     records = sys.stdout
     with _rays_output(is_verbose=reporter.is_verbose), reporter.following(len(batch.orders)) as follow:
 
-        def on_workers(workers: "Workers", is_started_here: bool) -> None:
+        def on_workers(workers: "WorkerPlan", is_started_here: bool) -> None:
             for sentence in _sentences(workers, is_started_here=is_started_here):
                 reporter.note(sentence)
 
@@ -125,7 +116,7 @@ def _rays_output(*, is_verbose: bool) -> Iterator[None]:
         yield
 
 
-def _sentences(workers: "Workers", *, is_started_here: bool) -> list[str]:
+def _sentences(workers: "WorkerPlan", *, is_started_here: bool) -> list[str]:
     """What to tell of the workers before the first picture comes back."""
     number = min(workers.count, workers.room)
     each = f", {workers.threads} threads each" if workers.threads is not None and workers.threads > 1 else ""

@@ -30,11 +30,7 @@ class ModelChoice:
         return chosen_later or is_exported(self.name_or_path) or self.settings.engine not in {"auto", "torch"}
 
     def open(self, model: LoadedModel | None) -> Enlarger:
-        """What enlarges, as ``nlcunet.load`` gives it; with a model that was sent, where there is one.
-
-        Raises:
-            NlcunetError: as ``nlcunet.load``.
-        """
+        """What enlarges, as ``nlcunet.load`` gives it; with a model that was sent, where there is one."""
         return open_model(self.name_or_path, self.settings) if model is None else Upscaler(model, self.settings)
 
     def check(self, request: SizeRequest) -> tuple[WeightsHeader, LoadedModel | None]:
@@ -43,9 +39,6 @@ class ModelChoice:
         Args:
             request: the size of the results; where networks are chosen by the picture, the header is that for clean
                 ones.
-
-        Raises:
-            NlcunetError: as ``nlcunet.load``.
         """
         here = replace(self, settings=replace(self.settings, device=UNCHECKED_DEVICE))
         if self.name_or_path == AUTOMATIC or is_exported(self.name_or_path):
@@ -57,15 +50,7 @@ class ModelChoice:
         return model.header, model
 
     def facts(self, request: SizeRequest, model: LoadedModel | None) -> dict[str, Any]:
-        """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it.
-
-        Args:
-            request: the size of the results.
-            model: the network that ``check`` gave.
-
-        Raises:
-            NlcunetError: as ``nlcunet.load``.
-        """
+        """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it."""
         if self.name_or_path == AUTOMATIC or is_exported(self.name_or_path):
             here = replace(self, settings=replace(self.settings, device=UNCHECKED_DEVICE))
             return here.open(None).choice_facts(request)

@@ -24,7 +24,7 @@ LOCAL_STORE_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connection:
+class RayConnection:
     """A cluster that is connected to.
 
     Attributes:
@@ -37,7 +37,7 @@ class Connection:
 
 
 @contextmanager
-def connected(address: str, *, log_to_driver: bool = False) -> Iterator[Connection]:
+def connected(address: str, *, log_to_driver: bool = False) -> Iterator[RayConnection]:
     """Connect to a cluster; a connection that the program has already is used and kept.
 
     Args:
@@ -51,12 +51,12 @@ def connected(address: str, *, log_to_driver: bool = False) -> Iterator[Connecti
     """
     ray = import_ray()
     if ray.is_initialized():
-        yield Connection(is_started_here=False, is_client=ray.util.client.ray.is_connected())
+        yield RayConnection(is_started_here=False, is_client=ray.util.client.ray.is_connected())
         return
     with _own_signals():
         is_started_here = _connect(ray, address, log_to_driver=log_to_driver)
     try:
-        yield Connection(is_started_here=is_started_here, is_client=ray.util.client.ray.is_connected())
+        yield RayConnection(is_started_here=is_started_here, is_client=ray.util.client.ray.is_connected())
     finally:
         ray.shutdown()
 
@@ -106,11 +106,7 @@ def _connect(ray: Any, address: str, *, log_to_driver: bool) -> bool:
 
 
 def _call(address: str) -> None:
-    """Find out whether anything answers at an address: Ray itself would try for many minutes.
-
-    Raises:
-        OSError: nothing does.
-    """
+    """Find out whether anything answers at an address: Ray itself would try for many minutes."""
     host, _, port = address.removeprefix(CLIENT_PROTOCOL).partition("/")[0].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
@@ -120,9 +116,6 @@ def _check_token(address: str) -> None:
     """Find out whether a cluster takes this machine's token: Ray itself would try for half a minute, and not say it.
 
     Where gRPC for Python is missing, nothing is asked.
-
-    Raises:
-        DeviceError: it wants one, and there is none or another one.
     """
     try:
         import grpc

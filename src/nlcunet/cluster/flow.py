@@ -22,11 +22,11 @@ from dataclasses import asdict
 from typing import Any
 
 from nlcunet.cluster.connection import import_ray
-from nlcunet.cluster.work import Order, Outcome, Setup, enlarge, node_name
-from nlcunet.cluster.workers import Workers
+from nlcunet.cluster.work import Outcome, RemoteJob, Setup, enlarge, node_name
+from nlcunet.cluster.workers import WorkerPlan
 from nlcunet.errors import DeviceError
 from nlcunet.inference.batch import Record
-from nlcunet.inference.results import Results
+from nlcunet.inference.results import ResultFiles
 
 MOST_ATTEMPTS = 3
 """A picture that was begun so often without an end is given up: it may be what ends its workers."""
@@ -69,24 +69,19 @@ class Ledger:
 
 
 class Worker:
-    """Enlarges pictures in an actor of Ray Data; the network is loaded once.
-
-    Args:
-        setup: what is the same for all pictures.
-        ledger: handle of the ledger.
-    """
+    """Enlarges pictures in an actor of Ray Data; the network is loaded once."""
 
     def __init__(self, setup: Setup, ledger: Any) -> None:
         self._ray = import_ray()
         self._setup = setup
         self._ledger = ledger
         self._upscaler = setup.open()
-        self._results = Results(setup.facts)
+        self._results = ResultFiles(setup.facts)
         self._node = node_name(self._ray.get_runtime_context().get_node_id())
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row with an order to one with its outcome."""
-        order = Order(int(row["number"]), row["source"], row["target"], row["file_format"] or None)
+        order = RemoteJob(int(row["number"]), row["source"], row["target"], row["file_format"] or None)
         attempts, known = self._ray.get(self._ledger.begin.remote(order.number))
         if known is None:
             is_given_up = attempts > MOST_ATTEMPTS
@@ -99,11 +94,11 @@ class Worker:
             known = self._ray.get(self._ledger.end.remote(order.number, outcome.to_text()))
         return {"outcome": known}
 
-    def _enlarge(self, order: Order) -> Record:
+    def _enlarge(self, order: RemoteJob) -> Record:
         return enlarge(order, self._upscaler, self._setup, self._results)
 
 
-def _given_up(order: Order) -> Record:
+def _given_up(order: RemoteJob) -> Record:
     reason = (
         f"a picture must not end the process that works on it: {MOST_ATTEMPTS} ended; "
         "if it is large, give workers more memory or a smaller --tile"
@@ -111,7 +106,7 @@ def _given_up(order: Order) -> Record:
     return Record(input=order.source, output=order.target, status="failed", error=reason)
 
 
-def outcomes_on_cluster(orders: Sequence[Order], setup: Setup, workers: Workers) -> Iterator[Outcome]:
+def outcomes_on_cluster(orders: Sequence[RemoteJob], setup: Setup, workers: WorkerPlan) -> Iterator[Outcome]:
     """Enlarge on the cluster that this process is connected to; outcomes as they come, one for each order.
 
     Raises:
@@ -130,8 +125,7 @@ def outcomes_on_cluster(orders: Sequence[Order], setup: Setup, workers: Workers)
         raise DeviceError(f"{_ENDED}{_cause(error).removeprefix(_ENDED)}") from error
 
 
-def _texts(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers) -> Iterator[str]:
-    """Outcomes as text, as Ray Data gives them."""
+def _texts(ray: Any, orders: Sequence[RemoteJob], setup: Setup, workers: WorkerPlan) -> Iterator[str]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -141,8 +135,7 @@ def _texts(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers) ->
         yield from (str(text) for text in batch["outcome"])
 
 
-def _dataset(ray: Any, orders: Sequence[Order], setup: Setup, workers: Workers, ledger: Any) -> Any:
-    """Orders on their way to workers, not begun yet."""
+def _dataset(ray: Any, orders: Sequence[RemoteJob], setup: Setup, workers: WorkerPlan, ledger: Any) -> Any:
     rows = [asdict(order) | {"file_format": order.file_format or ""} for order in orders]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Ray warns of settings of its own when it copies them
@@ -174,7 +167,7 @@ class RemoteFlow:
 
         self._outcomes: queue.Queue[str | None] = queue.Queue()
 
-    def run(self, orders: Sequence[Order], setup: Setup, workers: Workers) -> None:
+    def run(self, orders: Sequence[RemoteJob], setup: Setup, workers: WorkerPlan) -> None:
         """Enlarge; ends when all is done."""
         try:
             for outcome in outcomes_on_cluster(orders, setup, workers):
@@ -195,7 +188,7 @@ class RemoteFlow:
             return taken
 
 
-def outcomes_over_client(orders: Sequence[Order], setup: Setup, workers: Workers) -> Iterator[Outcome]:
+def outcomes_over_client(orders: Sequence[RemoteJob], setup: Setup, workers: WorkerPlan) -> Iterator[Outcome]:
     """``outcomes_on_cluster`` from a machine that is connected through Ray Client.
 
     Raises:

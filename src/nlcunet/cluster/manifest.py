@@ -20,13 +20,10 @@ SHARE_OF_TIME = 0.05
 """What writing them may take: stores append nothing, so that a copy is the whole."""
 
 
-class Manifest:
+class BatchManifest:
     """Results and failures of a batch, kept in a file or an object.
 
     A picture is known by its result. What was done by an earlier run stays, where a later one only finds it done.
-
-    Args:
-        place: URL or path; nothing to keep no manifest.
 
     Raises:
         ConfigError: there is something else there, or it cannot be read.
@@ -79,7 +76,6 @@ class Manifest:
 
 
 def _read(place: str) -> dict[str, dict[str, Any]]:
-    """The lines of an earlier run by their results."""
     try:
         data = read_bytes(place)
         lines = [] if data is None else [json.loads(line) for line in data.decode().splitlines()]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from nlcunet.cluster.connection import connected, import_ray
 from nlcunet.cluster.flow import outcomes_on_cluster, outcomes_over_client
-from nlcunet.cluster.manifest import FILE_NAME, Manifest
+from nlcunet.cluster.manifest import FILE_NAME, BatchManifest
 from nlcunet.cluster.places import Places, check_target, existing, is_url, with_urls, without_file_protocol
-from nlcunet.cluster.work import Order, Outcome, Setup, enlarge, node_name
-from nlcunet.cluster.workers import Workers, plan_workers
+from nlcunet.cluster.work import Outcome, RemoteJob, Setup, enlarge, node_name
+from nlcunet.cluster.workers import WorkerPlan, plan_workers
 from nlcunet.errors import ConfigError, DeviceError
 from nlcunet.inference.batch import Record, Status
 from nlcunet.inference.jobs import PIPE, plan_jobs
-from nlcunet.inference.results import Finding, Results
+from nlcunet.inference.results import EarlierResult, ResultFiles
 
 GIVEN_UP_AFTER = 5
 """Pictures in a row that a store did not give or take, each in spite of several tries."""
@@ -32,7 +32,7 @@ class Batch:
         manifest: URL or path of the manifest; nothing if there is to be none.
     """
 
-    orders: tuple[Order, ...]
+    orders: tuple[RemoteJob, ...]
     left_out: tuple[str, ...] = ()
     passed_over: str | None = None
     manifest: str | None = None
@@ -85,7 +85,7 @@ def plan_batch(
     except ConfigError as error:
         raise ConfigError(with_urls(str(error))) from error
     orders = tuple(
-        Order(number, places.name_of(job.source), places.name_of(job.target), job.file_format)
+        RemoteJob(number, places.name_of(job.source), places.name_of(job.target), job.file_format)
         for number, job in enumerate(plan.jobs)
         if job.source is not None and job.target is not None
     )
@@ -100,13 +100,7 @@ def plan_batch(
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where a batch runs.
-
-    Attributes:
-        address: see ``connected``.
-        workers: how many; by default as many as there is room for.
-        shows_output: whether to show what workers print.
-    """
+    """Where a batch runs."""
 
     address: str
     workers: int | None = None
@@ -118,20 +112,14 @@ def run_batch(
     setup: Setup,
     cluster: Cluster | None,
     *,
-    on_workers: Callable[[Workers, bool], None] = lambda *_: None,
+    on_workers: Callable[[WorkerPlan, bool], None] = lambda *_: None,
 ) -> Iterator[Outcome]:
     """Enlarge all that is not there yet; one outcome for each order, those that are skipped first.
-
-    Args:
-        batch: what there is to do.
-        setup: what is the same for all pictures.
-        cluster: where; nothing for one after the other in this process.
-        on_workers: called before the first picture with the workers, and whether the cluster was started for them.
 
     Raises:
         NlcunetError: it could not start. What ends a batch that has begun is told as failures of what was left.
     """
-    manifest = Manifest(batch.manifest)
+    manifest = BatchManifest(batch.manifest)
     manifest.save()  # what cannot be written is better known now
     findings = _look(batch.orders, setup)
     to_do = [order for order in batch.orders if not findings[order.number].is_finished]
@@ -153,23 +141,23 @@ def run_batch(
         manifest.save()
 
 
-def _look(orders: Sequence[Order], setup: Setup) -> dict[int, Finding]:
+def _look(orders: Sequence[RemoteJob], setup: Setup) -> dict[int, EarlierResult]:
     """Which results are there already, by the numbers of their orders."""
     if setup.settings.overwrite:
-        return {order.number: Finding(is_finished=False) for order in orders}
-    results, here = Results(setup.facts), Path(setup.folder)
+        return {order.number: EarlierResult(is_finished=False) for order in orders}
+    results, here = ResultFiles(setup.facts), Path(setup.folder)
     local = {order.number for order in orders if not is_url(order.source) and not is_url(order.target)}
     there = existing(order.target for order in orders if order.number not in local)
     return {
         order.number: results.look(here / order.target, here / order.source, setup.settings)
         if order.number in local
-        else Finding(is_finished=order.target in there)
+        else EarlierResult(is_finished=order.target in there)
         for order in orders
     }
 
 
 def _told(
-    orders: Sequence[Order], setup: Setup, cluster: Cluster | None, on_workers: Callable[[Workers, bool], None]
+    orders: Sequence[RemoteJob], setup: Setup, cluster: Cluster | None, on_workers: Callable[[WorkerPlan, bool], None]
 ) -> Generator[Outcome, None, None]:
     """Outcomes of all orders; where the work ends early, failures of what is left."""
     left, in_a_row = {order.number: order for order in orders}, 0
@@ -193,20 +181,19 @@ def _told(
         yield Outcome(number=order.number, record=record)
 
 
-def _record(order: Order, status: Status) -> Record:
+def _record(order: RemoteJob, status: Status) -> Record:
     return Record(input=order.source, output=order.target, status=status)
 
 
-def _run_here(orders: Sequence[Order], setup: Setup) -> Generator[Outcome, None, None]:
-    """One picture after the other in this process."""
-    upscaler, results, node = setup.open(), Results(setup.facts), node_name()
+def _run_here(orders: Sequence[RemoteJob], setup: Setup) -> Generator[Outcome, None, None]:
+    upscaler, results, node = setup.open(), ResultFiles(setup.facts), node_name()
     for order in orders:
         record = enlarge(order, upscaler, setup, results)
         yield Outcome(number=order.number, record=record, node=node, attempts=1)
 
 
 def _run_there(
-    orders: Sequence[Order], setup: Setup, cluster: Cluster, on_workers: Callable[[Workers, bool], None]
+    orders: Sequence[RemoteJob], setup: Setup, cluster: Cluster, on_workers: Callable[[WorkerPlan, bool], None]
 ) -> Generator[Outcome, None, None]:
     """On a cluster, with workers that fit it."""
     ray = import_ray()

@@ -78,11 +78,6 @@ def read_bytes(name: str) -> bytes | None:
 def write_bytes(data: bytes, name: str, scratch: Path) -> None:
     """Put something behind a URL or a path, whole or not at all.
 
-    Args:
-        data: what.
-        name: where.
-        scratch: a file of this machine that may be written over, for URLs.
-
     Raises:
         ImageWriteError: a path of this machine cannot be written.
         Exception: what the store raised at the last try.

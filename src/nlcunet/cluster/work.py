@@ -5,25 +5,34 @@ while they are worked on.
 """
 
 import json
+import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nlcunet.cluster.choice import ModelChoice
 from nlcunet.cluster.places import is_url
-from nlcunet.cluster.scratch import scratch_folder, sweep
 from nlcunet.cluster.transfer import FINAL_ERRORS, fetch, store_file
 from nlcunet.errors import ConfigError, NlcunetError
+from nlcunet.files.locks import try_lock
 from nlcunet.inference.batch import Record, run_jobs
 from nlcunet.inference.enlarging import Enlarger
-from nlcunet.inference.jobs import Job
-from nlcunet.inference.results import Results
+from nlcunet.inference.jobs import FileJob
+from nlcunet.inference.results import ResultFiles
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.models.weights import AUTOMATIC, LoadedModel
 from nlcunet.version import __version__
+
+PREFIX = "nlcunet-scratch-"
+LOCK = "lock"
+
+YOUNGEST_SECONDS = 60.0
+"""A folder may not be locked yet when it is made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +76,8 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Order:
-    """One picture of a batch.
-
-    Attributes:
-        number: its place in the batch.
-        source: URL or path to read.
-        target: URL or path to write.
-        file_format: format to write; nothing for that of the source, or PNG if that cannot be written.
-    """
+class RemoteJob:
+    """One picture of a batch."""
 
     number: int
     source: str
@@ -115,25 +117,18 @@ class Outcome:
         return cls(**{**values, "record": Record(**{**record, "notes": tuple(record["notes"])})})
 
 
-def enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results) -> Record:
-    """Enlarge one picture, whatever its result was before; a record, also where that fails.
-
-    Args:
-        order: which.
-        upscaler: with what.
-        setup: and how.
-        results: what this process knows of the results in folders; those behind URLs have no notes beside them.
-    """
+def enlarge(order: RemoteJob, upscaler: Enlarger, setup: Setup, results: ResultFiles) -> Record:
+    """Enlarge one picture, whatever its result was before; a record, also where that fails."""
     start = time.perf_counter()
     if is_url(order.source) or is_url(order.target):
         with scratch_folder() as scratch:
-            record = _enlarge(order, upscaler, setup, Results(), scratch)
+            record = _enlarge(order, upscaler, setup, ResultFiles(), scratch)
     else:
         record = _enlarge(order, upscaler, setup, results, Path())
     return replace(record, seconds=time.perf_counter() - start)
 
 
-def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, scratch: Path) -> Record:
+def _enlarge(order: RemoteJob, upscaler: Enlarger, setup: Setup, results: ResultFiles, scratch: Path) -> Record:
     """The same; what is behind URLs is in a folder meanwhile."""
     source = _place(order.source, scratch / "source", setup)
     target = _place(order.target, scratch / "result", setup)
@@ -143,7 +138,7 @@ def _enlarge(order: Order, upscaler: Enlarger, setup: Setup, results: Results, s
     except Exception as error:  # noqa: BLE001 - every store has errors of its own
         return _failed(order, "the picture must be there and readable", error)
     settings = replace(setup.settings, overwrite=True)  # whether it is there was asked before the batch began
-    job = Job(source=source, target=target, file_format=order.file_format)
+    job = FileJob(source=source, target=target, file_format=order.file_format)
     record = _renamed(next(run_jobs([job], upscaler, settings, results=results)), order, source, target)
     try:
         if is_url(order.target) and record.status == "done":
@@ -160,7 +155,7 @@ def _place(name: str, stand_in: Path, setup: Setup) -> Path:
     return stand_in.with_suffix(PurePosixPath(name.partition("?")[0]).suffix)
 
 
-def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record:
+def _renamed(record: Record, order: RemoteJob, source: Path, target: Path) -> Record:
     """A record with the names of the order instead of those of the files that were worked on."""
 
     def rename(sentence: str) -> str:
@@ -177,8 +172,7 @@ def _renamed(record: Record, order: Order, source: Path, target: Path) -> Record
     )
 
 
-def _failed(order: Order, rule: str, error: Exception) -> Record:
-    """The record of a picture that a store did not give or take."""
+def _failed(order: RemoteJob, rule: str, error: Exception) -> Record:
     return Record(
         input=order.source,
         output=order.target,
@@ -189,7 +183,6 @@ def _failed(order: Order, rule: str, error: Exception) -> Record:
 
 
 def _reason(error: Exception) -> str:
-    """Kind and words of an error that is not ours."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
@@ -198,3 +191,28 @@ def node_name(node_id: str | None = None) -> str:
     """What a machine is called in records: its host name, and on a cluster the beginning of Ray's name for it."""
     host = socket.gethostname()
     return host if node_id is None else f"{host}/{node_id[:8]}"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is taken away afterwards; Ray kills its workers, so later ones look for what was left."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        lock = try_lock(Path(name) / LOCK)
+        try:
+            yield Path(name)
+        finally:
+            if lock is not None:
+                lock.release()
+
+
+def sweep() -> None:
+    """Take away folders of processes that are no more; those of others, in other containers too, are locked."""
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+        try:
+            if time.time() - lock_file.stat().st_mtime < YOUNGEST_SECONDS:
+                continue
+            if (lock := try_lock(lock_file)) is not None:
+                shutil.rmtree(lock_file.parent, ignore_errors=True)
+                lock.release()
+        except OSError:
+            continue  # it is in use, or gone, or somebody else's

@@ -8,7 +8,7 @@ from nlcunet.errors import ConfigError, DeviceError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workers:
+class WorkerPlan:
     """The workers of a batch.
 
     Attributes:
@@ -30,7 +30,7 @@ class Workers:
 
 def plan_workers(
     nodes: Sequence[Mapping[str, float]], *, device: str, count: int | None, threads: int | None
-) -> Workers:
+) -> WorkerPlan:
     """Workers for the machines of a cluster.
 
     Args:
@@ -54,15 +54,15 @@ def plan_workers(
     return _on_cores([int(node.get("CPU", 0)) for node in nodes], count, threads)
 
 
-def _on_gpus(gpus: Sequence[int], count: int | None, threads: int | None) -> Workers:
+def _on_gpus(gpus: Sequence[int], count: int | None, threads: int | None) -> WorkerPlan:
     count = count or sum(gpus)
     sharing = math.ceil(count / sum(gpus))
-    return Workers(
+    return WorkerPlan(
         count=count, room=sharing * sum(gpus), device="cuda", threads=threads, num_cpus=0, num_gpus=1 / sharing
     )
 
 
-def _on_cores(cores: Sequence[int], count: int | None, threads: int | None) -> Workers:
+def _on_cores(cores: Sequence[int], count: int | None, threads: int | None) -> WorkerPlan:
     if threads is None:
         threads = 1 if count is None else _fair_threads(cores, count)
     room = _room(cores, threads)
@@ -71,7 +71,7 @@ def _on_cores(cores: Sequence[int], count: int | None, threads: int | None) -> W
             f"a machine of the cluster must have {threads} free cores for a worker of {threads} threads: "
             f"got {max(cores, default=0)} at most; ask for fewer --threads, or tell --ray-workers if machines will come"
         )
-    return Workers(count=count or room, room=room, device="cpu", threads=threads, num_cpus=threads, num_gpus=0.0)
+    return WorkerPlan(count=count or room, room=room, device="cpu", threads=threads, num_cpus=threads, num_gpus=0.0)
 
 
 def _room(cores: Sequence[int], threads: int) -> int:

@@ -35,7 +35,6 @@ class CropSettings:
     """How patches are placed."""
 
     kind: CropKind = "central"
-    """Which positions are possible or likely."""
     central_px: int = 512
     """Side of the central square for ``central``, in high-resolution pixels; smaller photographs give what they have,
     and larger patches widen the square to their size."""
@@ -43,11 +42,7 @@ class CropSettings:
     """For ``detail``: positions are weighted with their detail to this power; 0 makes all positions alike."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: A field lies outside its range.
-        """
+        """Refuse what lies outside its range (ConfigError)."""
         if self.central_px < 1:
             raise ConfigError(f"central_px must be at least 1: got {self.central_px}")
         if not 0 <= self.detail_power <= 8:
@@ -59,9 +54,7 @@ class CropField:
     """The possible positions of a patch of one size in one photograph, and how likely they are."""
 
     rows: int
-    """How many positions there are from top to bottom."""
     columns: int
-    """How many from left to right."""
     cumulative: np.ndarray | None = None
     """Share of all crops that fall into the cells up to each, in row order, float32; None where all are alike."""
 

@@ -52,16 +52,10 @@ class Share:
     batch: int
     """Samples per step, over all processes."""
     rank: int = 0
-    """Number of this process."""
     num_ranks: int = 1
-    """How many processes there are."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be divided.
-
-        Raises:
-            ConfigError: The batch does not divide evenly, or the rank is not there.
-        """
+        """Refuse a batch that does not divide evenly, or a rank that is not there (ConfigError)."""
         if not 0 <= self.rank < self.num_ranks:
             raise ConfigError(f"rank must lie in 0 … {self.num_ranks - 1}: got {self.rank}")
         if self.batch < 1 or self.batch % self.num_ranks:
@@ -191,14 +185,7 @@ class AcceleratorPairs:
 
 
 def walk_of(start: int, width: int, size_px: int, orientation: int) -> tuple[int, int, int]:
-    """How to walk over a picture's pixels to read a turned square: first pixel, step down, step to the right.
-
-    Args:
-        start: number of the square's top left pixel.
-        width: pixels per row of the picture.
-        size_px: side of the square.
-        orientation: as for `nlcunet.data.crops.turn`.
-    """
+    """How to walk over a picture's pixels to read a turned square: first pixel, step down, step to the right."""
     last = size_px - 1
     start, down, right = (
         (start, width, 1),

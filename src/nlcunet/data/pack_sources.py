@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from nlcunet.data.photographs import find_pictures, read_photograph_manifest
-from nlcunet.data.tiling import Place, hold_back
+from nlcunet.data.tiling import TilePlacing, hold_back
 from nlcunet.errors import ConfigError, DataError
 
 Encoding: TypeAlias = Literal["webp", "png", "avif", "keep"]
@@ -20,7 +20,7 @@ class PackSettings:
 
     tile_px: int = 512
     """Side of the tiles, even."""
-    place: Place = "detail"
+    place: TilePlacing = "detail"
     """Where tiles lie in a photograph; see :func:`nlcunet.data.tiling.place_tiles`."""
     keep_share: float | None = 0.5
     """Share of the tiles to keep, most detail first; nothing where a number is given."""
@@ -40,11 +40,7 @@ class PackSettings:
     """Chooses which photographs are held back."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: A limit is below 1.
-        """
+        """Refuse limits below 1 (ConfigError)."""
         if self.shard_mib < 1 or self.per_photograph < 1:
             raise ConfigError(
                 "shards must hold at least 1 MiB and photographs give at least 1 tile: "
@@ -53,11 +49,10 @@ class PackSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PackSource:
     """A photograph to cut, and what is known about it."""
 
     path: Path
-    """Its file."""
     name: str
     """Path below the folder, with forward slashes."""
     slug: str
@@ -70,7 +65,7 @@ class Source:
     """Licence, holder and source; empty where unknown."""
 
 
-def list_sources(folder: Path, manifest: Path | None, settings: PackSettings) -> list[Source]:
+def list_sources(folder: Path, manifest: Path | None, settings: PackSettings) -> list[PackSource]:
     """The photographs to cut, by name, each with its split.
 
     Raises:
@@ -94,7 +89,9 @@ def list_sources(folder: Path, manifest: Path | None, settings: PackSettings) ->
             raise ConfigError(f"a split must be named in small letters, digits and _: got {split!r} for {row['file']}")
         about = {key: row.get(key) or "" for key in ("licence", "holder", "source")}
         name = row["file"]
-        sources.append(Source(path=folder / name, name=name, slug=slugs[name], group=group, split=split, about=about))
+        sources.append(
+            PackSource(path=folder / name, name=name, slug=slugs[name], group=group, split=split, about=about)
+        )
     return sources
 
 

@@ -7,8 +7,6 @@ the output are taken over as they are, so that packing again is cheap: encoding 
 Why tar files of lossless WebP: docs/data.md has the measurements.
 """
 
-import csv
-import io
 import json
 import re
 from collections import Counter
@@ -20,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
-from nlcunet.data.pack_sources import PackSettings, Source, list_sources
-from nlcunet.data.photographs import map_in_order, read_photograph
+from nlcunet.data.pack_sources import PackSettings, PackSource, list_sources
+from nlcunet.data.photographs import map_in_order, read_photograph, write_photograph_manifest
 from nlcunet.data.shards import (
     MANIFEST_FILE,
     PACK_FILE,
@@ -79,9 +77,7 @@ class PackResult:
     """What came of it."""
 
     shards: tuple[ShardEntry, ...]
-    """In order."""
     splits: dict[str, int]
-    """Tiles per split."""
     flat: int
     """Candidate tiles that were left out for want of detail."""
     reused: int
@@ -160,7 +156,7 @@ class _Encoder:
         self.failed: list[str] = []
         self.reused: list[str] = []
 
-    def encode(self, source: Source) -> list[StoredTile] | str:
+    def encode(self, source: PackSource) -> list[StoredTile] | str:
         """All chosen tiles of one photograph, or why there are none."""
         tiles = self.tiles[source.name]
         found = [self._reuse(source, tile) for tile in tiles]
@@ -190,7 +186,7 @@ class _Encoder:
                     f"{self.settings.shard_mib} MiB; choose smaller tiles or larger shards"
                 )
 
-    def _record(self, source: Source, tile: Tile, data: bytes) -> TileRecord:
+    def _record(self, source: PackSource, tile: Tile, data: bytes) -> TileRecord:
         side = self.settings.tile_px
         return TileRecord(
             photograph=source.name,
@@ -206,7 +202,7 @@ class _Encoder:
             **source.about,
         )
 
-    def _reuse(self, source: Source, tile: Tile) -> StoredTile | None:
+    def _reuse(self, source: PackSource, tile: Tile) -> StoredTile | None:
         """The tile from an earlier run, if it is there and whole."""
         side = self.settings.tile_px
         identity = (source.name, self.hashes[source.name], tile.left, tile.top, side, side, self.settings.encoding)
@@ -220,8 +216,7 @@ class _Encoder:
         record = self._record(source, tile, data)
         return StoredTile(key=_key(source, tile), suffix=Path(place[1].name).suffix, data=data, record=record)
 
-    def _cut(self, source: Source, tile: Tile, pixels: UInt8[np.ndarray, "height width 3"]) -> StoredTile:
-        """The tile, encoded; or the whole file, where that is the tile."""
+    def _cut(self, source: PackSource, tile: Tile, pixels: UInt8[np.ndarray, "height width 3"]) -> StoredTile:
         side = self.settings.tile_px
         if self.settings.encoding == "keep" and pixels.shape[:2] == (side, side):
             suffix, data = source.path.suffix.lower(), source.path.read_bytes()
@@ -234,11 +229,11 @@ class _Encoder:
 
 
 def _measure(
-    sources: list[Source], settings: PackSettings, threads: int, on_progress: Progress
+    sources: list[PackSource], settings: PackSettings, threads: int, on_progress: Progress
 ) -> tuple[list[Tile], dict[str, str], list[str]]:
     """Candidate tiles of all photographs, SHA-256 of their files, and what cannot be used."""
 
-    def measure(source: Source) -> tuple[list[Tile], str] | str:
+    def measure(source: PackSource) -> tuple[list[Tile], str] | str:
         try:
             pixels = read_photograph(source.path, None).numpy()
             digest = hash_file(source.path)
@@ -264,9 +259,8 @@ def _measure(
 
 
 def _write_shards(
-    encoder: _Encoder, sources: list[Source], output: Path, threads: int, on_progress: Progress
+    encoder: _Encoder, sources: list[PackSource], output: Path, threads: int, on_progress: Progress
 ) -> tuple[list[tuple[str, TileRecord]], list[ShardEntry]]:
-    """Paths and records of all tiles, and the list of shards."""
     work = [source for source in sources if source.name in encoder.tiles]
     limit = encoder.settings.shard_mib * _MIB
     rows: list[tuple[str, TileRecord]] = []
@@ -307,11 +301,7 @@ def _fill(tiles: Iterable[StoredTile], limit: int) -> Iterator[list[StoredTile]]
 
 
 def _open_output(output: Path, settings: PackSettings) -> Known:
-    """Mark the folder as begun; tiles that are in it already.
-
-    Raises:
-        ConfigError: it holds something else.
-    """
+    """Mark the folder as begun; tiles that are in it already."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"the output must be a folder: got the file {output}")
     output.mkdir(parents=True, exist_ok=True)
@@ -338,12 +328,9 @@ def _open_output(output: Path, settings: PackSettings) -> Known:
 
 def _write_lists(output: Path, settings: PackSettings, result: PackResult, rows: list[tuple[str, TileRecord]]) -> None:
     """The manifest, and the list of the pack, which says that it is complete."""
-    text = io.StringIO()
     names = [field.name for field in fields(TileRecord)]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", *names])
-    writer.writerows([path, *(getattr(record, name) for name in names)] for path, record in rows)
-    write_file_atomically(output / MANIFEST_FILE, text.getvalue().encode())
+    listed = ({"file": path, **asdict(record)} for path, record in rows)
+    write_photograph_manifest(output / MANIFEST_FILE, ["file", *names], listed)
     content = {
         "format": PACK_FORMAT,
         "complete": True,
@@ -369,11 +356,11 @@ def _write_if_changed(path: Path, data: bytes) -> None:
         write_file_atomically(path, data)
 
 
-def _key(source: Source, tile: Tile) -> str:
+def _key(source: PackSource, tile: Tile) -> str:
     return f"{source.slug}_{tile.left}_{tile.top}"
 
 
-def _reason(source: Source, error: ImageError) -> str:
+def _reason(source: PackSource, error: ImageError) -> str:
     """Why a photograph cannot be used, without the path of this machine."""
     text = str(error).replace(str(source.path), "").strip(": ")
     return f"{source.name}: {text}"

@@ -26,12 +26,6 @@ Pair = tuple[UInt8[Tensor, "_ _ 3"], UInt8[Tensor, "_ _ 3"]]
 def find_partners(photographs: Sequence[Path], folder: Path, low_folder: Path, scale: int) -> list[Path]:
     """The low-resolution partner of each photograph: of the same name, or with ``x4`` behind it, whatever the ending.
 
-    Args:
-        photographs: files in ``folder``.
-        folder: of the photographs.
-        low_folder: of their partners, with the same folders in it.
-        scale: enlargement.
-
     Raises:
         DataError: there is no such folder, or some have no partner.
     """
@@ -53,15 +47,6 @@ def load_pairs(
     high_paths: Sequence[Path], low_paths: Sequence[Path], scale: int, *, central_px: int | None
 ) -> tuple[Photographs, Photographs]:
     """Both pictures of all pairs, in memory.
-
-    Args:
-        high_paths: the sharp photographs.
-        low_paths: the partner of each.
-        scale: enlargement.
-        central_px: keep only the central square of this side, in high-resolution pixels; None keeps all.
-
-    Returns:
-        The sharp photographs, and their partners.
 
     Raises:
         DataError: a photograph is not exactly ``scale`` times as large as its partner.
@@ -96,13 +81,6 @@ def central_pair(low: UInt8[Tensor, "_ _ 3"], high: UInt8[Tensor, "_ _ 3"], size
 class PairedPatches:
     """Patches of pairs in main memory; a source of batches as those of ``nlcunet.data.loading``.
 
-    Args:
-        high_res: sharp photographs.
-        low_res: the partner of each.
-        settings: how patches are placed; their degradation is not used.
-        share: which samples belong to this process.
-        device: where the batches shall be.
-
     Raises:
         DataError: a picture is smaller than a patch.
     """
@@ -133,7 +111,6 @@ class PairedPatches:
         return Pairs(low_res, high_res)
 
     def _cut(self, number: int) -> Pair:
-        """Both patches of a sample."""
         sample, size, scale = draw_sample(self.settings, number), self.settings.patch_px, self.settings.preset.scale
         index = int(sample.picture * len(self.fields))
         top, left = place_patch(self.fields[index], sample.crop)

@@ -37,22 +37,15 @@ class PairSettings:
     """How pairs are made from photographs."""
 
     preset: Preset
-    """How patches are degraded, and the scale."""
     seed: int
-    """Seed of the run."""
     patch_px: int
     """Side of the low-resolution patch."""
     crops: CropSettings
-    """Where patches are cut from photographs."""
     drawn_ratio: float | int = 0.0
     """Share of samples that are cut from drawn pictures."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            ConfigError: A field lies outside its range.
-        """
+        """Refuse what lies outside its range (ConfigError)."""
         if self.patch_px < 1:
             raise ConfigError(f"patch_px must be at least 1: got {self.patch_px}")
         if not 0 <= self.drawn_ratio <= 1:
@@ -69,13 +62,11 @@ class Sample:
     """All that is random in one pair."""
 
     is_drawn: bool
-    """Whether it is cut from a drawn picture."""
     picture: float
     """Number in [0, 1) that chooses among the pictures."""
     crop: CropChoice
     """Where the patch lies and how it is turned."""
     record: DegradationRecord
-    """What is done to it."""
 
 
 def seed_of(seed: int, number: int) -> int:

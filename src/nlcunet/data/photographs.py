@@ -10,8 +10,9 @@ photographs of DF2K then need 2.7 GB.
 """
 
 import csv
+import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,10 @@ from torch import Tensor
 from nlcunet.data.shards import is_packed, is_tile_path, list_tiles, read_tile
 from nlcunet.data.tiling import count_licences
 from nlcunet.errors import DataError, ImageError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import read_picture
 from nlcunet.imaging.formats import PICTURE_SUFFIXES_IN_WORDS
 from nlcunet.imaging.listing import list_pictures
-
-"""File name endings of pictures, in lower case."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -99,6 +99,19 @@ def read_photograph_manifest(manifest: Path) -> list[dict[str, str]]:
     return rows
 
 
+def write_photograph_manifest(manifest: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Rows as a CSV file, whole or not at all; other columns than these are left out.
+
+    Raises:
+        ImageWriteError: it cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file_atomically(manifest, text.getvalue().encode())
+
+
 def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[list[Path], str]:
     """Files of one split in a fixed order, and their licences.
 
@@ -136,11 +149,7 @@ def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[l
 
 
 def read_photograph(path: Path, central_px: int | None) -> UInt8[Tensor, "height width 3"]:
-    """One photograph as 8-bit RGB; grey becomes RGB, 16 bit is rounded, alpha is ignored.
-
-    Args:
-        path: picture file, or a path through a shard.
-        central_px: keep only the central square of this side (or what there is of it); None keeps all.
+    """A photograph (a file, or a tile in a shard) as 8-bit RGB: grey becomes RGB, 16 bit is rounded, alpha is ignored.
 
     Raises:
         ImageError: the file cannot be read.

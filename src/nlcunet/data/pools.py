@@ -32,7 +32,7 @@ class PhotographFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PicturePart:
     """What patches can be cut from."""
 
     pixels: UInt8[Tensor, "height width 3"]
@@ -43,11 +43,6 @@ class Part:
 
 class MemoryPool:
     """Pictures in main memory. Those smaller than a patch are left out, with a warning.
-
-    Args:
-        photographs: pictures of any sizes.
-        size_px: side of the patches that will be cut.
-        crops: where they may lie.
 
     Raises:
         DataError: no picture is large enough.
@@ -66,13 +61,13 @@ class MemoryPool:
                 f"{left_out} photographs are smaller than patches of {size_px} pixels: left out", stacklevel=2
             )
         pixels = [available_part(picture, size_px, crops) for picture in fitting]
-        self.parts = tuple(Part(pixels=part, field=make_field(part, size_px, crops)) for part in pixels)
+        self.parts = tuple(PicturePart(pixels=part, field=make_field(part, size_px, crops)) for part in pixels)
 
     def __len__(self) -> int:
         """How many pictures."""
         return len(self.parts)
 
-    def part(self, number: int) -> Part:
+    def part(self, number: int) -> PicturePart:
         """The usable part of a picture."""
         return self.parts[number]
 
@@ -85,11 +80,6 @@ class MemoryPool:
 class FilePool:
     """Pictures on disk, the latest ones kept; a picture that cannot be used hands its samples on to the next one.
 
-    Args:
-        files: where the pictures are.
-        size_px: side of the patches that will be cut.
-        crops: where they may lie.
-
     Raises:
         DataError: there is no file.
     """
@@ -98,14 +88,14 @@ class FilePool:
         if not files.paths:
             raise DataError("there must be at least one photograph to train on: got none")
         self.files, self.size_px, self.crops = files, size_px, crops
-        self.kept: OrderedDict[int, Part] = OrderedDict()
+        self.kept: OrderedDict[int, PicturePart] = OrderedDict()
         self.unusable: set[int] = set()
 
     def __len__(self) -> int:
         """How many files."""
         return len(self.files)
 
-    def part(self, number: int) -> Part:
+    def part(self, number: int) -> PicturePart:
         """The usable part of a picture, or of the next one that can be used.
 
         Raises:
@@ -121,11 +111,11 @@ class FilePool:
                 warnings.warn(f"{self.files.paths[candidate]} cannot be trained on: {error}", stacklevel=2)
         raise DataError(f"one of the {len(self)} photographs must be readable and large enough: none is")
 
-    def _cached(self, number: int) -> Part:
+    def _cached(self, number: int) -> PicturePart:
         if number not in self.kept:
             room = max(self.crops.central_px, self.size_px) if self.crops.kind == "central" else None
             pixels = available_part(read_photograph(self.files.paths[number], room), self.size_px, self.crops)
-            self.kept[number] = Part(pixels=pixels, field=make_field(pixels, self.size_px, self.crops))
+            self.kept[number] = PicturePart(pixels=pixels, field=make_field(pixels, self.size_px, self.crops))
             if len(self.kept) > self.files.cache_pictures:
                 self.kept.popitem(last=False)
         self.kept.move_to_end(number)

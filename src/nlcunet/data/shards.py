@@ -45,9 +45,7 @@ class TileRecord:
     top: int
     """Row of its upper edge."""
     width: int
-    """Pixels."""
     height: int
-    """Pixels."""
     detail_db: float
     """PSNR of halving and doubling it, on luma; lower means more detail."""
     split: str
@@ -59,7 +57,6 @@ class TileRecord:
     source: str
     """Where the photograph comes from; empty if unknown."""
     encoding: str
-    """How its pixels are stored."""
     sha256: str
     """Of the member with its pixels."""
 
@@ -75,7 +72,6 @@ class StoredTile:
     data: bytes
     """Its pixels, encoded."""
     record: TileRecord
-    """What it is."""
 
     def members(self) -> tuple[tuple[str, bytes], ...]:
         """Names and contents of its two members."""
@@ -94,9 +90,7 @@ class ShardMember:
     name: str
     """As the shard has it."""
     offset: int
-    """First byte."""
     size: int
-    """Bytes."""
     record: TileRecord | None
     """What it is; nothing in tar files that others made."""
 
@@ -120,9 +114,6 @@ def num_shard_bytes(tiles: Iterable[StoredTile]) -> int:
 def read_index(shard: Path) -> dict[str, ShardMember]:
     """The pictures in a shard by their member names, in order.
 
-    Args:
-        shard: tar file, uncompressed.
-
     Raises:
         DataError: the file is missing, no tar file, cut off or damaged; the message names the last tile before it.
     """
@@ -141,10 +132,7 @@ def is_tile_path(path: Path) -> bool:
 
 
 def read_tile(path: Path) -> bytes:
-    """The encoded pixels of one tile, as they were packed.
-
-    Args:
-        path: through the shard, as ``train-0000.tar/KEY.webp``.
+    """A tile by its path through the shard, as ``train-0000.tar/KEY.webp``.
 
     Raises:
         DataError: the shard or the tile is damaged or missing; the message names both.
@@ -290,7 +278,6 @@ def _key_of(name: str) -> str:
 
 
 def _record_of(content: bytes) -> TileRecord | None:
-    """A record, if the member is one of ours."""
     try:
         values = json.loads(content)
     except ValueError:

@@ -19,7 +19,7 @@ from nlcunet.errors import ConfigError
 from nlcunet.imaging.colour import rgb_to_y_bt601_studio
 from nlcunet.imaging.resize import resize_bicubic
 
-Place: TypeAlias = Literal["detail", "central", "grid"]
+TilePlacing: TypeAlias = Literal["detail", "central", "grid"]
 Luma: TypeAlias = Float[np.ndarray, "height width"]
 
 MAX_DETAIL_DB = 99.0
@@ -34,7 +34,6 @@ class Tile:
     """A square of a photograph."""
 
     photograph: str
-    """Name of the photograph."""
     left: int
     """Column of the left edge."""
     top: int
@@ -79,7 +78,7 @@ def detail_db(pixels: UInt8[np.ndarray, "height width 3"]) -> float:
 
 
 def place_tiles(
-    pixels: UInt8[np.ndarray, "height width 3"], photograph: str, *, tile_px: int, place: Place, limit: int
+    pixels: UInt8[np.ndarray, "height width 3"], photograph: str, *, tile_px: int, place: TilePlacing, limit: int
 ) -> list[Tile]:
     """Candidate tiles of one photograph, most detail first; none if it is smaller than a tile.
 
@@ -111,13 +110,7 @@ def place_tiles(
 
 
 def best_of_each(tiles: Iterable[Tile], groups: Mapping[str, str], limit: int) -> list[Tile]:
-    """At most so many tiles of each group of photographs, those with most detail, so that no scene dominates.
-
-    Args:
-        tiles: candidates.
-        groups: group of each photograph.
-        limit: most tiles of one group.
-    """
+    """At most so many tiles of each group of photographs, those with most detail, so that no scene dominates."""
     counts: Counter[str] = Counter()
     best = []
     for tile in sorted(tiles, key=lambda tile: (tile.detail_db, tile.photograph, tile.top, tile.left)):
@@ -179,8 +172,7 @@ def count_licences(licences: Iterable[str]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
 
 
-def _positions(side: int, tile_px: int, place: Place) -> list[int]:
-    """Candidate corners along one axis."""
+def _positions(side: int, tile_px: int, place: TilePlacing) -> list[int]:
     room = side - tile_px
     match place:
         case "central":
@@ -218,6 +210,5 @@ def _apart(tiles: list[Tile], tile_px: int, limit: int) -> list[Tile]:
 
 
 def _overlap(tile: Tile, other: Tile, tile_px: int) -> float:
-    """Shared part of the area of two tiles."""
     width, height = tile_px - abs(tile.left - other.left), tile_px - abs(tile.top - other.top)
     return max(width, 0) * max(height, 0) / tile_px**2

@@ -68,11 +68,7 @@ def degrade_batch(
 
 
 def check_batch(images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]) -> None:
-    """Refuses what cannot be degraded together.
-
-    Raises:
-        ConfigError: See `degrade_batch`.
-    """
+    """Refuses what cannot be degraded together."""
     batch, _, height, width = images.shape
     scales = sorted({record.scale for record in records})
     if len(records) != batch or len(scales) != 1:
@@ -150,7 +146,7 @@ def to_device(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=True)
 
 
-def gaussian_weights(record: DegradationRecord) -> Float[Tensor, "size"]:
+def gaussian_weights(record: DegradationRecord) -> Float[Tensor, " size"]:
     """One side of a round kernel, float64, sum 1: the kernel is its product with itself."""
     if record.kernel == "none":
         return torch.ones(1, dtype=torch.float64)
@@ -187,7 +183,7 @@ def shifts_on_device(length: int, scale: int, kernel_size: int, device: str) -> 
 
 
 def shrinking_matrix(
-    weights: Float[Tensor, "kernel_size"], length: int, scale: int
+    weights: Float[Tensor, " kernel_size"], length: int, scale: int
 ) -> Float[Tensor, "low_length length"]:
     """The matrix that blurs and shrinks one axis."""
     return (weights.float() @ shrinking_shifts(length, scale, len(weights))).view(length // scale, length)
@@ -277,12 +273,7 @@ def add_noise(
 def compress(
     images: Float[Tensor, "batch 3 height width"], records: Sequence[DegradationRecord]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Each picture after its record's JPEG compression; those without are left as they are.
-
-    Args:
-        images: In steps of 1/255.
-        records: One per picture.
-    """
+    """Each picture after its record's JPEG compression; those without are left as they are."""
     kinds: tuple[JpegChroma, ...] = ("4:2:0", "4:4:4")
     for chroma in kinds:
         chosen = [i for i, r in enumerate(records) if r.jpeg_quality is not None and r.jpeg_chroma == chroma]

@@ -147,7 +147,7 @@ def halve(planes: Int[Tensor, "batch 2 height width"]) -> Int[Tensor, "batch 2 h
 
 
 def repeat_from(
-    planes: Int[Tensor, "batch 2 height width"], ends: Int[Tensor, "batch"], axis: int
+    planes: Int[Tensor, "batch 2 height width"], ends: Int[Tensor, " batch"], axis: int
 ) -> Int[Tensor, "batch 2 height width"]:
     """Planes that from each picture's end on repeat its last row (axis 2) or column (axis 3)."""
     places = torch.arange(planes.shape[axis], device=planes.device)

@@ -34,7 +34,7 @@ from nlcunet.degradations.steps import (
 )
 from nlcunet.imaging.colour import rgb_to_luma
 from nlcunet.imaging.correlation import correlate_separable, fast_length
-from nlcunet.imaging.webp import webp_round_trip
+from nlcunet.imaging.lossy import webp_round_trip
 from nlcunet.tensors import FeatureMap, round_to_8bit
 
 Images: TypeAlias = Float[Tensor, "batch 3 _ _"]
@@ -177,7 +177,6 @@ def _correlate_by_fourier(image: Float[Tensor, "1 3 height width"], kernel: Floa
 
 
 def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> Images:
-    """Pictures with noise, not clamped."""
     keys = noise_keys(seeds).to(images.device)
     noise = normal_noise(keys, (1 if steps[0].is_grey else 3, *images.shape[2:])).to(images.dtype)
     if any(step.correlation_px > 0 for step in steps):
@@ -196,7 +195,7 @@ def _add_noise(images: Images, steps: Sequence[Noise], seeds: Sequence[str]) -> 
 CORRELATION_REACH_PX = 4
 
 
-def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
+def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, " size"]:
     """One side of a small round kernel; that of no blur for sigma 0."""
     size = 2 * reach + 1
     if sigma_px > 0:
@@ -205,7 +204,6 @@ def _correlation_taps(sigma_px: float, reach: int) -> Float[Tensor, "size"]:
 
 
 def _sharpen(images: Images, steps: Sequence[Sharpen]) -> Images:
-    """Unsharp mask."""
     size = 2 * min(6, images.shape[2] - 1, images.shape[3] - 1) + 1
     taps = torch.stack([isotropic_gaussian(size, step.radius_px).sum(-1) for step in steps]).to(images)
     difference = images - _correlate_round(images, taps)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nlcunet.degradations.steps import JpegChroma
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 
 
 def compress_jpeg(

@@ -180,11 +180,7 @@ def ringing_lowpass(size: int, cutoff_rad: float) -> Float[Tensor, "size size"]:
 
 
 def _check_extent(size: int, what: str, value_px: float, reach_px: float) -> None:
-    """Refuses a kernel that its square does not hold.
-
-    Raises:
-        ConfigError: If the size is even, the value is not above 0, or it reaches out of the square.
-    """
+    """Refuses a kernel that its square does not hold."""
     if size < 1 or size % 2 == 0:
         raise ConfigError(f"a blur kernel's size must be odd and at least 1: got {size}; use {abs(size) + 1}")
     if not value_px > 0:

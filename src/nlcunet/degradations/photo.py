@@ -218,12 +218,10 @@ def _draw_denoising(numbers: Numbers) -> Denoise:
 
 
 def _draw_sharpening(numbers: Numbers) -> Sharpen:
-    """An unsharp mask."""
     return Sharpen(radius_px=numbers.uniform(0.5, 1.5), amount=numbers.uniform(0.2, 1.2))
 
 
 def _draw_blur(preset: PhotoPreset, numbers: Numbers) -> Blur:
-    """Blur before the reduction."""
     part = preset.scale / 4
     if numbers.happens(preset.ringing_share):
         return Blur(kernel="ringing", size_px=21, cutoff_rad=numbers.uniform(math.pi / preset.scale, math.pi))
@@ -240,7 +238,6 @@ def _draw_blur(preset: PhotoPreset, numbers: Numbers) -> Blur:
 
 
 def _draw_noise(preset: PhotoPreset, numbers: Numbers) -> Noise:
-    """Noise of a sensor, or what has become of it."""
     return Noise(
         std_8bit=preset.max_noise_std_8bit * numbers.uniform(0.0, 1.0) ** 2,
         is_grey=numbers.happens(preset.grey_noise_share),
@@ -257,7 +254,6 @@ def _draw_correlation(preset: PhotoPreset, numbers: Numbers) -> float:
 
 
 def _draw_jpeg(preset: PhotoPreset, numbers: Numbers) -> Jpeg:
-    """Compression, its grid anywhere."""
     chroma: JpegChroma = "4:4:4" if numbers.happens(preset.full_chroma_share) else "4:2:0"
     return Jpeg(
         quality=numbers.whole(preset.min_jpeg_quality, preset.max_jpeg_quality),

@@ -60,11 +60,7 @@ class DegradationRecord:
     above hold no more than scale and seed."""
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If a field lies outside its range. Kernel sizes and sigmas are checked by the kernel itself.
-        """
+        """Refuses what lies outside its range (ConfigError); the kernel itself checks its sizes and sigmas."""
         if self.scale < 1:
             raise ConfigError(f"scale must be at least 1: got {self.scale}")
         if self.noise_std_8bit < 0:
@@ -77,11 +73,7 @@ class DegradationRecord:
             self._check_steps()
 
     def _check_steps(self) -> None:
-        """Refuses a chain beside other fields, and one that does not end at the right size.
-
-        Raises:
-            ConfigError: If something else is set as well, or no resize leads to the size at the end.
-        """
+        """Refuses a chain beside other fields, and one that does not end at the right size."""
         others = [
             field.name
             for field in fields(self)

@@ -64,11 +64,7 @@ class Resize:
     kind: Literal["resize"] = "resize"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If the size is not above 0.
-        """
+        """Refuses a size that is not above 0 (ConfigError)."""
         if not self.size > 0:
             raise ConfigError(f"a resize must have a size above 0: got {self.size}")
 
@@ -88,11 +84,7 @@ class Noise:
     kind: Literal["noise"] = "noise"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If a number is negative.
-        """
+        """Refuses negative numbers (ConfigError)."""
         if self.std_8bit < 0 or self.correlation_px < 0:
             raise ConfigError(f"noise must have no negative numbers: got {self}; leave the step out for none")
 
@@ -117,11 +109,7 @@ class Denoise:
     kind: Literal["denoise"] = "denoise"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If the window is a single pixel, or the strength not above 0.
-        """
+        """Refuses a window of one pixel, and a strength that is not above 0 (ConfigError)."""
         if self.radius_px < 1 or not self.strength_8bit > 0:
             raise ConfigError(
                 f"denoising must have a radius of at least 1 px and a strength above 0: got {self.radius_px} px and "
@@ -140,11 +128,7 @@ class Sharpen:
     kind: Literal["sharpen"] = "sharpen"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If the radius is not above 0.
-        """
+        """Refuses a radius that is not above 0 (ConfigError)."""
         if not self.radius_px > 0:
             raise ConfigError(f"sharpening must have a radius above 0 px: got {self.radius_px}")
 
@@ -164,11 +148,7 @@ class Jpeg:
     kind: Literal["jpeg"] = "jpeg"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If a number lies outside its range.
-        """
+        """Refuses what lies outside its range (ConfigError)."""
         if not 1 <= self.quality <= 100:
             raise ConfigError(f"jpeg quality must be 1 to 100: got {self.quality}")
         if not (0 <= self.grid_top < GRID_PX and 0 <= self.grid_left < GRID_PX):
@@ -184,11 +164,7 @@ class WebP:
     kind: Literal["webp"] = "webp"
 
     def __post_init__(self) -> None:
-        """Refuses settings that cannot be.
-
-        Raises:
-            ConfigError: If the quality lies outside its range.
-        """
+        """Refuses a quality outside its range (ConfigError)."""
         if not 1 <= self.quality <= 100:
             raise ConfigError(f"WebP quality must be 1 to 100: got {self.quality}")
 

@@ -1,13 +1,33 @@
-"""Steps in words, for tables, reports and sheets."""
+"""What was done to a picture in words, for tables, reports and sheets."""
 
-from collections.abc import Iterable
-
+from nlcunet.degradations.record import DegradationRecord
 from nlcunet.degradations.steps import Blur, Denoise, Jpeg, Mosaic, Noise, Resize, Sharpen, Step, WebP
 
 
-def words_of_steps(steps: Iterable[Step]) -> tuple[str, ...]:
-    """Each step of a chain with its strength: ("blur 1.50", "bicubic", "JPEG 80")."""
-    return tuple(words_of_step(step) for step in steps)
+def name_parts(record: DegradationRecord) -> tuple[str, ...]:
+    """What was done to a picture beside bicubic downsampling, each with its level: ("noise 15", "JPEG 60").
+
+    Of a chain of steps every step with its strength: ("blur 1.50", "bicubic", "JPEG 80").
+    """
+    if record.steps:
+        return tuple(words_of_step(step) for step in record.steps)
+    parts = []
+    match record.kernel:
+        case "isotropic":
+            parts.append(f"blur {record.sigma_px:.2f}")
+        case "anisotropic":
+            parts.append(f"blur {record.sigma_x_px:.2f}×{record.sigma_y_px:.2f}")
+        case "motion":
+            parts.append(f"motion {record.length_px:g}")
+        case "defocus":
+            parts.append(f"defocus {record.radius_px:g}")
+    if record.downsampling == "plain":
+        parts.append("plain")
+    if record.noise_std_8bit > 0:
+        parts.append(f"noise {record.noise_std_8bit:g}")
+    if record.jpeg_quality is not None:
+        parts.append(f"JPEG {record.jpeg_quality}")
+    return tuple(parts)
 
 
 def words_of_step(step: Step) -> str:
@@ -39,7 +59,6 @@ def words_of_step(step: Step) -> str:
 
 
 def _blur_words(blur: Blur) -> str:
-    """A blur with its strength."""
     match blur.kernel:
         case "isotropic":
             return f"blur {blur.sigma_x_px:.2f}"

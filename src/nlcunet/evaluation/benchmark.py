@@ -23,11 +23,9 @@ class RunOptions:
     """How a run is made, beside what is measured."""
 
     measures: Sequence[Measure]
-    """What is measured on every pair."""
     measures_identity: str = ""
     """Tells measures that look through other weights apart; empty where they need none."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where the systems compute."""
     cache: Path | None = None
     """Folder of results that were measured before; none measures all."""
     outputs: Path | None = None
@@ -43,14 +41,6 @@ def run_benchmark(sets: Sequence[BenchmarkSet], systems: Sequence[System], optio
 
     Pairs of an original are enlarged together, always in the same groups: so a run that goes on after an interruption
     gives the same numbers, to the last bit, as one that was not interrupted.
-
-    Args:
-        sets: In the order of the tables.
-        systems: In the order of the tables.
-        options: How to run.
-
-    Returns:
-        All results; files are absolute paths.
 
     Raises:
         ConfigError: If a system returns another size than it should, or two sets would keep their files in one folder.
@@ -86,11 +76,7 @@ def run_benchmark(sets: Sequence[BenchmarkSet], systems: Sequence[System], optio
 
 
 def check_places(sets: Sequence[BenchmarkSet], options: RunOptions) -> None:
-    """Refuses sets that cannot be told apart.
-
-    Raises:
-        ConfigError: If two have one name, protocol and scale, or two folders have one name and files are to be kept.
-    """
+    """Refuses sets that cannot be told apart."""
     keys = [one.facts.key for one in sets]
     places = [one.place for one in sets] if options.outputs or options.kernels else []
     for names, what in ((keys, "names (bench make --name)"), (places, "folder names where files are kept")):
@@ -99,11 +85,7 @@ def check_places(sets: Sequence[BenchmarkSet], options: RunOptions) -> None:
 
 
 def check_needs(sets: Sequence[BenchmarkSet], options: RunOptions) -> None:
-    """Refuses measures that need to know how inputs were made, where others made them.
-
-    Raises:
-        ConfigError: If there is such a measure.
-    """
+    """Refuses measures that need to know how inputs were made, where others made them."""
     for one in sets:
         for measure in options.measures:
             if "record" in measure.needs and one.protocol.name == "div2krk":
@@ -139,12 +121,7 @@ def measure_pairs(
     pairs: Sequence[Pair],
     options: RunOptions,
 ) -> list[PairRecord]:
-    """Some pairs of one original through one system.
-
-    Raises:
-        ConfigError: If the system returns a wrong size.
-        DataError: If it returns numbers that are not finite.
-    """
+    """Some pairs of one original through one system."""
     start = time.perf_counter()
     outputs = system.enlarge(pairs)
     seconds = (time.perf_counter() - start) / len(pairs)

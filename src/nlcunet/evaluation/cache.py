@@ -57,12 +57,7 @@ def cost_key(identity: str, size_px: int, device: torch.device) -> str:
 
 
 class ResultCache:
-    """Results of one system on one set.
-
-    Args:
-        folder: Where files are kept; none keeps nothing.
-        key: `cache_key`.
-    """
+    """Results of one system on one set, by its `cache_key`; without a folder nothing is kept."""
 
     def __init__(self, folder: Path | None, key: str) -> None:
         self._path = None if folder is None else folder / f"{key}.jsonl"

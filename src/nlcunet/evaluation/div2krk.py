@@ -12,9 +12,9 @@ from nlcunet.errors import DataError, ImageError
 from nlcunet.evaluation.manifests import (
     HIGH_RES,
     LOW_RES,
-    Manifest,
     OriginalEntry,
     PairEntry,
+    SetManifest,
     pixels_sha256,
 )
 from nlcunet.evaluation.originals import find_originals, to_tensor
@@ -27,15 +27,8 @@ from nlcunet.imaging.files import read_picture
 
 def make_div2krk(
     folder: Path, protocol: Protocol, target: Path, name: str, *, on_file_done: Callable[[Path], None] = lambda _: None
-) -> Manifest:
-    """Makes a set of a DIV2KRK folder.
-
-    Args:
-        folder: It holds ``gt`` and ``lr_x2`` or ``lr_x4``.
-        protocol: div2krk at ×2 or ×4.
-        target: Folder of the set: new, empty, or the same set begun or finished before.
-        name: What the set is called.
-        on_file_done: Called after each pair.
+) -> SetManifest:
+    """Makes a set of a DIV2KRK folder, which holds ``gt`` and ``lr_x2`` or ``lr_x4``.
 
     Raises:
         DataError: If the folder is not DIV2KRK's, originals and inputs do not belong together, or the target holds
@@ -64,11 +57,7 @@ def make_div2krk(
 
 
 def by_number(folder: Path) -> dict[int, Path]:
-    """The pictures of a folder by the number in their names, as ``im_7.png`` and ``img_7_gt.png``, in order.
-
-    Raises:
-        DataError: If there is no such folder, a picture has no number, or two have the same.
-    """
+    """The pictures of a folder by the number in their names, as ``im_7.png`` and ``img_7_gt.png``, in order."""
     numbered: dict[int, Path] = {}
     for path in find_originals(folder):
         match = re.search(r"\d+", path.stem)
@@ -82,11 +71,7 @@ def by_number(folder: Path) -> dict[int, Path]:
 
 
 def write_pair(truth: Path, low_res: Path, target: Path, scale: int) -> tuple[OriginalEntry, PairEntry]:
-    """Puts one pair into a set.
-
-    Raises:
-        DataError: If one cannot be read, or their sizes do not fit.
-    """
+    """Puts one pair into a set."""
     try:
         low_pixels, pixels = read_picture(low_res).pixels, read_picture(truth).pixels
     except ImageError as error:

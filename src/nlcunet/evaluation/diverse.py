@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import torch
 
 from nlcunet.degradations.record import SEED_LIMIT, DegradationRecord
-from nlcunet.degradations.words import words_of_steps
 
 NOISE_STDS_8BIT = (5.0, 15.0, 25.0)
 """Gaussian noise in colour, standard deviation in steps of 1/255."""
@@ -57,15 +56,7 @@ def grid_changes(scale: int) -> tuple[Change, ...]:
 
 
 def grid_records(scale: int, seed_text: str) -> tuple[DegradationRecord, ...]:
-    """The grid for one picture.
-
-    Args:
-        scale: Factor by which both sides shrink.
-        seed_text: What the direction of motion (one for the picture) and the noise (anew for each) are drawn from.
-
-    Returns:
-        One record for each point of `grid_changes`.
-    """
+    """The grid for one picture."""
     generator = torch.Generator().manual_seed(zlib.crc32(seed_text.encode()))
     angle_rad = math.pi * torch.rand((), dtype=torch.float64, generator=generator).item()
     records = []
@@ -76,29 +67,3 @@ def grid_records(scale: int, seed_text: str) -> tuple[DegradationRecord, ...]:
             record = replace(record, angle_rad=angle_rad)
         records.append(replace(record, seed=seed) if record.noise_std_8bit > 0 else record)
     return tuple(records)
-
-
-def name_parts(record: DegradationRecord) -> tuple[str, ...]:
-    """What was done to a picture beside bicubic downsampling, each with its level: ("noise 15", "JPEG 60").
-
-    Of a chain of steps every step.
-    """
-    if record.steps:
-        return words_of_steps(record.steps)
-    parts = []
-    match record.kernel:
-        case "isotropic":
-            parts.append(f"blur {record.sigma_px:.2f}")
-        case "anisotropic":
-            parts.append(f"blur {record.sigma_x_px:.2f}×{record.sigma_y_px:.2f}")
-        case "motion":
-            parts.append(f"motion {record.length_px:g}")
-        case "defocus":
-            parts.append(f"defocus {record.radius_px:g}")
-    if record.downsampling == "plain":
-        parts.append("plain")
-    if record.noise_std_8bit > 0:
-        parts.append(f"noise {record.noise_std_8bit:g}")
-    if record.jpeg_quality is not None:
-        parts.append(f"JPEG {record.jpeg_quality}")
-    return tuple(parts)

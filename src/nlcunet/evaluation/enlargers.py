@@ -22,15 +22,7 @@ BATCH_PIXELS = 2**18
 
 
 def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
-    """A model that sees each picture whole: padded to the sizes that it takes, the padding cut off again.
-
-    Args:
-        model: Its network is moved to the device.
-        device: Where to compute, in float32.
-
-    Returns:
-        The function to give to `run_benchmark`; it splits large batches.
-    """
+    """A model that sees each picture whole, in float32; padded to the sizes that it takes, its padding cut off."""
     network, header = model.network.to(device).eval(), model.header
 
     @torch.inference_mode()
@@ -47,15 +39,7 @@ def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
 
 
 def tiled_enlarger(model: LoadedModel, device: torch.device, tile: int) -> Enlarge:
-    """A model that sees each picture in tiles, as pictures too large for the device's memory must be.
-
-    Args:
-        model: Its network is moved to the device.
-        device: Where to compute, in float32.
-        tile: Side of the tiles in low-resolution pixels.
-
-    Returns:
-        The function to give to `run_benchmark`.
+    """A model that sees pictures in tiles, as those too large for the memory must be; side in low-resolution pixels.
 
     Raises:
         ConfigError: When called, if tiles of that side leave nothing between their overlaps.

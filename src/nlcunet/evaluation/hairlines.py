@@ -24,13 +24,9 @@ class HairlineResult:
     """How one model did on one picture and degradation."""
 
     model: str
-    """Name of the model."""
     case: HairlineCase
-    """What was degraded."""
     record: DegradationRecord
-    """How it was degraded."""
     score: HairlineScore
-    """What became of its lines."""
 
 
 def run_hairlines(
@@ -41,12 +37,6 @@ def run_hairlines(
     on_pictures_done: Callable[[str, int], None] = lambda _model, _count: None,
 ) -> tuple[HairlineResult, ...]:
     """Scores every model on every picture under every degradation.
-
-    Args:
-        models: By name, in the order of the table.
-        cases: Pictures of `make_hairline_cases`.
-        records: Degradations of the same scale, such as Gaussian8's eight.
-        on_pictures_done: Called with the model and how many more of its pictures are done.
 
     Raises:
         ConfigError: If scales differ, or a model enlarges by another factor.

@@ -44,9 +44,7 @@ class OriginalEntry:
     pixels_sha256: str
     """Of its pixels, row by row, RGB."""
     height: int
-    """Rows."""
     width: int
-    """Columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +52,11 @@ class PairEntry:
     """One pair."""
 
     image: str
-    """`OriginalEntry.image`."""
     kernel_index: int
-    """Number of the degradation within the protocol, from 0."""
     file: str
     """The input, ``LR/baby_k3.png``."""
     sha256: str
-    """Of the file."""
     pixels_sha256: str
-    """Of its pixels, row by row, RGB."""
     degradation: DegradationRecord | None
     """What was done; null where others made the input."""
 
@@ -73,13 +67,12 @@ class PairEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class SetManifest:
     """A whole set."""
 
     name: str
     """What the set is called, as ``Set5``."""
     protocol: Protocol
-    """How it was made."""
     package_version: str
     """Of the program that made it."""
     originals: tuple[OriginalEntry, ...]
@@ -120,7 +113,7 @@ def _told_step(step: Step) -> dict[str, Any]:
     return {name: value for name, value in asdict(step).items() if name == "kind" or value != plain[name]}
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_set_manifest(folder: Path, manifest: SetManifest) -> None:
     """Write a set's manifest, atomically; the same manifest gives the same bytes.
 
     Raises:
@@ -142,7 +135,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_file_atomically(folder / MANIFEST, text.encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_set_manifest(folder: Path) -> SetManifest:
     """The manifest of a set; its files are not looked at.
 
     Raises:
@@ -159,7 +152,7 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{path} must be of format {FORMAT} {FORMAT_VERSION}: got {document['format']} "
                 f"{document['format_version']}; make the set again, or use the program that made it"
             )
-        manifest = Manifest(
+        manifest = SetManifest(
             name=str(document["name"]),
             protocol=_protocol_of(document["protocol"]),
             package_version=str(document["package_version"]),

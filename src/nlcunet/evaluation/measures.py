@@ -35,7 +35,7 @@ Scores = Float[Tensor, "batch"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairs:
+class MeasuredPairs:
     """What a measure looks at: a batch of outputs, and what belongs to them. Only what it needs is there."""
 
     outputs: Tensor
@@ -53,7 +53,7 @@ class Pairs:
         return round(self.outputs.shape[-1] / self.low_res.shape[-1])
 
 
-Compute: TypeAlias = Callable[[Pairs], Scores]
+Compute: TypeAlias = Callable[[MeasuredPairs], Scores]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,6 @@ class MeasureOptions:
     """Where the weights of network-based measures lie; what is not measured needs none."""
 
     device: torch.device | str = "cpu"
-    """Where networks compute."""
     effnet_lite0_weights: Path | None = None
     """EfficientNet-Lite0's file; None takes that of the Python package."""
     lpips_network: LpipsNetwork = "alex"
@@ -85,7 +84,6 @@ class Measure:
     unit: str
     """Unit of its numbers; empty if they have none."""
     better: Better
-    """Which numbers are better."""
     needs: frozenset[Need]
     """What ``score`` must be given beside the output."""
     compute: Compute
@@ -124,7 +122,7 @@ class Measure:
                 f"of {', '.join(missing) or 'some records'}; leave it out"
             )
         nothing = output.new_zeros(0, 3, 0, 0)
-        pairs = Pairs(
+        pairs = MeasuredPairs(
             outputs=_as_8bit_batch(output),
             truth=nothing if truth is None else _as_8bit_batch(truth),
             low_res=nothing if low_res is None else low_res.reshape(-1, *low_res.shape[-3:]),
@@ -142,19 +140,19 @@ def _as_8bit_batch(images: Tensor) -> Tensor:
 # Arithmetic by name
 
 
-def _psnr_y(pairs: Pairs) -> Scores:
+def _psnr_y(pairs: MeasuredPairs) -> Scores:
     return psnr_y(pairs.outputs, pairs.truth, border=pairs.border_px)
 
 
-def _ssim_y(pairs: Pairs) -> Scores:
+def _ssim_y(pairs: MeasuredPairs) -> Scores:
     return ssim_y(pairs.outputs, pairs.truth, border=pairs.border_px)
 
 
-def _psnr_rgb(pairs: Pairs) -> Scores:
+def _psnr_rgb(pairs: MeasuredPairs) -> Scores:
     return psnr_rgb(pairs.outputs, pairs.truth, border=pairs.border_px)
 
 
-def _consistency(pairs: Pairs) -> Scores:
+def _consistency(pairs: MeasuredPairs) -> Scores:
     # One by one: some records of a batch may have no blur at all, and pictures in float64 are large.
     triples = zip(pairs.outputs, pairs.low_res, pairs.records, strict=True)
     scores = [
@@ -164,7 +162,7 @@ def _consistency(pairs: Pairs) -> Scores:
     return torch.cat(scores)
 
 
-def _niqe(pairs: Pairs) -> Scores:
+def _niqe(pairs: MeasuredPairs) -> Scores:
     return niqe(pairs.outputs)
 
 
@@ -173,7 +171,7 @@ def _network_distance(network: nn.Module, device: torch.device | str) -> Compute
     network = network.to(device)
 
     @torch.inference_mode()
-    def compute(pairs: Pairs) -> Scores:
+    def compute(pairs: MeasuredPairs) -> Scores:
         outputs, truth = (crop_border(images, pairs.border_px).float() for images in (pairs.outputs, pairs.truth))
         at_once = max(1, PIXELS_AT_ONCE // outputs[0, 0].numel())
         pieces = zip(torch.split(outputs, at_once), torch.split(truth, at_once), strict=True)
@@ -215,11 +213,8 @@ class MeasureEntry:
     """How a measure is made."""
 
     unit: str
-    """See `Measure`."""
     better: Better
-    """See `Measure`."""
     needs: frozenset[Need]
-    """See `Measure`."""
     make: Callable[[MeasureOptions], Compute]
     """Loads what the measure looks through."""
 
@@ -247,10 +242,6 @@ def find_measures(
     names: Iterable[str] = DEFAULT_MEASURES, options: MeasureOptions | None = None
 ) -> tuple[Measure, ...]:
     """The measures of some names, weights loaded.
-
-    Args:
-        names: Keys of ``MEASURES``, in the order of the table to come.
-        options: Where weights are, and where to compute.
 
     Raises:
         ConfigError: A name is unknown or there twice.

@@ -97,11 +97,7 @@ def kernels_picture(kernels: Sequence[np.ndarray]) -> Float[Tensor, "3 height wi
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those around it.
-
-    Raises:
-        DataError: If that cannot be done.
-    """
+    """Makes a folder and those around it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

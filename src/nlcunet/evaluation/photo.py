@@ -38,7 +38,6 @@ class Condition:
     """One way to damage a picture."""
 
     name: str
-    """What tables and records call it."""
     words: str
     """What is done, in words. ``{px_26}`` stands for a sigma of 2.6 px at ×4, in pixels of the original."""
     draw: Callable[[int, torch.Generator], DegradationRecord]
@@ -91,7 +90,6 @@ def _gaussian(sigma_px: float, noise_std_8bit: float = 0.0) -> Callable[[int, to
 
 
 def _round_blur(sigma_px: float) -> Blur:
-    """A round Gaussian blur."""
     return Blur(kernel="isotropic", size_px=21, sigma_x_px=sigma_px, sigma_y_px=sigma_px)
 
 
@@ -102,12 +100,10 @@ def _jpeg(numbers: Numbers, low: int, high: int | None = None) -> Jpeg:
 
 
 def _blurred_jpeg(quality: int) -> Callable[[int, torch.Generator], DegradationRecord]:
-    """Round blur, bicubic reduction, JPEG."""
     return _chain(lambda scale, numbers: (_round_blur(1.5 * scale / 4), Resize(), _jpeg(numbers, quality)))
 
 
 def _reduced_jpeg(kernel: ResizeKernel) -> Callable[[int, torch.Generator], DegradationRecord]:
-    """Reduction by a kernel, JPEG 85."""
     return _chain(lambda _, numbers: (Resize(kernel=kernel), _jpeg(numbers, 85)))
 
 

@@ -9,7 +9,7 @@ notebooks and databases.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,19 +26,14 @@ class SetFacts:
     name: str
     """What it is called, as ``Set5``."""
     protocol: str
-    """Name of the protocol, as ``gaussian8``."""
     version: int
-    """Version of the protocol."""
     scale: int
-    """Enlargement."""
     description: tuple[str, ...]
     """The protocol in words, to stand above every table."""
     images: int
-    """Originals."""
     pairs: int
-    """Pairs made of them."""
     manifest_sha256: str = ""
-    """Of what the manifest of a set on disk tells (``Manifest.content_sha256``); empty where pairs were made on the
+    """Of what the manifest of a set on disk tells (``SetManifest.content_sha256``); empty where pairs were made on the
     fly."""
 
     @property
@@ -52,11 +47,9 @@ class SystemFacts:
     """What enlarged the pictures."""
 
     name: str
-    """What it is called in tables."""
     system_kind: str
     """``network``, or ``pictures`` where another program made them."""
     scale: int
-    """Enlargement."""
     source: str = ""
     """Weights file or name, or folder of pictures."""
     sha256: str = ""
@@ -66,7 +59,6 @@ class SystemFacts:
     tile: int | None = None
     """Side of tiles; null where pictures were seen whole."""
     parameters: int | None = None
-    """Trained numbers."""
     cost_size_px: int | None = None
     """Side of the low-resolution square at which the following three were measured."""
     gflop: float | None = None
@@ -104,13 +96,17 @@ class PairRecord:
     high_res_file: str = ""
     """The original, cropped, as a file; relative paths start at the records file."""
     low_res_file: str = ""
-    """The input as a file."""
     output_file: str = ""
     """The output as a file; empty where it was not kept."""
 
     def has(self, measure: str) -> bool:
         """Whether a measure gave a value; NaN is none."""
         return not math.isnan(self.measures.get(measure, math.nan))
+
+    def with_files(self, change: Callable[[str], str]) -> "PairRecord":
+        """The same result with all names of files changed."""
+        high_res, low_res, output = map(change, (self.high_res_file, self.low_res_file, self.output_file))
+        return replace(self, high_res_file=high_res, low_res_file=low_res, output_file=output)
 
     @property
     def pair(self) -> tuple[str, str, int]:
@@ -127,7 +123,6 @@ class Records:
     systems: tuple[SystemFacts, ...]
     """In the order of the tables."""
     pairs: tuple[PairRecord, ...]
-    """In any order."""
 
 
 _ONCE_NULL_IF_INFINITE = frozenset({"psnr_y", "psnr_rgb", "consistency"})
@@ -168,12 +163,7 @@ def read_records(paths: Sequence[Path]) -> Records:
 
 
 def join_records(lines: Iterable[SetFacts | SystemFacts | PairRecord]) -> Records:
-    """Records of several runs as one; what is told twice in the same words counts once.
-
-    Raises:
-        DataError: a set, a system or a result is told in two ways, a result is of a set or system that is not
-            described, or two systems saw different pixels for one pair.
-    """
+    """Records of several runs as one; what is told twice in the same words counts once."""
     sets: dict[str, SetFacts] = {}
     systems: dict[tuple[str, int], SystemFacts] = {}  # bicubic at ×2 and bicubic at ×4 are two
     pairs: dict[tuple[Any, ...], PairRecord] = {}
@@ -274,9 +264,6 @@ def _same_system(known: SystemFacts, other: SystemFacts) -> SystemFacts:
     """Two descriptions of one system at one scale as one.
 
     Where its weights file lay does not matter. What it costs is measured anew in every run: the first costs stay.
-
-    Raises:
-        DataError: they are two systems.
     """
     costs = next((one for one in (known, other) if one.machine), known)
     told = {name: getattr(costs, name) for name in ("cost_size_px", "gflop", "seconds", "peak_mib", "machine")}
@@ -294,9 +281,6 @@ def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
     """Two results of one system on one pair as one, with the measures of both.
 
     How long it took and where files lie may differ.
-
-    Raises:
-        DataError: they contradict each other.
     """
     common = known.measures.keys() & other.measures.keys()
     differs = any(_plain_number(known.measures[name]) != _plain_number(other.measures[name]) for name in common)
@@ -310,15 +294,11 @@ def _same_pair(known: PairRecord, other: PairRecord) -> PairRecord:
 
 def _bare(one: PairRecord) -> PairRecord:
     """A result without what may differ from run to run."""
-    return replace(one, seconds=None, measures={}, high_res_file="", low_res_file="", output_file="")
+    return replace(one.with_files(lambda _: ""), seconds=None, measures={})
 
 
 def _once(known: dict[Any, Line], key: Any, line: Line) -> None:
-    """Remember a line, unless it is known already in the same words.
-
-    Raises:
-        DataError: it is known in other words.
-    """
+    """Remember a line, unless it is known already in the same words."""
     if known.setdefault(key, line) != line:
         raise DataError(
             f"records must not contradict each other: {key} is there twice with different values; give systems names "

@@ -24,12 +24,12 @@ from nlcunet.evaluation.manifests import (
     KERNELS,
     LOW_RES,
     MANIFEST,
-    Manifest,
     OriginalEntry,
     PairEntry,
+    SetManifest,
     pixels_sha256,
-    read_manifest,
-    write_manifest,
+    read_set_manifest,
+    write_set_manifest,
 )
 from nlcunet.evaluation.originals import find_originals, read_original, to_tensor
 from nlcunet.evaluation.protocols import Protocol
@@ -45,18 +45,8 @@ PLAN = "unfinished.json"
 
 def make_set(
     images: Path, protocol: Protocol, target: Path, name: str, *, on_file_done: Callable[[Path], None] = lambda _: None
-) -> Manifest:
+) -> SetManifest:
     """Makes a set of all originals in a folder.
-
-    Args:
-        images: Folder of originals.
-        protocol: How pairs are made; not div2krk (see `nlcunet.evaluation.div2krk`).
-        target: Folder of the set: new, empty, or the same set begun or finished before.
-        name: What the set is called.
-        on_file_done: Called after each original.
-
-    Returns:
-        The manifest, as it was written.
 
     Raises:
         DataError: If an original cannot be used, two have one name, or the target holds something else.
@@ -97,10 +87,10 @@ def make_set(
 
 def finish_set(
     target: Path, name: str, protocol: Protocol, originals: Iterable[OriginalEntry], pairs: Iterable[PairEntry]
-) -> Manifest:
+) -> SetManifest:
     """Writes the manifest over a set whose other files are there, and takes away the plan."""
     kernels = target / KERNELS
-    manifest = Manifest(
+    manifest = SetManifest(
         name=name,
         protocol=protocol,
         package_version=__version__,
@@ -108,7 +98,7 @@ def finish_set(
         pairs=tuple(pairs),
         kernels_sha256=hash_file(kernels) if kernels.is_file() else "",
     )
-    write_manifest(target, manifest)
+    write_set_manifest(target, manifest)
     (target / PLAN).unlink(missing_ok=True)
     return manifest
 
@@ -119,7 +109,7 @@ def make_plan(name: str, protocol: Protocol, files: Iterable[Path]) -> dict[str,
     return json.loads(json.dumps(plan))  # type: ignore[no-any-return]  # as it will be read back: lists, not tuples
 
 
-def open_target(target: Path, plan: dict[str, Any]) -> Manifest | None:
+def open_target(target: Path, plan: dict[str, Any]) -> SetManifest | None:
     """Gets a folder ready for a set.
 
     Returns:
@@ -132,7 +122,7 @@ def open_target(target: Path, plan: dict[str, Any]) -> Manifest | None:
     if target.exists() and not target.is_dir():
         raise DataError(f"the set must become a folder: {target} is a file; choose another name")
     if (target / MANIFEST).is_file():
-        manifest = read_manifest(target)
+        manifest = read_set_manifest(target)
         there = make_plan(manifest.name, manifest.protocol, ())
         there["originals"] = {one.image: one.original_sha256 for one in manifest.originals}
         if "inputs" in plan:
@@ -162,7 +152,7 @@ def open_target(target: Path, plan: dict[str, Any]) -> Manifest | None:
     return None
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: SetManifest) -> None:
     """Whether every file of a set is there, byte for byte.
 
     Raises:
@@ -185,11 +175,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def check_stems(files: Iterable[Path]) -> None:
-    """Refuses originals that would be one file in the set.
-
-    Raises:
-        DataError: If two names differ in their endings or in upper case only.
-    """
+    """Refuses originals that would be one file in the set."""
     seen: dict[str, Path] = {}
     for path in files:
         other = seen.setdefault(path.stem.casefold(), path)
@@ -201,11 +187,7 @@ def check_stems(files: Iterable[Path]) -> None:
 
 
 def write_original(path: Path, target: Path, scale: int) -> OriginalEntry:
-    """Puts an original into a set, as RGB and cropped, unless it is there already.
-
-    Raises:
-        DataError: If it cannot be used.
-    """
+    """Puts an original into a set, as RGB and cropped, unless it is there already."""
     file = f"{HIGH_RES}/{path.stem}.png"
     if not (target / file).is_file():
         try:

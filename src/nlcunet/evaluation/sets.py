@@ -12,7 +12,7 @@ from torch import Tensor
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.record import DegradationRecord
 from nlcunet.errors import ConfigError, DataError, ImageError
-from nlcunet.evaluation.manifests import Manifest, pixels_sha256, read_manifest
+from nlcunet.evaluation.manifests import SetManifest, pixels_sha256, read_set_manifest
 from nlcunet.evaluation.originals import read_original, to_tensor
 from nlcunet.evaluation.protocols import Protocol, find_protocol
 from nlcunet.evaluation.records import SetFacts
@@ -29,9 +29,7 @@ class Pair:
     """One input, and what is known of it."""
 
     image: str
-    """File name of the original."""
     kernel_index: int
-    """Number of the degradation within the protocol, from 0."""
     stem: str
     """Name of the pair, ``baby_k3``: that of files which belong to it."""
     record: DegradationRecord | None
@@ -39,9 +37,7 @@ class Pair:
     low_res: Float[Tensor, "3 height width"]
     """RGB in [0, 1], float64, in steps of 1/255."""
     low_res_sha256: str
-    """Of its 8-bit pixels, row by row, RGB."""
     file: Path | None
-    """The input as a file."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,9 +47,7 @@ class LoadedImage:
     truth: Float[Tensor, "3 height width"]
     """RGB in [0, 1], float64."""
     file: Path | None
-    """The original in the set, cropped."""
     pairs: tuple[Pair, ...]
-    """In the order of the protocol."""
 
 
 PairKey: TypeAlias = tuple[str, int, str]
@@ -65,7 +59,6 @@ class BenchmarkSet:
     """A set that has been checked and can be measured on."""
 
     facts: SetFacts
-    """What records say of it."""
     protocol: Protocol
     """How it was made, and is measured."""
     content_sha256: str
@@ -75,7 +68,6 @@ class BenchmarkSet:
     sizes: dict[str, tuple[int, int]]
     """Height and width of each original, cropped."""
     load: Callable[[str], LoadedImage]
-    """Reads an original and its pairs."""
     files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     """Original and input on disk, by the pair's name."""
     folder: Path | None = None
@@ -95,7 +87,7 @@ def open_set(folder: Path) -> BenchmarkSet:
     Raises:
         DataError: If it is no set, a file is missing or has changed, or it was made by another version of the protocol.
     """
-    manifest = read_manifest(folder)
+    manifest = read_set_manifest(folder)
     told, scale = manifest.protocol, manifest.protocol.scale
     try:
         ours = find_protocol(told.name, scale, told.sigmas_px, seed=told.seed)
@@ -134,12 +126,8 @@ def open_set(folder: Path) -> BenchmarkSet:
     )
 
 
-def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
-    """One original of a set on disk, with its pairs.
-
-    Raises:
-        DataError: If pixels are not those that the manifest lists.
-    """
+def load_from_disk(folder: Path, manifest: SetManifest, image: str) -> LoadedImage:
+    """One original of a set on disk, with its pairs."""
     original = next(one for one in manifest.originals if one.image == image)
     pairs = []
     for one in manifest.pairs:
@@ -166,13 +154,7 @@ def load_from_disk(folder: Path, manifest: Manifest, image: str) -> LoadedImage:
 
 
 def set_on_the_fly(files: tuple[Path, ...], protocol: Protocol, name: str) -> BenchmarkSet:
-    """A set of originals whose pairs are made when they are measured, and not kept.
-
-    Args:
-        files: The originals, such as `find_originals` gives them. Files that cannot be read or are too small are
-            skipped, and named in the result.
-        protocol: How to make and measure pairs; not div2krk.
-        name: What the set is called.
+    """A set of originals whose pairs are made when they are measured, and not kept; what cannot be used is named.
 
     Raises:
         ConfigError: If the protocol takes pairs as they are.

@@ -14,22 +14,14 @@ from jaxtyping import UInt8
 from nlcunet.degradations.resampling import resample
 from nlcunet.errors import ConfigError
 from nlcunet.evaluation.report.kept import luma
-from nlcunet.evaluation.report.places import Place, find_disagreement
+from nlcunet.evaluation.report.places import CropWindow, find_disagreement
 from nlcunet.imaging.drawing import render_svg
-from nlcunet.imaging.picture import Picture, full_scale
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 LANCZOS = "Lanczos"
 """Name of the enlargement that stands beside the models."""
 GAP_PX, LABEL_PX = 6, 22
-
-
-def rgb_of(picture: Picture) -> Pixels:
-    """The pixels of a picture as 8-bit RGB; grey in three channels, what lies below an alpha channel as it is."""
-    pixels = picture.pixels
-    steps = (np.clip(pixels / full_scale(pixels.dtype), 0, 1) * 255).round().astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(steps, (*steps.shape[:2], 3)))
 
 
 def enlarge_lanczos(pixels: Pixels, scale: int) -> Pixels:
@@ -44,19 +36,12 @@ def resized(pixels: Pixels, height: int, width: int) -> Pixels:
     return np.ascontiguousarray(steps.permute(1, 2, 0).numpy())
 
 
-def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scale: int) -> list[Place]:
-    """Where outputs differ most from the first of them, at places that do not overlap.
-
-    Args:
-        outputs: At least two, of one size.
-        count: At most so many places.
-        crop_px: Their side.
-        scale: Places begin at multiples of this.
-    """
+def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scale: int) -> list[CropWindow]:
+    """Where outputs differ most from the first of them, at places that do not overlap."""
     first, *others = (luma(pixels) for pixels in outputs.values())
     errors = {"first": np.zeros_like(first)}
     errors |= {str(number): np.square(other - first) for number, other in enumerate(others)}
-    places: list[Place] = []
+    places: list[CropWindow] = []
     for _ in range(count):
         found = find_disagreement(errors, crop_px=crop_px, scale=scale, taken=places)
         if found is None:
@@ -67,12 +52,6 @@ def find_places(outputs: Mapping[str, Pixels], *, count: int, crop_px: int, scal
 
 def make_sheet(outputs: Mapping[str, Pixels], *, places: int, crop_px: int, scale: int) -> Pixels:
     """One picture by all systems: a column for each, its name on top, then the whole, then crops at full size.
-
-    Args:
-        outputs: Enlarged pictures of one size by the systems' names, that of Lanczos first.
-        places: How many crops.
-        crop_px: Side of the crops in pixels of the outputs.
-        scale: Factor between the input and the outputs.
 
     Raises:
         ConfigError: If there are fewer than two systems, or their pictures differ in size.
@@ -91,11 +70,7 @@ def make_sheet(outputs: Mapping[str, Pixels], *, places: int, crop_px: int, scal
 
 
 def label(text: str, width_px: int) -> Pixels:
-    """A line of text, black on white; what is too long becomes smaller.
-
-    Raises:
-        ImageError: If this libvips cannot draw text.
-    """
+    """A line of text, black on white; what is too long becomes smaller."""
     size = max(width_px, LABEL_PX)
     font_px = min(14.0, (size - 8) / (0.65 * max(1, len(text))))
     line = f'<text x="4" y="15" font-family="sans-serif" font-size="{font_px:.1f}">{escape(text)}</text>'
@@ -116,7 +91,6 @@ def beside(columns: Sequence[Pixels]) -> Pixels:
 
 
 def _framed(cell: Pixels, height: int, width: int) -> Pixels:
-    """A cell at the upper left of a white area."""
     area = np.full((height, width, 3), 255, dtype=np.uint8)
     area[: cell.shape[0], : cell.shape[1]] = cell
     return area

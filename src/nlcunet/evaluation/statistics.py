@@ -31,13 +31,11 @@ class Interval:
     """Where a mean may lie."""
 
     low: float
-    """Lower end."""
     high: float
-    """Upper end."""
 
 
 def bootstrap_interval(
-    totals: Float[np.ndarray, "images"], counts: Float[np.ndarray, "images"], *, confidence: float = CONFIDENCE
+    totals: Float[np.ndarray, " images"], counts: Float[np.ndarray, " images"], *, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of a mean over pairs, by resampling images: bias-corrected and accelerated (BCa).
 
@@ -78,15 +76,12 @@ def bootstrap_interval(
     return Interval(low=float(low), high=float(high))
 
 
-def sign_flip_p_value(differences: Float[np.ndarray, "images"]) -> float | None:
+def sign_flip_p_value(differences: Float[np.ndarray, " images"]) -> float | None:
     """Two-sided paired permutation test of a mean difference of zero.
 
     If neither of two systems were better, every image's difference could as well have the other sign: the p-value is
     the share of sign changes whose mean is at least as far from zero. Up to `EXACT_UP_TO` images all of them are
     counted; beyond, `RESAMPLES` random ones, the one at hand among them.
-
-    Args:
-        differences: One for each image.
 
     Returns:
         The p-value, at least 2 / 2ⁿ; none without images or where a difference is not finite.
@@ -115,9 +110,6 @@ def sign_test(positive: int, negative: int) -> float:
 
 def holm(p_values: Sequence[PValue]) -> list[PValue]:
     """P-values corrected for their number, by Holm's step-down method (Scandinavian Journal of Statistics, 1979).
-
-    Args:
-        p_values: In any order; none stays none and does not count.
 
     Returns:
         In the same order: reject all up to a level, and the chance of even one false rejection is at most that level.
@@ -171,10 +163,6 @@ def student_quantile(confidence: float, degrees: int) -> float:
     """The number that Student's t exceeds in neither direction with this probability.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4, solved by bisection.
-
-    Args:
-        confidence: above 0, below 1.
-        degrees: degrees of freedom, at least 1.
     """
     low, high = 0.0, math.pi / 2
     for _ in range(60):

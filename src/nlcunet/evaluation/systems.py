@@ -26,13 +26,11 @@ class System:
     """Something that enlarges pictures."""
 
     facts: SystemFacts
-    """What records say of it."""
     identity: str
     """Tells its results from those of others: a checksum of what it computes with."""
     enlarge: Callable[[Sequence[Pair]], Float[Tensor, "batch 3 height width"]]
     """Pairs of one original to their enlarged pictures, RGB in [0, 1], on the CPU, not clamped."""
     model: LoadedModel | None = None
-    """The network, where it is one."""
     loaded_from: str = ""
     """Its name or file, to load it again."""
     estimate_kernels: Callable[[Sequence[Pair]], Float[Tensor, "batch size size"]] | None = None
@@ -45,13 +43,6 @@ def load_systems(
     models: Iterable[str], scale: int, device: torch.device, *, tile: int | None = None, with_bicubic: bool = True
 ) -> tuple[System, ...]:
     """Networks by embedded name or weights file, bicubic first; ``NAME=FILE`` gives one a name of its own.
-
-    Args:
-        models: What to load.
-        scale: That of the sets.
-        device: Where to compute, in float32.
-        tile: Side of the tiles in low-resolution pixels; whole pictures by default. Bicubic always sees them whole.
-        with_bicubic: Whether bicubic enlargement stands first.
 
     Raises:
         ConfigError: If one enlarges by another factor, or two have one name.

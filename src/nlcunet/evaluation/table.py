@@ -18,13 +18,10 @@ class Summary:
     """One system on some pairs, by one measure."""
 
     mean: float
-    """Arithmetic mean over pairs."""
     interval: Interval | None
     """95 % bootstrap interval over images; none for a single image."""
     images: int
-    """How many originals."""
     pairs: int
-    """How many pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,6 @@ class Difference:
     """One system minus the baseline on the pairs that both were measured on, by one measure."""
 
     mean: float
-    """Arithmetic mean over pairs."""
     p_value: float | None
     """Of the paired permutation test over images."""
     p_holm: float | None = None
@@ -44,13 +40,11 @@ class Group:
     """Sets that may stand in one table: of one protocol and scale."""
 
     description: tuple[str, ...]
-    """The protocol in words."""
     sets: tuple[SetFacts, ...]
     """In the order of the table."""
     systems: tuple[SystemFacts, ...]
     """Those that were measured on one of the sets."""
     pairs: tuple[PairRecord, ...]
-    """Their results."""
 
     def find(self, set_key: str, system: str) -> tuple[PairRecord, ...]:
         """The results of a system on a set."""

@@ -1,12 +1,13 @@
 """Tables in words: captions, heads and rows, ready for any format."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from nlcunet.degradations.record import DegradationRecord
-from nlcunet.evaluation.diverse import name_parts
+from nlcunet.degradations.words import name_parts
 from nlcunet.evaluation.measures import MEASURES
-from nlcunet.evaluation.published import read_published
 from nlcunet.evaluation.records import PairRecord, SetFacts, SystemFacts
 from nlcunet.evaluation.table import Group, Summary, compare_all, summarise
 
@@ -18,13 +19,10 @@ class TableBlock:
     """One table."""
 
     title: str
-    """What it shows."""
     heads: tuple[str, ...]
     """Heads of the columns; the first column holds names."""
     rows: tuple[tuple[str, ...], ...]
-    """Cells."""
     notes: tuple[str, ...] = ()
-    """Lines below it."""
 
 
 def caption(group: Group) -> tuple[str, ...]:
@@ -252,3 +250,35 @@ def probability(value: float | None) -> str:
 def plural(number: int, word: str) -> str:
     """``1 image``, ``2 images``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedResult:
+    """One method on one set, as others have published it: it stands beside measured numbers, never among them."""
+
+    method: str
+    protocol: str
+    """``gaussian8``, as its authors understand it."""
+    scale: int
+    set: str
+    measures: dict[str, float]
+    """By name of the measure."""
+    parameters: int | None
+    source: str
+
+
+def read_published() -> tuple[PublishedResult, ...]:
+    """All of them, from the table inside the package."""
+    text = (resources.files("nlcunet.evaluation") / "published.csv").read_text(encoding="utf-8")
+    return tuple(
+        PublishedResult(
+            method=row["method"],
+            protocol=row["protocol"],
+            scale=int(row["scale"]),
+            set=row["set"],
+            measures={name: float(row[name]) for name in ("psnr_y", "ssim_y") if row[name]},
+            parameters=int(row["parameters"]) if row["parameters"] else None,
+            source=row["source"],
+        )
+        for row in csv.DictReader(text.splitlines())
+    )

@@ -19,7 +19,6 @@ class Gain:
     """One system minus another, on the pairs that both were measured on."""
 
     mean: float
-    """Arithmetic mean over pairs."""
     interval: Interval | None
     """95 % bootstrap interval over images; none for a single image."""
 

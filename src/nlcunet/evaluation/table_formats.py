@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from nlcunet.evaluation.published import read_published
 from nlcunet.evaluation.table import Group, compare_all, summarise
-from nlcunet.evaluation.table_blocks import TableBlock
+from nlcunet.evaluation.table_blocks import TableBlock, read_published
 
 LATEX = {
     "\\": r"\textbackslash{}",

@@ -13,11 +13,7 @@ REACH = 2
 
 
 class DrawableBicubic(nn.Module):
-    """``Bicubic`` for any size: one small convolution per phase of the result, and a pixel shuffle.
-
-    Args:
-        scale: enlargement, a positive integer.
-    """
+    """``Bicubic`` for any size: one small convolution per phase of the result, and a pixel shuffle."""
 
     kernels: Tensor
 
@@ -59,11 +55,7 @@ def _phase_kernels(scale: int) -> Float[Tensor, "phases 1 taps taps"]:
 
 
 class HalfConvolution(nn.Module):
-    """A convolution in half precision between parts in float32.
-
-    Args:
-        layer: the convolution, with zeros around the picture.
-    """
+    """A convolution in half precision between parts in float32."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()

@@ -32,9 +32,7 @@ class Target:
     """A format to export to."""
 
     suffix: str
-    """Ending of its files."""
     precisions: tuple[str, ...]
-    """What it can hold."""
 
 
 TARGETS = {
@@ -55,7 +53,6 @@ class ExportRequest:
     precision: str = "float32"
     """``float32``, ``float16`` or ``int8``."""
     tiles: tuple[int, ...] = DEFAULT_TILES
-    """Sides of the tiles to verify."""
     verification: Path | None = None
     """Folder of low-resolution pictures to verify on; by default the embedded photograph."""
     calibration: Path | None = None
@@ -86,14 +83,6 @@ def check_libraries(request: ExportRequest) -> None:
 
 def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> ExportFacts:
     """Write a network in another format, verified against PyTorch on tiles of real pictures.
-
-    Args:
-        model: the network.
-        path: where to; OpenVINO writes a second file beside it that ends in .bin.
-        request: what to write, and what to verify it on.
-
-    Returns:
-        What the file says of itself, how far it is from PyTorch included.
 
     Raises:
         ExportError: the export differs from PyTorch, cannot be made, or lacks a library. Nothing is written then.

@@ -18,11 +18,8 @@ class Parity(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tiles: int
-    """Tiles that were compared."""
     max_difference: float
-    """Largest absolute difference of a sample."""
     mean_difference: float
-    """Mean absolute difference."""
     psnr_db: float
     """PSNR between the two, in dB; 200 stands for equal to the last bit."""
     tokens: int
@@ -47,6 +44,4 @@ class ExportFacts(BaseModel):
     weights_sha256: str
     """Checksum of header and tensors of the source."""
     header: WeightsHeader
-    """The header of the weights."""
     parity: Parity
-    """The result of the verification."""

@@ -26,11 +26,7 @@ def import_library(name: str) -> ModuleType:
 
 @contextmanager
 def quiet_log(name: str | None = None) -> Iterator[None]:
-    """Without a library's remarks below errors while it is open.
-
-    Args:
-        name: of its logger; nothing means the root logger.
-    """
+    """Without a library's remarks below errors while it is open."""
     log = logging.getLogger(name)
     before = log.level
     log.setLevel(logging.ERROR)

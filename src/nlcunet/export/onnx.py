@@ -15,10 +15,6 @@ OPSET = 20
 def make_onnx(model: LoadedModel, precision: str = "float32") -> Any:
     """An ``onnx.ModelProto`` of a network that also answers with what its sparse attention did.
 
-    Args:
-        model: the network.
-        precision: ``"float32"`` or ``"float16"``.
-
     Raises:
         ExportError: a library is missing, or the network cannot be drawn.
     """

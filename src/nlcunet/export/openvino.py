@@ -15,12 +15,6 @@ from nlcunet.export.libraries import import_library
 def write_openvino(proto: Any, path: Path, *, is_half: bool, facts: ExportFacts | None = None) -> None:
     """Write an ONNX graph as OpenVINO's .xml and .bin.
 
-    Args:
-        proto: an ``onnx.ModelProto``.
-        path: of the .xml file.
-        is_half: store weights in half precision; on a CPU they are computed with in float32.
-        facts: put into the graph's metadata.
-
     Raises:
         ExportError: OpenVINO is missing, or does not know an operator.
     """

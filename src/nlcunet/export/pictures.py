@@ -23,9 +23,6 @@ MOST_SIDE = 512
 def read_pictures(folder: Path | None = None) -> list[Float[Tensor, "3 _ _"]]:
     """Pictures in [0, 1], in the order of their names; files that are no pictures are passed over.
 
-    Args:
-        folder: low-resolution pictures, as they would be enlarged; by default the embedded photograph.
-
     Raises:
         ExportError: the folder is none, or holds no picture.
     """

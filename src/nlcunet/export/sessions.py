@@ -27,11 +27,6 @@ def open_onnx(
 ) -> tuple[Session, str]:
     """An ONNX graph in ONNX Runtime.
 
-    Args:
-        source: the file, or its bytes.
-        threads: that one operator uses; by default as many as torch.
-        providers: where to compute, in the order of preference.
-
     Returns:
         The session, and the facts in the graph's metadata as JSON (empty if there are none).
 
@@ -60,10 +55,6 @@ def open_onnx(
 
 def open_openvino(source: bytes | Path | Any, threads: int | None = None) -> tuple[Session, str]:
     """An OpenVINO or ONNX graph in OpenVINO, on the CPU, in float32 where the graph does not say otherwise.
-
-    Args:
-        source: an .xml or .onnx file, the bytes of an ONNX file, or an ``openvino.Model``.
-        threads: by default as many as torch.
 
     Returns:
         The session, and the facts in the graph's metadata as JSON (empty if there are none).

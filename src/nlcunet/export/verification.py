@@ -82,15 +82,6 @@ def _centre(picture: Float[Tensor, "3 height width"], rows: int, columns: int) -
 def compare(model: LoadedModel, export: Session, batches: Sequence[Tensor], bound: Bound) -> Parity:
     """Hold an export that tells what its attention did against PyTorch.
 
-    Args:
-        model: what was exported.
-        export: runs the export.
-        batches: tiles of real pictures.
-        bound: how far they may be apart.
-
-    Returns:
-        How far they are apart.
-
     Raises:
         ExportError: further than the bound, or tokens are sorted otherwise than they must be.
     """
@@ -141,9 +132,6 @@ def check_buckets(layers: Sequence[NonLocalAttention], seen: Sequence[Tensor]) -
     Args:
         layers: the layers of sparse attention, in order.
         seen: queries, buckets and order of every layer, as the export gave them.
-
-    Raises:
-        ExportError: a token is in another bucket, or the order is none of a stable sort.
     """
     for number, layer in enumerate(layers):
         queries, codes, order = seen[3 * number : 3 * number + 3]

@@ -166,7 +166,6 @@ def _write_and_flush(path: Path, data: bytes, mode: int | None) -> None:
 
 
 def _explain(target: Path, num_bytes: int, error: OSError | ValueError) -> str:
-    """What could not be done, why, and what helps."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     advice = _ADVICE.get(getattr(error, "errno", 0) or 0, "choose another target")
     size = f" ({num_bytes:,} bytes)" if num_bytes else ""

@@ -9,9 +9,6 @@ from nlcunet.errors import ConfigError
 def cache_folder(part: str = "") -> Path:
     """``$NLCUNET_CACHE``, else ``$XDG_CACHE_HOME/nlcunet``, else ``~/.cache/nlcunet``; or a folder in it.
 
-    Args:
-        part: Name of the folder in it.
-
     Raises:
         ConfigError: None of the three can be told.
     """

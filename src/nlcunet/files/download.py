@@ -52,7 +52,7 @@ class DownloadListener:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedFile:
     """A file to download."""
 
     name: str
@@ -63,7 +63,7 @@ class Wanted:
 
 
 def download(
-    wanted: Wanted,
+    wanted: WantedFile,
     target: Path,
     *,
     patience: Patience | None = None,
@@ -74,13 +74,6 @@ def download(
 
     While it comes, it is ``target`` with ``.part`` behind; a later call goes on from there. A file that lies at
     ``target`` already, perhaps put there by hand, is checked and taken.
-
-    Args:
-        wanted: What, and from where.
-        target: Where to.
-        patience: With servers.
-        listener: Hears of retries and progress.
-        proxies: By scheme; by default those of the environment.
 
     Returns:
         How many bytes came over the network.
@@ -122,7 +115,7 @@ class _Fetcher:
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: WantedFile,
         target: Path,
         patience: Patience,
         listener: DownloadListener,
@@ -199,7 +192,6 @@ class _Fetcher:
         check_room(self._part.parent, (expected or 0) - there, self._wanted.name)
 
     def _receive(self, url: str, answer: HttpAnswer, expected: int | None) -> None:
-        """Write what comes behind what is there."""
         position = answer.start
         with self._part.open("r+b" if position else "wb") as file:
             file.seek(position)
@@ -279,8 +271,7 @@ def _read_chunk(url: str, body: http.client.HTTPResponse) -> bytes:
         raise meaning_of(url, error) from error
 
 
-def _problem_with(path: Path, wanted: Wanted) -> str | None:
-    """Why a file is not the wanted one."""
+def _problem_with(path: Path, wanted: WantedFile) -> str | None:
     size = path.stat().st_size
     if wanted.size_bytes is not None and size != wanted.size_bytes:
         return f"must have {wanted.size_bytes:,} bytes: got {size:,}"

@@ -17,9 +17,6 @@ def wait_for_lock(path: Path) -> BaseFileLock:
 def try_lock(path: Path) -> BaseFileLock | None:
     """Hold a file for this process until the lock is released, or nobody refers to it any more.
 
-    Args:
-        path: A file that holds nothing; made if missing.
-
     Returns:
         The lock; nothing if another process, or another part of this one, has it.
 

@@ -17,11 +17,6 @@ def expand_home(path: Path | str) -> Path:
 
 
 def embedded_names(folder: str, ending: str) -> tuple[str, ...]:
-    """Names of the files in a folder of the package, in order and without their ending.
-
-    Args:
-        folder: ``"weights"`` or ``"recipes"``.
-        ending: as ``".yaml"``; files with another one are left out.
-    """
+    """Names of the files in a folder of the package, in order and without their ending."""
     inside = resources.files("nlcunet") / folder
     return tuple(sorted(file.name.removesuffix(ending) for file in inside.iterdir() if file.name.endswith(ending)))

@@ -147,7 +147,6 @@ def _usage(header: WeightsHeader, facts: CardFacts) -> str:
 
 
 def _scores(header: WeightsHeader) -> list[str]:
-    """A table of what was measured; nothing if nothing was."""
     if not header.scores:
         return []
     names = list(dict.fromkeys(name for values in header.scores.values() for name in values))

@@ -144,7 +144,6 @@ def find_file(model: str) -> str | Path:
 
 
 def _comfy(name: str) -> Any:
-    """A module of ComfyUI, or nothing outside of it."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

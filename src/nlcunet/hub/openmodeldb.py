@@ -25,7 +25,6 @@ class PublishedFile:
     """A file that people may fetch."""
 
     path: Path
-    """Where it lies now."""
     platform: str
     """``pytorch`` or ``onnx``."""
     type: str
@@ -94,7 +93,6 @@ def _resource(file: PublishedFile, web: str | None) -> Mapping[str, Any]:
 
 
 def _training(header: WeightsHeader) -> dict[str, Any]:
-    """What the header knows; OpenModelDB takes no zeros."""
     facts = {
         "trainingIterations": header.steps,
         "trainingOTF": preset_of(header) is not None,  # degraded patch by patch, on the fly

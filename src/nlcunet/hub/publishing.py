@@ -10,14 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
 from nlcunet.errors import ConfigError, WeightsError
 from nlcunet.export.exporting import ExportRequest, check_libraries, export_model
 from nlcunet.export.facts import Parity
+from nlcunet.export.pictures import read_pictures
 from nlcunet.files.checksums import hash_file
 from nlcunet.files.folders import new_folder
 from nlcunet.hub.card import CardFacts, make_card
 from nlcunet.hub.openmodeldb import PublishedFile, make_record
-from nlcunet.hub.samples import BICUBIC, ENLARGED, LOW_RES, write_samples
+from nlcunet.imaging.files import write_picture
+from nlcunet.imaging.picture import Picture
+from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.blending import find_pair
 from nlcunet.models.fetching.address import WEIGHTS_FILE, parse_address
 from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, format_checksums
@@ -25,6 +32,11 @@ from nlcunet.models.fetching.library import import_hub
 from nlcunet.models.fetching.repository import CONFIG_FILE, find_model
 from nlcunet.models.weights import LoadedModel, WeightsHeader, find_weights, load_model, save_weights
 from nlcunet.version import __version__
+
+SIDE_PX = 96
+TOP_PX, LEFT_PX = 27, 75
+"""The bird's head and bill."""
+LOW_RES, BICUBIC, ENLARGED = "images/low_res.png", "images/bicubic.png", "images/enlarged.png"
 
 ONNX_FILE = "model.onnx"
 CARD_FILE = "README.md"
@@ -56,9 +68,7 @@ class PublishedModel:
     """What was written."""
 
     folder: Path
-    """Where."""
     header: WeightsHeader
-    """Of the weights."""
     files: tuple[str, ...]
     """Names in the folder, in order."""
     parity: Parity | None
@@ -209,3 +219,19 @@ def _told_as_weights_error(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WeightsError(f"{folder} must be a folder that can be written: {error}; choose another") from error
+
+
+def write_samples(model: LoadedModel, folder: Path) -> None:
+    """Write the detail as it is, enlarged by bicubic interpolation, and enlarged by the model; on the CPU."""
+    (photograph,) = read_pictures()
+    detail = photograph[:, TOP_PX : TOP_PX + SIDE_PX, LEFT_PX : LEFT_PX + SIDE_PX]
+    bicubic = load_model(f"bicubic-x{model.header.scale}")
+    (folder / LOW_RES).parent.mkdir()
+    _write_sample(detail, folder / LOW_RES)
+    for name, each in ((BICUBIC, bicubic), (ENLARGED, model)):
+        _write_sample(Upscaler(each, device="cpu").upscale(detail), folder / name)
+
+
+def _write_sample(pixels: Float[Tensor, "3 height width"], path: Path) -> None:
+    samples = (pixels * 255).round().byte().permute(1, 2, 0).numpy()
+    write_picture(Picture(pixels=np.ascontiguousarray(samples)), path)

@@ -36,10 +36,6 @@ def config_from_shapes(state: Mapping[str, Tensor], *, chunk_size: int = DEFAULT
 
     Stages without blocks have no attention to tell: they get ``"none"``.
 
-    Args:
-        state: names and weights, in any number type.
-        chunk_size: pixels per chunk of sparse attention.
-
     Raises:
         WeightsError: the weights are of another network.
     """
@@ -62,7 +58,6 @@ def config_from_shapes(state: Mapping[str, Tensor], *, chunk_size: int = DEFAULT
 
 
 def _shape(state: Mapping[str, object], name: str) -> tuple[int, ...]:
-    """Of one weight; zeros if it is not there or is none."""
     value = state.get(name)
     return tuple(value.shape) if isinstance(value, Tensor) and value.ndim == 4 else (0, 0, 0, 0)
 

@@ -17,7 +17,7 @@ from nlcunet.models.weights import WeightsHeader
 
 
 @dataclass(frozen=True)
-class Measure:
+class HubMeasure:
     """A number that headers hold."""
 
     kind: str
@@ -29,16 +29,16 @@ class Measure:
 
 
 MEASURES = {
-    "psnr_y": Measure("psnr", "PSNR on Y (dB)", 2),
-    "ssim_y": Measure("ssim", "SSIM on Y", 4),
-    "psnr_rgb": Measure("psnr", "PSNR on RGB (dB)", 2),
+    "psnr_y": HubMeasure("psnr", "PSNR on Y (dB)", 2),
+    "ssim_y": HubMeasure("ssim", "SSIM on Y", 4),
+    "psnr_rgb": HubMeasure("psnr", "PSNR on RGB (dB)", 2),
 }
 """By the names that headers use; others are shown as they are."""
 
 
-def find_measure(name: str) -> Measure:
+def find_measure(name: str) -> HubMeasure:
     """How a measure is shown."""
-    return MEASURES.get(name, Measure(name, name, 4))
+    return MEASURES.get(name, HubMeasure(name, name, 4))
 
 
 def preset_of(header: WeightsHeader) -> Preset | None:

@@ -17,10 +17,6 @@ def bleed_colour_under_alpha(
     edge. Here a pyramid of averages weighted by coverage is built down to one pixel, and holes are filled
     from the finest level that knows a colour (push-pull: Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4).
 
-    Args:
-        pixels: Samples of any type that :class:`~nlcunet.imaging.picture.Picture` has.
-        alpha: Coverage of the same type.
-
     Returns:
         Pixels of the same type. Where coverage is at least 8/255 they are unchanged; if nothing is visible, all are.
     """

@@ -114,11 +114,7 @@ def _read_header(data: FileBytes) -> BmpHeader:
 
 
 def _check_kind(bits: int, compression: int) -> None:
-    """Refuse what is not read.
-
-    Raises:
-        NotImplementedError: It is of a variant that is not read.
-    """
+    """Refuse what is not read."""
     fitting = {
         _RGB: {1, 2, 4, 8, 16, 24, 32},
         _RLE8: {8},
@@ -156,7 +152,6 @@ def _palette(data: FileBytes, at: int, bits: int, num_colours: int, entry_bytes:
 
 
 def _profile(data: FileBytes) -> bytes | None:
-    """The profile inside a bitmap of version 5."""
     if bytes(data[_FILE_HEADER_BYTES + 56 : _FILE_HEADER_BYTES + 60]) != _EMBEDDED_PROFILE:
         return None
     start, size = struct.unpack_from("<II", data, _FILE_HEADER_BYTES + 112)
@@ -214,7 +209,6 @@ def _stored_rows(data: FileBytes, header: BmpHeader) -> Shaped[np.ndarray, "heig
 
 
 def _scaled(pixels: Shaped[np.ndarray, "height width"], mask: int, top: int) -> Shaped[np.ndarray, "height width"]:
-    """The bits of a mask as numbers from 0 to ``top``."""
     shift = (mask & -mask).bit_length() - 1
     largest = mask >> shift
     values: Shaped[np.ndarray, "height width"] = (pixels.astype(np.uint64) & mask) >> shift
@@ -254,7 +248,7 @@ def _decode_runs(stored: bytes, header: BmpHeader) -> UInt8[np.ndarray, "height 
     return rows
 
 
-def _unpacked(stored: bytes, bits: int) -> UInt8[np.ndarray, "pixels"]:
+def _unpacked(stored: bytes, bits: int) -> UInt8[np.ndarray, " pixels"]:
     """One number of each byte, or two of 4 bits."""
     values = np.frombuffer(stored, np.uint8)
     return values if bits == 8 else np.stack([values >> 4, values & 15], axis=1).ravel()

@@ -127,12 +127,7 @@ def count_heif_frames(data: FileBytes) -> int:
 
 @dataclass(frozen=True)
 class HeifItem:
-    """A picture or a block of metadata in a HEIF file.
-
-    Attributes:
-        kind: its type in four letters.
-        content_type: MIME type of items of type ``mime``.
-    """
+    """A picture or a block of metadata in a HEIF file."""
 
     kind: str
     content_type: str = ""
@@ -184,7 +179,6 @@ def _heif_box(data: FileBytes, wanted: bytes) -> bytes:
 
 
 def _all_at(haystack: bytes, needle: bytes) -> Iterator[int]:
-    """Positions at which some bytes occur."""
     at = haystack.find(needle)
     for _ in range(MOST_BOXES):
         if at < 0:

@@ -131,11 +131,7 @@ def _metadata_of(file: OpenFile) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def _metadata_of_others(file: OpenFile, profile: bytes | None, exif_block: bytes | None, xmp: bytes | None) -> Metadata:
-    """Everything beside the pixels of a TIFF, JPEG, WebP, HEIF, JPEG XL or BMP.
-
-    Raises:
-        ValueError: The directories of a TIFF lie outside of the file.
-    """
+    """Everything beside the pixels of a TIFF, JPEG, WebP, HEIF, JPEG XL or BMP."""
     image, name = file.image, file.format.name
     if name == "tiff":
         return metadata_in_tiff(file.data, profile)
@@ -197,17 +193,7 @@ def _extra_notes(file: OpenFile, *, is_foreign: bool, extra: int) -> tuple[str, 
 def _as_grey_or_rgb(
     image: Any, num_colours: int, alpha_band: int | None, *, is_foreign: bool
 ) -> tuple[Any, Any | None, tuple[str, ...]]:
-    """Colour bands as grey or RGB of 8 or 16 bits or float, the alpha band, and notes on colour conversion.
-
-    Args:
-        image: libvips' picture, not decoded yet.
-        num_colours: Bands of colour, which come first.
-        alpha_band: The band of alpha, if there is one.
-        is_foreign: Whether the colours are neither grey nor RGB.
-
-    Raises:
-        pyvips.Error: A profile is damaged beyond use.
-    """
+    """Colour bands as grey or RGB of 8 or 16 bits or float, the alpha band, and notes on colour conversion."""
     colour = image.extract_band(0, n=num_colours)
     alpha = None if alpha_band is None else image.extract_band(alpha_band)
     if not is_foreign:

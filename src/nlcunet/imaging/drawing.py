@@ -27,11 +27,6 @@ def render_svg(elements: str, size_px: int, zoom: int = 1) -> Float32[np.ndarray
 
     Every pixel holds the exact mean over its area (a box filter), taken on sRGB values as they are in files.
 
-    Args:
-        elements: SVG elements; one unit is one pixel of the unzoomed drawing.
-        size_px: side of the unzoomed drawing.
-        zoom: draw everything so many times larger.
-
     Returns:
         A layer of ``size_px * zoom`` pixels a side.
 

@@ -48,7 +48,6 @@ def embed_jpeg(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]
 
 
 def _jpeg_segment(marker: int, content: bytes) -> bytes:
-    """One JPEG segment."""
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 

@@ -121,7 +121,6 @@ def exif_resolution(exif: bytes | None) -> tuple[float, float] | None:
 
 
 def _fraction(exif: bytes, layout: Layout, slots: Slots, tag: int) -> float | None:
-    """The first item of a fraction tag."""
     slot = slots.get(tag)
     if slot is None or slot.kind != tags.RATIONAL:
         return None

@@ -172,18 +172,13 @@ def encode_picture(
 def _encode(
     picture: Picture, file_format: FileFormat, quality: int | None, *, strip_metadata: bool
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Bytes and notes."""
     if strip_metadata:
         picture = replace(picture, metadata=Metadata(icc_profile=picture.metadata.icc_profile))
     return encode(picture, file_format, quality)
 
 
 def _format_named(name: str) -> FileFormat:
-    """A format by its name or one of its endings.
-
-    Raises:
-        ImageWriteError: There is none of this name.
-    """
+    """A format by its name or one of its endings."""
     lowered = name.lower().removeprefix(".")
     for file_format in FORMATS.values():
         if lowered == file_format.name or f".{lowered}" in file_format.suffixes:

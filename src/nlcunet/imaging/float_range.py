@@ -19,12 +19,7 @@ LARGEST_VALUE = 1e10
 
 @dataclass(frozen=True)
 class FloatRange:
-    """Least and greatest colour sample of a picture.
-
-    Attributes:
-        low: least sample.
-        high: greatest sample.
-    """
+    """Least and greatest colour sample of a picture."""
 
     low: float = 0.0
     high: float = 1.0
@@ -103,12 +98,7 @@ def range_of_most(pictures: Sequence[Picture]) -> FloatRange:
 
 @dataclass(frozen=True)
 class UnitSource(WrappedSource):
-    """A source whose colours are brought into [0, 1].
-
-    Attributes:
-        source: where the samples come from.
-        values: their range.
-    """
+    """A source whose colours are brought into [0, 1]."""
 
     values: FloatRange
 

@@ -59,9 +59,6 @@ def is_hevc_readable() -> bool:
 def check_hevc(name: str) -> None:
     """Refuse a HEIC picture that cannot be read here.
 
-    Args:
-        name: What to call the file in the message.
-
     Raises:
         UnreadableImageError: There is no decoder.
     """
@@ -74,10 +71,6 @@ def check_hevc(name: str) -> None:
 
 def decode_hevc(data: FileBytes, header: Any) -> Any:
     """The pixels by the decoder of the extra, upright, as libvips would give them.
-
-    Args:
-        data: The whole file.
-        header: libvips' picture of it, not decoded.
 
     Raises:
         pyvips.Error: The file is damaged.

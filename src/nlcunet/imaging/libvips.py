@@ -84,9 +84,6 @@ _room = _Room()
 def with_own_errors(read: Callable[[], Result]) -> Result:
     """The result of reading a file, or an error whose message comes from this file.
 
-    Args:
-        read: reads it; called again if it fails because libvips does.
-
     Raises:
         ImageError: whatever ``read`` raises.
     """

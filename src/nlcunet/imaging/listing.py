@@ -10,10 +10,6 @@ def visible_entries(folder: Path, *, recursive: bool = False) -> Iterator[Path]:
     """What lies in a folder, of any kind, in the order of the names.
 
     Hidden files, and what lies in hidden folders below it, are left out.
-
-    Args:
-        folder: Where to look.
-        recursive: In folders inside it, too.
     """
     for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):

@@ -16,13 +16,7 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 @dataclass(frozen=True)
 class PngColour:
-    """What a PNG without profile says of its colours (W3C PNG, sections 11.3.2.1 and 11.3.2.2).
-
-    Attributes:
-        gamma: Exponent from light to samples.
-        white: Chromaticity of white.
-        primaries: Chromaticities of red, green and blue.
-    """
+    """What a PNG without profile says of its colours (W3C PNG, sections 11.3.2.1 and 11.3.2.2)."""
 
     gamma: float
     white: tuple[float, float] = _D65
@@ -79,7 +73,6 @@ def _description(text: bytes) -> bytes:
 
 
 def _profile(space: bytes, contents: dict[bytes, bytes]) -> bytes:
-    """Header, table of tags, and their contents."""
     table, body, start = b"", b"", 128 + 4 + 12 * len(contents)
     for name, content in contents.items():
         table += name + struct.pack(">II", start + len(body), len(content))

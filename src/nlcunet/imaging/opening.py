@@ -138,11 +138,6 @@ class OpenFile:
 def open_file(data: FileBytes, name: str, path: Path | None = None) -> OpenFile:
     """Read the header of a file.
 
-    Args:
-        data: Its bytes, or a mapping of them.
-        name: What to call it in messages.
-        path: Where libvips reads the pixels from later, instead of from ``data``: mapped pages count as memory.
-
     Raises:
         UnreadableImageError: The bytes are no picture, or of a kind that is not read.
         AnimatedImageError: There are several frames or pages.
@@ -189,12 +184,7 @@ def _open_heif(data: FileBytes, name: str, file_format: FileFormat, image: Any) 
 
 
 def _open_bmp(data: FileBytes, name: str) -> OpenFile:
-    """A bitmap, which is read here.
-
-    Raises:
-        UnreadableImageError: It is of a variant that is not read.
-        TruncatedImageError: The header is damaged.
-    """
+    """A bitmap, which is read here."""
     try:
         header = read_bmp_header(data)
     except NotImplementedError as error:
@@ -215,22 +205,14 @@ def _open_bmp(data: FileBytes, name: str) -> OpenFile:
 
 
 def _load(data: FileBytes, file_format: FileFormat, path: Path | None) -> Any:
-    """The picture as libvips sees it, its header read, no pixel decoded; ``data`` has to outlive it.
-
-    Raises:
-        pyvips.Error: libvips cannot make sense of the header.
-    """
+    """The picture as libvips sees it, its header read, no pixel decoded; ``data`` has to outlive it."""
     loader = getattr(pyvips.Image, f"{file_format.loader}_source")
     source = pyvips.Source.new_from_memory(data) if path is None else pyvips.Source.new_from_file(os.fsencode(path))
     return loader(source, access="sequential", fail_on="error")
 
 
 def _load_tiff(data: FileBytes, path: Path | None) -> Any:
-    """A TIFF; 8 bit CIELAB, which libvips 8.18 fails on («bad labq format»), goes by it as if it were RGB.
-
-    Raises:
-        pyvips.Error: libvips cannot make sense of the header.
-    """
+    """A TIFF; 8 bit CIELAB, which libvips 8.18 fails on («bad labq format»), goes by it as if it were RGB."""
     layout = tags.read_layout(data)
     slots = next(iter(tags.directories(data)))
     bits = tags.number_in(data, layout, slots, tags.BITS_PER_SAMPLE)

@@ -20,13 +20,6 @@ def upright(
 def stored_window(rows: slice, columns: slice, orientation: int, height: int, width: int) -> tuple[slice, slice]:
     """Which rows and columns of the stored picture make up a window of the upright one.
 
-    Args:
-        rows: of the upright picture.
-        columns: of the upright picture.
-        orientation: EXIF orientation 1..8.
-        height: rows of the upright picture.
-        width: columns of the upright picture.
-
     Returns:
         Rows and columns that :func:`upright` turns into the window.
     """

@@ -21,22 +21,16 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Part:
-    """A kind of part.
-
-    Attributes:
-        mark: How it is called in the file.
-        name: What it holds.
-        fate: What becomes of it.
-    """
+class FilePart:
+    """A kind of part."""
 
     mark: str
     name: str
     fate: Fate
 
 
-def _parts(fate: Fate, **names: str) -> dict[str, Part]:
-    return {mark: Part(mark, name, fate) for mark, name in names.items()}
+def _parts(fate: Fate, **names: str) -> dict[str, FilePart]:
+    return {mark: FilePart(mark, name, fate) for mark, name in names.items()}
 
 
 PNG = {
@@ -62,21 +56,21 @@ PNG = {
 JPEG = {
     part.mark: part
     for part in (
-        Part("APP0 JFIF", "resolution", Fate.KEPT),
-        Part("APP0 JFXX", "thumbnail", Fate.OUTDATED),
-        Part("APP1 Exif", "EXIF", Fate.KEPT),
-        Part("APP1 http://ns.adobe.com/xap/1.0/", "XMP", Fate.KEPT),
-        Part("APP1 http://ns.adobe.com/xmp/extension/", "extended XMP", Fate.NOTED),
-        Part("APP2 ICC_PROFILE", "colour profile", Fate.KEPT),
-        Part("APP2 MPF", "further pictures (gain maps, second views); previews go in silence", Fate.NOTED),
-        Part("APP2 urn:iso:std:iso:ts:21496:-1", "HDR gain map", Fate.NOTED),
-        Part("APP2 FPXR", "FlashPix extension", Fate.NOTED),
-        Part("APP11 JP", "JUMBF boxes (content credentials)", Fate.NOTED),
-        Part("APP12 Ducky", "quality of an export", Fate.OUTDATED),
-        Part("APP13 Photoshop 3.0", "IPTC; other resources are noted by number", Fate.KEPT),
-        Part("APP13 Adobe_CM", "colour management of Photoshop", Fate.OUTDATED),
-        Part("APP14 Adobe", "colour transform", Fate.PIXELS),
-        Part("COM", "comment, as a text", Fate.KEPT),
+        FilePart("APP0 JFIF", "resolution", Fate.KEPT),
+        FilePart("APP0 JFXX", "thumbnail", Fate.OUTDATED),
+        FilePart("APP1 Exif", "EXIF", Fate.KEPT),
+        FilePart("APP1 http://ns.adobe.com/xap/1.0/", "XMP", Fate.KEPT),
+        FilePart("APP1 http://ns.adobe.com/xmp/extension/", "extended XMP", Fate.NOTED),
+        FilePart("APP2 ICC_PROFILE", "colour profile", Fate.KEPT),
+        FilePart("APP2 MPF", "further pictures (gain maps, second views); previews go in silence", Fate.NOTED),
+        FilePart("APP2 urn:iso:std:iso:ts:21496:-1", "HDR gain map", Fate.NOTED),
+        FilePart("APP2 FPXR", "FlashPix extension", Fate.NOTED),
+        FilePart("APP11 JP", "JUMBF boxes (content credentials)", Fate.NOTED),
+        FilePart("APP12 Ducky", "quality of an export", Fate.OUTDATED),
+        FilePart("APP13 Photoshop 3.0", "IPTC; other resources are noted by number", Fate.KEPT),
+        FilePart("APP13 Adobe_CM", "colour management of Photoshop", Fate.OUTDATED),
+        FilePart("APP14 Adobe", "colour transform", Fate.PIXELS),
+        FilePart("COM", "comment, as a text", Fate.KEPT),
     )
 }
 
@@ -90,8 +84,8 @@ HEIF = {
     **_parts(Fate.PIXELS, hvc1="pixels", av01="pixels", grid="tiles", iden="turned or cropped picture", iovl="overlay"),
     **_parts(Fate.PIXELS, jpeg="pixels", j2k1="pixels", unci="pixels", vvc1="pixels", avc1="pixels"),
     **_parts(Fate.KEPT, Exif="EXIF", alpha="alpha"),
-    "mime": Part("mime", "XMP; other texts are noted", Fate.KEPT),
-    "thmb": Part("thmb", "thumbnail", Fate.OUTDATED),
+    "mime": FilePart("mime", "XMP; other texts are noted", Fate.KEPT),
+    "thmb": FilePart("thmb", "thumbnail", Fate.OUTDATED),
     **_parts(
         Fate.NOTED,
         tmap="HDR gain map",
@@ -104,34 +98,34 @@ HEIF = {
 TIFF = {
     part.mark: part
     for part in (
-        Part("256 … 351, 512 … 532", "how pixels are stored", Fate.PIXELS),
-        Part("338", "extra channels: the first marked as alpha is kept, others are noted", Fate.KEPT),
-        Part("700", "XMP", Fate.KEPT),
-        Part("33723", "IPTC", Fate.KEPT),
-        Part("34675", "colour profile", Fate.KEPT),
-        Part("34665, 34853, 40965", "EXIF, GPS, interoperability", Fate.KEPT),
-        Part("330, smaller pages", "smaller copies, thumbnails", Fate.OUTDATED),
-        Part("400", "profile of a fax", Fate.OUTDATED),
-        Part("pages that are masks", "transparency mask", Fate.NOTED),
-        Part("34377", "resources of Photoshop but for IPTC", Fate.NOTED),
-        Part("37724", "layers of Photoshop", Fate.NOTED),
-        Part("all others", "as EXIF, geo tags included", Fate.KEPT),
+        FilePart("256 … 351, 512 … 532", "how pixels are stored", Fate.PIXELS),
+        FilePart("338", "extra channels: the first marked as alpha is kept, others are noted", Fate.KEPT),
+        FilePart("700", "XMP", Fate.KEPT),
+        FilePart("33723", "IPTC", Fate.KEPT),
+        FilePart("34675", "colour profile", Fate.KEPT),
+        FilePart("34665, 34853, 40965", "EXIF, GPS, interoperability", Fate.KEPT),
+        FilePart("330, smaller pages", "smaller copies, thumbnails", Fate.OUTDATED),
+        FilePart("400", "profile of a fax", Fate.OUTDATED),
+        FilePart("pages that are masks", "transparency mask", Fate.NOTED),
+        FilePart("34377", "resources of Photoshop but for IPTC", Fate.NOTED),
+        FilePart("37724", "layers of Photoshop", Fate.NOTED),
+        FilePart("all others", "as EXIF, geo tags included", Fate.KEPT),
     )
 }
 
 BMP = {
     part.mark: part
     for part in (
-        Part("header", "size, resolution, masks, palette", Fate.PIXELS),
-        Part("profile", "colour profile inside the file", Fate.KEPT),
-        Part("fourth byte", "of 32 bits, not marked as alpha and not empty", Fate.NOTED),
+        FilePart("header", "size, resolution, masks, palette", Fate.PIXELS),
+        FilePart("profile", "colour profile inside the file", Fate.KEPT),
+        FilePart("fourth byte", "of 32 bits, not marked as alpha and not empty", Fate.NOTED),
     )
 }
 
 CONTAINERS = {"PNG": PNG, "JPEG": JPEG, "WebP": WEBP, "AVIF, HEIC": HEIF, "TIFF": TIFF, "BMP": BMP}
 
 
-def noted(table: dict[str, Part], mark: str, unknown: str) -> Iterator[str]:
+def noted(table: dict[str, FilePart], mark: str, unknown: str) -> Iterator[str]:
     """The name of a part if it is to be noted."""
     part = table.get(mark)
     if part is None:

@@ -37,13 +37,7 @@ _CODES = {tags.SHORT: "H", tags.LONG: "I", _DOUBLE: "d"}
 
 @dataclass(frozen=True)
 class Growth:
-    """From one size to another.
-
-    Attributes:
-        across: New columns per old.
-        down: New rows per old.
-        pixel_is_point: Whether geo coordinates count from the centre of the first pixel and not from its corner.
-    """
+    """From one size to another."""
 
     across: Fraction
     down: Fraction

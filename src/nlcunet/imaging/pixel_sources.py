@@ -67,11 +67,7 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class WrappedSource:
-    """What a source has that hands out the samples of another one, changed; all else is as there unless it says so.
-
-    Attributes:
-        source: where the samples come from.
-    """
+    """What a source has that hands out the samples of another one, changed; all else is as there unless it says so."""
 
     source: PixelSource
 
@@ -153,13 +149,6 @@ class RawPixels:
 
     Files are read and written by position and never mapped into memory: mapped pages would count as memory of this
     process. Every object has its own handle; reading and writing through several of them at a time is fine.
-
-    Args:
-        path: the file; it is made, or made as long as the picture, where it is not yet.
-        height: rows.
-        width: columns.
-        bands: colours, and alpha if there is any.
-        dtype: type of the samples.
 
     Raises:
         ImageWriteError: the file cannot be opened.

@@ -176,15 +176,7 @@ def dots_per_inch(per_metre: int) -> float:
 def metadata_in_png(
     data: FileBytes, profile: bytes | None, exif_block: bytes | None, xmp: bytes | None, *, is_grey: bool
 ) -> tuple[Metadata, tuple[str, ...], tuple[str, ...]]:
-    """Everything beside the pixels, notes, and the names of what cannot be kept.
-
-    Args:
-        data: The file.
-        profile: Its colour profile, as libvips found it; likewise the next two.
-        exif_block: EXIF.
-        xmp: XMP.
-        is_grey: Whether its pixels are.
-    """
+    """Everything beside the pixels, notes, and the names of what cannot be kept."""
     found, notes = png_texts(data), []
     block = exif_block or found.profiles.get("exif")
     exif = without_prefix(block) if block else None
@@ -208,7 +200,6 @@ def metadata_in_png(
 
 
 def _lost_parts(data: FileBytes) -> Iterator[str]:
-    """Chunks that do not come along, and what lies behind the last."""
     kinds, end = set[str](), 0
     for kind, start, length in png_chunks(data):
         name = kind.decode("latin-1")

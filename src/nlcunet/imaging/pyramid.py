@@ -40,12 +40,6 @@ class Level:
 def write_pyramid(source: Path, target: Path, *, max_pixels: int, enlarged_to: Level | None = None) -> None:
     """Write a picture in all sizes, each half the one before.
 
-    Args:
-        source: a picture of any format that is read.
-        target: a TIFF; its folder takes temporary files.
-        max_pixels: of the picture.
-        enlarged_to: this size, by bicubic interpolation; by default the picture's own.
-
     Raises:
         ImageError: the picture cannot be read, or has more pixels.
         ImageWriteError: the target cannot be written.
@@ -117,11 +111,7 @@ def make_thumbnail(source: Path, side_px: int, *, max_pixels: int) -> bytes:
 
 
 def _open(pyramid: Path, level: int) -> Any:
-    """One size, read part by part.
-
-    Raises:
-        ImageError: there is none.
-    """
+    """One size, read part by part."""
     if level < 0:
         raise ImageError(f"a view must have level {level}: the largest is 0")  # libvips would take it for all
     try:

@@ -45,7 +45,6 @@ class Band:
     """One block of output positions as a small dense matrix over the few input positions that it needs."""
 
     in_start: int
-    """First input position."""
     in_stop: int
     """One past the last input position."""
     matrix: Tensor

@@ -47,13 +47,6 @@ def encode_rows(
 ) -> tuple[str, ...]:
     """Write a picture into a file of this name, its rows as they come; what fails midway leaves part of a file.
 
-    Args:
-        picture: what to write.
-        target: where to.
-        file_format: one of ``STREAMED_FORMATS``.
-        quality: 1..100 for lossy formats.
-        layout: of a TIFF.
-
     Returns:
         Notes on what the format could not hold.
 

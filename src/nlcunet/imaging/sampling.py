@@ -75,10 +75,6 @@ def _spread(length: int, count: int) -> list[slice]:
 def sample_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> SampledPicture:
     """Read the windows of a picture file, turned the right way up.
 
-    Args:
-        source: a file, or the bytes of one.
-        max_pixels: width × height up to which a picture is decoded, checked before.
-
     Raises:
         UnreadableImageError: It is no picture, or of a kind that is not read.
         AnimatedImageError: It holds several frames or pages.
@@ -106,7 +102,6 @@ def sample_picture(source: Path | str | bytes, *, max_pixels: int = DEFAULT_MAX_
 
 
 def _read_windows(prepared: DecodableFile, header: PictureHeader) -> list[Picture]:
-    """All windows in one pass over the file."""
     turn = prepared.file.orientation
     places = [
         stored_window(rows, columns, turn, header.height, header.width)

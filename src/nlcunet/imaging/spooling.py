@@ -178,7 +178,6 @@ class _Look:
 
 
 def _extended(bounds: list[float], samples: Shaped[np.ndarray, "*sizes"]) -> list[float]:
-    """Bounds that take in more samples; NaN stays."""
     if not bounds:
         return [float(samples.min()), float(samples.max())]
     return [float(np.minimum(bounds[0], samples.min())), float(np.maximum(bounds[1], samples.max()))]

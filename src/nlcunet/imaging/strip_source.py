@@ -44,14 +44,7 @@ class RowPicture:
 
 
 class StripSource:
-    """The bytes of an uncompressed TIFF that is made while it is read.
-
-    Args:
-        picture: where the rows come from.
-        file_format: what they have to fit.
-        bands: of a row that fits.
-        dtype: of a row that fits.
-    """
+    """The bytes of an uncompressed TIFF that is made while it is read."""
 
     def __init__(self, picture: RowPicture, file_format: FileFormat, *, bands: int, dtype: np.dtype) -> None:
         self._picture = picture
@@ -136,5 +129,4 @@ _CODES = {tags.SHORT: "H", tags.LONG: "I", _LONG8: "Q"}
 
 
 def _numbers(kind: int, *numbers: int) -> tags.Value:
-    """A tag's value from whole numbers."""
     return tags.Value(kind, len(numbers), struct.pack(f"<{len(numbers)}{_CODES[kind]}", *numbers))

@@ -226,7 +226,6 @@ def serialise_directory(directory: Directory, layout: Layout, base: int, link: i
 
 
 def _pointer(layout: Layout, offset: int) -> Value:
-    """A tag value that points to a directory."""
     return Value(18, 1, struct.pack("<Q", offset)) if layout.big else Value(LONG, 1, struct.pack("<I", offset))
 
 
@@ -239,11 +238,7 @@ def _to_little(content: bytes, kind: int, order: str) -> bytes:
 
 
 def _unpack(layout_format: str, data: FileBytes, at: int) -> int:
-    """One number.
-
-    Raises:
-        ValueError: It lies outside of the data.
-    """
+    """One number."""
     try:
         return int(struct.unpack_from(layout_format, data, at)[0])
     except (struct.error, OverflowError, IndexError) as error:

@@ -28,9 +28,9 @@ from nlcunet.imaging.row_encoding import STREAMED_FORMATS
 from nlcunet.inference.enlarging import Enlarger, Progress
 from nlcunet.inference.giant.enlargement import upscale_giant
 from nlcunet.inference.giant.request import GiantListener
-from nlcunet.inference.jobs import PIPE, Job
+from nlcunet.inference.jobs import PIPE, FileJob
 from nlcunet.inference.planning import Work
-from nlcunet.inference.results import Finding, Results
+from nlcunet.inference.results import EarlierResult, ResultFiles
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.inference.upscaler import Upscaler
 from nlcunet.models.weights import AUTOMATIC
@@ -98,27 +98,17 @@ class Record:
 
 
 def run_jobs(
-    jobs: Iterable[Job],
+    jobs: Iterable[FileJob],
     upscaler: Enlarger,
     settings: BatchSettings,
     *,
-    on_start: Callable[[Job], None] = lambda _job: None,
+    on_start: Callable[[FileJob], None] = lambda _job: None,
     progress: Progress | None = None,
     listener: GiantListener | None = None,
-    results: Results | None = None,
+    results: ResultFiles | None = None,
 ) -> Iterator[Record]:
-    """Enlarge one picture after the other; a record each, also of those that fail.
-
-    Args:
-        jobs: what to do.
-        upscaler: with what.
-        settings: and how.
-        on_start: called before every job.
-        progress: called after every tile of the picture at hand.
-        listener: who is told more of giant pictures; ``progress`` is its ``tiles``.
-        results: what is known of the results; by default nothing, and nothing is kept beside them.
-    """
-    results = results or Results()
+    """Enlarge one picture after the other; a record each, also of those that fail."""
+    results = results or ResultFiles()
     listener = replace(listener or GiantListener(), tiles=progress or (lambda *_: None))
     for job in jobs:
         on_start(job)
@@ -126,27 +116,19 @@ def run_jobs(
 
 
 def plan_batch(
-    jobs: Iterable[Job],
+    jobs: Iterable[FileJob],
     upscaler: Enlarger,
     settings: BatchSettings,
     seconds_per_pixel: float,
-    results: Results | None = None,
+    results: ResultFiles | None = None,
 ) -> Iterator[Record]:
-    """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written.
-
-    Args:
-        jobs: what to do.
-        upscaler: with what.
-        settings: and how.
-        seconds_per_pixel: time of the network per low-resolution pixel; see ``Upscaler.measure_seconds_per_pixel``.
-        results: as for ``run_jobs``.
-    """
-    results = results or Results()
+    """What ``run_jobs`` would do, told from the headers of the files; nothing is enlarged or written."""
+    results = results or ResultFiles()
     for job in jobs:
         yield _guarded(job, lambda job: _preview(job, upscaler, settings, seconds_per_pixel, results))
 
 
-def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
+def _guarded(job: FileJob, work: Callable[[FileJob], Record]) -> Record:
     """The record of a job, whatever happens in it; interrupts pass."""
     start = time.perf_counter()
     try:
@@ -162,22 +144,24 @@ def _guarded(job: Job, work: Callable[[Job], Record]) -> Record:
         return replace(_failed(job, reason, start, error), traceback=traceback.format_exc())
 
 
-def _failed(job: Job, reason: str, start: float, error: Exception) -> Record:
+def _failed(job: FileJob, reason: str, start: float, error: Exception) -> Record:
     seconds = time.perf_counter() - start
     return replace(_record(job, "failed"), seconds=seconds, error=reason, is_disk_full=is_disk_full(error))
 
 
-def _record(job: Job, status: Status) -> Record:
+def _record(job: FileJob, status: Status) -> Record:
     source, target = (PIPE if path is None else str(path) for path in (job.source, job.target))
     return Record(input=source, output=target, status=status)
 
 
-def _skipped(job: Job, finding: Finding) -> Record:
+def _skipped(job: FileJob, finding: EarlierResult) -> Record:
     """The record of a result that is there; since files appear whole or not at all, it is complete."""
     return replace(_record(job, "skipped"), notes=finding.notes)
 
 
-def _run(job: Job, upscaler: Enlarger, settings: BatchSettings, listener: GiantListener, results: Results) -> Record:
+def _run(
+    job: FileJob, upscaler: Enlarger, settings: BatchSettings, listener: GiantListener, results: ResultFiles
+) -> Record:
     start = time.perf_counter()
     source = sys.stdin.buffer.read() if job.source is None else job.source
     finding = results.look(job.target, source, settings)
@@ -240,7 +224,7 @@ def _huge(header: PictureHeader, work: Work) -> str:
     )
 
 
-def _write(result: Picture, job: Job, file_format: str, settings: BatchSettings) -> tuple[str, ...]:
+def _write(result: Picture, job: FileJob, file_format: str, settings: BatchSettings) -> tuple[str, ...]:
     """Write a result to its file or to standard output; notes on what the format could not hold."""
     quality, strip = settings.quality, settings.strip_metadata
     if job.target is not None:
@@ -251,7 +235,7 @@ def _write(result: Picture, job: Job, file_format: str, settings: BatchSettings)
 
 
 def _preview(
-    job: Job, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float, results: Results
+    job: FileJob, upscaler: Enlarger, settings: BatchSettings, seconds_per_pixel: float, results: ResultFiles
 ) -> Record:
     source = sys.stdin.buffer.read() if job.source is None else job.source
     finding = results.look(job.target, source, settings)
@@ -277,7 +261,6 @@ def _preview(
 def _described(
     record: Record, header: PictureHeader, work: Work, upscaler: Upscaler, *, is_streamed: bool = False
 ) -> Record:
-    """A record with sizes, tiles and memory."""
     bands, sample_bytes = header.channels + header.has_alpha, header.bit_depth // 8
     return replace(
         record,
@@ -292,7 +275,7 @@ def _described(
     )
 
 
-def _target_format(job: Job, header: PictureHeader) -> str:
+def _target_format(job: FileJob, header: PictureHeader) -> str:
     """The format to write: as asked, as the target's name says, or as the source is."""
     if job.file_format is not None:
         return job.file_format
@@ -326,11 +309,7 @@ def is_giant(work: Work, file_format: str, layout: TiffLayout) -> bool:
 
 
 def check_giant(file_format: str, layout: TiffLayout, *, to_file: bool) -> None:
-    """Refuse a pyramid where there can be none.
-
-    Raises:
-        ConfigError: it was asked for in another format than TIFF, or for a pipe.
-    """
+    """Refuse a pyramid where there can be none."""
     if layout.pyramid and file_format != "tiff":
         raise ConfigError(f"a pyramid must be a TIFF: got {file_format}; add --format tiff")
     if layout.pyramid and not to_file:

@@ -47,15 +47,7 @@ class Chosen:
 
 
 def choice_facts_of(name: str, weights: str, scale: int, quality: str, request: SizeRequest) -> dict[str, Any]:
-    """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it.
-
-    Args:
-        name: of the model.
-        weights: their checksum.
-        scale: of the model, where none is asked for.
-        quality: ``"fast"``, ``"balanced"`` or ``"best"``.
-        request: the size of the results.
-    """
+    """With what pictures are enlarged, as ``Enlarger.choice_facts`` tells it."""
     return {"model": name, "weights": weights, "scale": request.scale or scale, "quality": quality}
 
 

@@ -71,7 +71,6 @@ def _only(pictures: Sequence[Picture]) -> Picture:
 
 
 def _open_list(images: Sequence[Any]) -> OpenedImage:
-    """Several images, each of any kind; the way back gives a list."""
     if not images:
         raise ConfigError("a list of images must hold at least one: got none")
     opened = [open_image(image) for image in images]
@@ -135,7 +134,6 @@ def _picture_to_array(picture: Picture, like: np.ndarray) -> np.ndarray:
 
 
 def _all_channels(picture: Picture) -> np.ndarray:
-    """Colour and alpha in one array."""
     if picture.alpha is None:
         return picture.pixels
     return np.concatenate([picture.pixels, picture.alpha[:, :, None]], axis=2)
@@ -174,11 +172,7 @@ def _resized_info(info: dict[Any, Any], before: tuple[int, int], after: tuple[in
 
 
 def _check_frames(image: Any) -> None:
-    """Refuse an animated image: the others of its frames would vanish.
-
-    Raises:
-        AnimatedImageError: it has several frames or pages.
-    """
+    """Refuse an animated image: the others of its frames would vanish."""
     frames = getattr(image, "n_frames", 1)
     # the further pictures of a JPEG are previews and gain maps, as phones write them: no frames
     if frames > 1 and image.format != "MPO":

@@ -26,7 +26,7 @@ STEM = "{stem}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class FileJob:
     """One picture to enlarge.
 
     Attributes:
@@ -50,7 +50,7 @@ class JobPlan:
         passed_over: files in the folders that are no pictures by their endings; hidden ones are not counted.
     """
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[FileJob, ...]
     left_out: tuple[Path, ...] = ()
     passed_over: tuple[Path, ...] = ()
 
@@ -169,9 +169,9 @@ def plan_jobs(
     if output == PIPE:
         if len(found) > 1:
             raise ConfigError(f"standard output takes one picture: got {len(found)} inputs; name a folder instead")
-        return JobPlan((Job(source=found[0].path, target=None, file_format=chosen),))
+        return JobPlan((FileJob(source=found[0].path, target=None, file_format=chosen),))
     if output is not None and _is_file_target(output, found, chosen):
-        jobs = [Job(source=found[0].path, target=Path(output), file_format=chosen)]
+        jobs = [FileJob(source=found[0].path, target=Path(output), file_format=chosen)]
     else:
         folder = None if output is None else Path(output)
         jobs = [
@@ -238,16 +238,16 @@ def _format_of_suffix(suffix: str) -> str | None:
     return next((name for name in writable_formats() if lowered in FORMATS[name].suffixes), None)
 
 
-def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> Job:
+def _pipe_job(names: list[str], output: str | None, file_format: str | None) -> FileJob:
     if len(names) > 1:
         raise ConfigError(f"- (standard input) must be the only input: got {len(names)} inputs")
     if output is None or output == PIPE:
-        return Job(source=None, target=None, file_format=file_format)
+        return FileJob(source=None, target=None, file_format=file_format)
     target = Path(output)
     if _is(target.is_dir):
         raise ConfigError(f"a picture from standard input has no name: got the folder {output}; name a file with -o")
     _check_target_format(target, file_format)
-    return Job(source=None, target=target, file_format=file_format)
+    return FileJob(source=None, target=target, file_format=file_format)
 
 
 def _is_file_target(output: str, found: list[FoundPicture], file_format: str | None) -> bool:
@@ -280,7 +280,7 @@ def _job_for(
     pattern: str | None,
     suffix: str | None,
     size_suffix: str,
-) -> Job:
+) -> FileJob:
     """Where one result goes: below ``folder`` in the tree it came from, or beside its input."""
     target = file.path if folder is None else folder / file.relative
     is_beside = target.parent.resolve() == file.path.parent.resolve()
@@ -292,7 +292,7 @@ def _job_for(
     else:
         ending = target.suffix if _format_of_suffix(target.suffix) else ".png"
     name = f"{target.stem}{mark}" if pattern is None else pattern.replace(STEM, target.stem)
-    return Job(source=file.path, target=target.with_name(f"{name}{ending}"), file_format=file_format)
+    return FileJob(source=file.path, target=target.with_name(f"{name}{ending}"), file_format=file_format)
 
 
 def _key(path: Path) -> str:
@@ -300,7 +300,7 @@ def _key(path: Path) -> str:
     return os.path.realpath(path).casefold()  # Path.resolve stumbles over links in a circle
 
 
-def _tell_apart(jobs: list[Job]) -> list[Job]:
+def _tell_apart(jobs: list[FileJob]) -> list[FileJob]:
     """Results that would share a name keep the ending of their input in it: ``a.png.webp`` and ``a.jpg.webp``."""
     uses = Counter(_key(job.target) for job in jobs if job.target is not None)
     apart = []
@@ -320,7 +320,7 @@ def _tell_apart(jobs: list[Job]) -> list[Job]:
     return apart
 
 
-def _without_results(jobs: list[Job], found: list[FoundPicture], *, overwrite: bool) -> JobPlan:
+def _without_results(jobs: list[FileJob], found: list[FoundPicture], *, overwrite: bool) -> JobPlan:
     """Leave out inputs that are results of other inputs, as an earlier run leaves them; refuse to replace an input."""
     sources = {_key(file.path): file for file in found}
     makers = {_key(job.target): job for job in jobs if job.target is not None}

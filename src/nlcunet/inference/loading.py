@@ -80,7 +80,6 @@ def open_model(
 
 
 def _open_one(name_or_path: str | Path, settings: EngineSettings, on_export: Callable[[Path], None]) -> Upscaler:
-    """An upscaler with one model."""
     engine = settings.engine
     if engine not in {"auto", *ENGINES}:
         raise ConfigError(f"the engine must be auto, {' or '.join(ENGINES)}: got {engine!r}")

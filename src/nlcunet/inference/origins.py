@@ -23,12 +23,7 @@ PIPE_NAME = "standard input"
 
 @dataclass(frozen=True, kw_only=True)
 class Stamp:
-    """What a look at a file tells without reading it.
-
-    Attributes:
-        bytes: its size.
-        time_ns: when it was last changed.
-    """
+    """What a look at a file tells without reading it."""
 
     bytes: int
     time_ns: int
@@ -98,11 +93,7 @@ def is_same_input(origin: Origin, source: Path | bytes) -> bool:
 
 
 class OriginNotes:
-    """The origins of all results in one folder.
-
-    Args:
-        folder: where the results lie; it need not be there yet.
-    """
+    """The origins of all results in one folder, which need not be there yet."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME

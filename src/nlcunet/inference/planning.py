@@ -100,12 +100,7 @@ class Work:
         return self.scale if step.enlarges else 1
 
     def picture_bytes(self, channels: int, sample_bytes: int) -> int:
-        """Main memory at the peak, without the network's: pictures before and after a pass, and one band between.
-
-        Args:
-            channels: of the picture, alpha counted.
-            sample_bytes: 1, 2 or 4.
-        """
+        """Main memory at the peak, without the network's: pictures before and after a pass, and one band between."""
         peaks = []
         for index, (step, tiling) in enumerate(zip(self.passes, self.tilings, strict=True)):
             before = step.height * step.width * (sample_bytes if index == 0 else max(sample_bytes, 2))
@@ -118,12 +113,7 @@ class Work:
         return max(peaks)
 
     def streamed_bytes(self, channels: int, sample_bytes: int) -> int:
-        """Main memory at the peak where a picture goes from disk to disk, without the network's.
-
-        Args:
-            channels: of the picture, alpha counted.
-            sample_bytes: 1, 2 or 4.
-        """
+        """Main memory at the peak where a picture goes from disk to disk, without the network's."""
         peaks = []
         for step, tiling in zip(self.passes, self.tilings, strict=True):
             scale = self.scale_of(step)

@@ -14,7 +14,7 @@ from nlcunet.inference.settings import BatchSettings
 
 
 @dataclass(frozen=True)
-class Finding:
+class EarlierResult:
     """What a look at a result gave.
 
     Attributes:
@@ -26,7 +26,7 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-class Results:
+class ResultFiles:
     """Looks at results before they are made, and remembers their folders.
 
     Args:
@@ -39,39 +39,34 @@ class Results:
         self._notes: dict[Path, OriginNotes] = {}
         self._folders: dict[Path, tuple[int, int]] = {}
 
-    def look(self, target: Path | None, source: Path | bytes, settings: BatchSettings) -> Finding:
+    def look(self, target: Path | None, source: Path | bytes, settings: BatchSettings) -> EarlierResult:
         """Whether a result is there and may stay.
 
         An empty file is no result. One of an input that has changed since is to be made again. One of another picture
         or of other settings is kept and told: it may be all that is left of hours of work.
-
-        Args:
-            target: where it would be; nothing for a pipe.
-            source: the input.
-            settings: how it would be made.
 
         Raises:
             ImageWriteError: the target's name is one that no file can have.
         """
         status = None if target is None or settings.overwrite else read_status(target)
         if target is None or status is None or not stat.S_ISREG(status.st_mode):
-            return Finding(is_finished=False)
+            return EarlierResult(is_finished=False)
         if status.st_size == 0:
-            return Finding(is_finished=False, notes=(f"{target} was there with 0 bytes and was made again",))
+            return EarlierResult(is_finished=False, notes=(f"{target} was there with 0 bytes and was made again",))
         origin = self._notes_of(target).find(target)
         if origin is None or self._choice is None:
-            return Finding(is_finished=True)
+            return EarlierResult(is_finished=True)
         try:
             is_same = is_same_input(origin, source)
         except (OSError, DataError):
-            return Finding(is_finished=True)  # the input is gone, the result is not
+            return EarlierResult(is_finished=True)  # the input is gone, the result is not
         if not is_same and isinstance(source, Path) and origin.place == place_of(source):
-            return Finding(is_finished=False, notes=("made again: the input has changed since the last time",))
+            return EarlierResult(is_finished=False, notes=("made again: the input has changed since the last time",))
         reasons = [] if is_same else [f"from another input, {origin.name}"]
         if differences := _differences(origin.settings, self._settings_for(target, settings)):
             reasons.append(f"with other settings ({'; '.join(differences)})")
         notes = (f"{target} was made {' and '.join(reasons)}; it is kept",) if reasons else ()
-        return Finding(is_finished=True, notes=notes)
+        return EarlierResult(is_finished=True, notes=notes)
 
     def prepare(self, target: Path) -> None:
         """Make the folder of a result, and see that the result can be written, before any work is done for it.
@@ -98,13 +93,7 @@ class Results:
         check_target(target)
 
     def origin_of(self, target: Path, source: Path | bytes, settings: BatchSettings) -> Origin | None:
-        """What will have made a result; nothing if no notes are kept, or the input cannot be looked at.
-
-        Args:
-            target: where it will be.
-            source: the input, before it is worked on.
-            settings: how it is made.
-        """
+        """What will have made a result; nothing if no notes are kept, or the input cannot be looked at."""
         if self._choice is None:
             return None
         try:
@@ -145,7 +134,6 @@ class Results:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Settings that are not what they were, in words."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if "weights" in names:  # a checksum tells people nothing
         names.remove("weights")

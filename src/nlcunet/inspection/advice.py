@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.choice import Traces, choose, has_family, listed
 from nlcunet.inspection.ranges import ModelFit
 from nlcunet.models.weights import WeightsHeader
@@ -38,12 +38,6 @@ class Advice:
 
 def advise(traces: Traces, fits: Sequence[ModelFit], headers: Sequence[WeightsHeader], *, pixels: int) -> Advice | None:
     """The weights that ``nlcunet upscale`` chooses by itself, as large a scale as the picture's size allows.
-
-    Args:
-        traces: what the picture shows.
-        fits: how it fits the models.
-        headers: what the models say of themselves, in the same order.
-        pixels: width × height.
 
     Returns:
         Nothing where there is nothing to choose from.
@@ -98,7 +92,7 @@ def _warnings(traces: Traces, fit: ModelFit) -> list[str]:
     return told
 
 
-def _blur_warning(blur: Blur, fit: ModelFit) -> str:
+def _blur_warning(blur: BlurEstimate, fit: ModelFit) -> str:
     if fit.blur == "above":
         width = blur.sigma_px if blur.angle_deg is None else blur.major_sigma_px
         return (

@@ -50,7 +50,7 @@ _HALVING_VARIANCE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class BlurEstimate:
     """A Gaussian blur: an ellipse of standard deviations.
 
     Attributes:
@@ -81,16 +81,12 @@ class EdgePoints:
         angle_rad: direction of the edge's normal.
     """
 
-    variance_px2: Float[np.ndarray, "points"]
-    angle_rad: Float[np.ndarray, "points"]
+    variance_px2: Float[np.ndarray, " points"]
+    angle_rad: Float[np.ndarray, " points"]
 
 
-def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> Blur | None:
+def estimate_blur(windows: Sequence[Window], noise_std_8bit: float = 0.0) -> BlurEstimate | None:
     """The blur of the sharp edges in a picture.
-
-    Args:
-        windows: parts of one picture.
-        noise_std_8bit: its noise; flatter edges than noise could make do not count.
 
     Returns:
         Nothing where there are too few edges: in flat, tiny and very noisy pictures.
@@ -130,7 +126,7 @@ def find_edge_points(
 
 def _candidates(
     luma: Float[np.ndarray, "_ _"], usable: Bool[np.ndarray, "_ _"] | None, min_slope: float
-) -> tuple[np.ndarray, Float[np.ndarray, "candidates"]]:
+) -> tuple[np.ndarray, Float[np.ndarray, " candidates"]]:
     """Rows and columns of the pixels where the slope is largest across the edge, and their slopes."""
     if min(luma.shape) < 2 * _REACH_PX + 3:
         return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
@@ -190,7 +186,7 @@ def _derivatives(scale_px: float) -> Float[np.ndarray, "samples 9"]:
     return np.stack([np.outer(taps[y], taps[x]).ravel() for x, y in orders], axis=1).astype(np.float32)
 
 
-def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, "taps"]:
+def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, " taps"]:
     """Weights that take a smoothed derivative; sampled, then made exact for the polynomials up to their order."""
     x = np.arange(-_REACH_PX, _REACH_PX + 1, dtype=np.float64)
     bell = np.exp(-0.5 * (x / scale_px) ** 2)
@@ -204,13 +200,8 @@ def _gaussian_derivative(scale_px: float, order: int) -> Float[np.ndarray, "taps
     return weights
 
 
-def _fit(points: EdgePoints, pixel: float) -> Blur:
-    """The ellipse that the widths of edge points in all directions speak for.
-
-    Args:
-        points: widths in pixels of the plane they were measured in.
-        pixel: size of such a pixel.
-    """
+def _fit(points: EdgePoints, pixel: float) -> BlurEstimate:
+    """The ellipse that the widths of edge points in all directions speak for."""
     design = np.stack(
         [np.ones(len(points.angle_rad)), np.cos(2 * points.angle_rad), np.sin(2 * points.angle_rad)], axis=1
     )
@@ -221,13 +212,13 @@ def _fit(points: EdgePoints, pixel: float) -> Blur:
     major, minor = (float(np.sqrt(max(value, 0.0))) for value in (mean + half, mean - half))
     is_round = major <= ROUND_RATIO * minor or 2 * half <= MIN_ROUNDNESS_PX2
     angle = float(np.degrees(np.arctan2(sine, cosine)) / 2 % 180)
-    return Blur(
+    return BlurEstimate(
         major_sigma_px=major, minor_sigma_px=minor, angle_deg=None if is_round else angle, edge_points=len(design)
     )
 
 
 def _least_absolute(
-    design: Float[np.ndarray, "points 3"], values: Float[np.ndarray, "points"], rounds: int = 30
+    design: Float[np.ndarray, "points 3"], values: Float[np.ndarray, " points"], rounds: int = 30
 ) -> Float[np.ndarray, "3"]:
     """Coefficients with the least sum of absolute deviations, by reweighting; those after the first are held small."""
     solution = np.array([np.median(values), 0.0, 0.0])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlcunet.errors import ConfigError
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.inspection.ranges import HARMLESS_JPEG_QUALITY, ModelFit, fit_models, is_too_sharp
 from nlcunet.models.weights import DEFAULT_MODEL, WeightsHeader
@@ -39,7 +39,7 @@ class Traces:
         jpeg: its compression; nothing where there is no trace of any.
     """
 
-    blur: Blur | None
+    blur: BlurEstimate | None
     noise_std_8bit: float | None
     is_noisy: bool
     jpeg: JpegCompression | None
@@ -66,7 +66,7 @@ class Traces:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class WeightsChoice:
     """With what a picture is enlarged, and why.
 
     Attributes:
@@ -89,13 +89,8 @@ class Choice:
         return f"{self.found[0].upper()}{self.found[1:]}: {self.taken}, {self.expect}."
 
 
-def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int | None) -> Choice:
+def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int | None) -> WeightsChoice:
     """The weights for a picture.
-
-    Args:
-        traces: what the picture shows.
-        headers: of the weights to choose from.
-        scale: enlargement asked for; nothing for the usual one.
 
     Raises:
         ConfigError: there are no weights of either family.
@@ -104,7 +99,7 @@ def choose(traces: Traces, headers: Sequence[WeightsHeader], scale: float | int 
     (fit,) = fit_models(traces.blur, traces.noise_8bit, traces.jpeg, [header])
     share = _shrink_to(traces, fit)
     taken = "enlarged" if share is None else f"shrunk to {share:.0%} first, then enlarged"
-    return Choice(
+    return WeightsChoice(
         model=header.name,
         shrink_to=share,
         found=describe(traces, is_wide=fit.blur == "above"),

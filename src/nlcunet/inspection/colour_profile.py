@@ -21,7 +21,6 @@ def profile_name(profile: bytes) -> str | None:
 
 
 def _find_tag(profile: bytes, signature: bytes) -> bytes:
-    """The content of a tag; empty where the profile has none."""
     for number in range(min(_number(profile, _TAG_COUNT_AT), _MAX_TAGS)):
         at = _TAGS_AT + _TAG_BYTES * number
         if profile[at : at + 4] == signature:

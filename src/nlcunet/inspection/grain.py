@@ -34,9 +34,6 @@ INTERCEPT = 3.57
 def quietness(windows: Sequence[Window]) -> Float[np.ndarray, "3"] | None:
     """Quantiles of the standard deviation of the highest frequencies over the blocks of a picture, in steps of 1/255.
 
-    Args:
-        windows: parts of one picture.
-
     Returns:
         Nothing where there are fewer than ``MIN_BLOCKS`` blocks with anything in them.
     """
@@ -72,11 +69,6 @@ def evidence(quiet: Float[np.ndarray, "3"], noise_std_8bit: float | None) -> Flo
 
 
 def is_noisy(windows: Sequence[Window], noise_std_8bit: float | None) -> bool:
-    """Whether there is noise in a picture that a network which never saw any would take for detail.
-
-    Args:
-        windows: parts of the picture.
-        noise_std_8bit: its noise as measured.
-    """
+    """Whether there is noise in a picture that a network which never saw any would take for detail."""
     quiet = quietness(windows)
     return quiet is not None and float(evidence(quiet, noise_std_8bit) @ np.array(COEFFICIENTS)) + INTERCEPT > 0

@@ -67,12 +67,7 @@ def standard_tables() -> Int[np.ndarray, "100 8 8"]:
 def nearest_quality(
     steps: Float[np.ndarray, "8 8"] | Int[np.ndarray, "8 8"], known: Bool[np.ndarray, "8 8"] | None = None
 ) -> tuple[int, float]:
-    """The quality whose table is most like these steps, and the mean distance of the logarithms: 0 if it is equal.
-
-    Args:
-        steps: at least 1, by vertical and horizontal frequency.
-        known: which of them count; all if missing.
-    """
+    """The quality whose table is most like these steps, and the mean distance of the logarithms: 0 if it is equal."""
     chosen = np.ones((8, 8), bool) if known is None else known
     tables = standard_tables()[:, chosen]
     distance = np.abs(np.log(tables) - np.log(steps[chosen])).mean(axis=1)
@@ -81,11 +76,7 @@ def nearest_quality(
 
 
 def compression_of_file(data: FileBytes) -> JpegCompression | None:
-    """How a JPEG file was compressed; nothing where its header has no frame or no table for it.
-
-    Args:
-        data: the file, or a mapping of it.
-    """
+    """How a JPEG file was compressed; nothing where its header has no frame or no table for it."""
     tables: dict[int, Int[np.ndarray, "8 8"]] = {}
     frame = b""
     for marker, start, length in jpeg_segments(data):

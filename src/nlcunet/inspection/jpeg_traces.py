@@ -74,12 +74,7 @@ def find_grid(windows: Sequence[Window]) -> tuple[int, int] | None:
 
 
 def _votes(window: Window, every: int) -> Int[np.ndarray, "64"]:
-    """How many places of 8×8 pixels have the most zeros in which position of the grid; ties do not vote.
-
-    Args:
-        window: a part of the picture.
-        every: look only at one in so many places, in both directions.
-    """
+    """How many places of 8×8 pixels have the most zeros in which position of the grid; ties do not vote."""
     luma = window.luma
     inner = tuple((side - BLOCK_PX + 1) // BLOCK_PX * BLOCK_PX for side in luma.shape)
     if min(inner) < BLOCK_PX:
@@ -148,7 +143,7 @@ def _histogram(windows: Sequence[Window], grid: tuple[int, int]) -> Float[np.nda
 
 def _aligned(
     windows: Sequence[Window], grid: tuple[int, int]
-) -> Iterator[tuple[Float[np.ndarray, "blocks 8 8"], Bool[np.ndarray, "blocks"]]]:
+) -> Iterator[tuple[Float[np.ndarray, "blocks 8 8"], Bool[np.ndarray, " blocks"]]]:
     """The blocks of each window in the grid that hold no hidden pixel, and which of them touch clipped ones."""
     row, column = grid
     for window in windows:

@@ -69,7 +69,7 @@ def noise_variance(patches: Float[np.ndarray, "patches samples"]) -> float:
 
 
 def _settle(
-    patches: Float[np.ndarray, "patches samples"], texture: Float[np.ndarray, "patches"], variance: float
+    patches: Float[np.ndarray, "patches samples"], texture: Float[np.ndarray, " patches"], variance: float
 ) -> float:
     """Measure the patches that noise of this variance explains, again and again with what was measured."""
     quietest = float(np.partition(texture, MIN_PATCHES - 1)[MIN_PATCHES - 1])
@@ -97,7 +97,7 @@ def _patches(windows: Sequence[Window]) -> Iterator[Float[np.ndarray, "channels 
         yield view[:, ::step, ::step][:, good].reshape(len(window.channels), -1, PATCH_PX**2)
 
 
-def _tail_mean(variances: Float[np.ndarray, "samples"]) -> float:
+def _tail_mean(variances: Float[np.ndarray, " samples"]) -> float:
     """Mean of those that are left when the largest are dropped until it is no more above the median (Chen et al.)."""
     for first in range(len(variances)):
         rest = variances[first:]
@@ -107,8 +107,7 @@ def _tail_mean(variances: Float[np.ndarray, "samples"]) -> float:
     return float(variances[-1])
 
 
-def _gradient_energy(patches: Float[np.ndarray, "patches height width"]) -> Float[np.ndarray, "patches"]:
-    """Sum of squared central differences within each patch."""
+def _gradient_energy(patches: Float[np.ndarray, "patches height width"]) -> Float[np.ndarray, " patches"]:
     right = (patches[:, :, 2:] - patches[:, :, :-2]) / 2
     down = (patches[:, 2:] - patches[:, :-2]) / 2
     energy: np.ndarray = np.square(right).sum(axis=(1, 2)) + np.square(down).sum(axis=(1, 2))

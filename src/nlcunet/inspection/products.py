@@ -17,7 +17,7 @@ def multiply(
     return product
 
 
-def principal_variances(samples: Float[np.ndarray, "count size"]) -> Float[np.ndarray, "size"]:
+def principal_variances(samples: Float[np.ndarray, "count size"]) -> Float[np.ndarray, " size"]:
     """Variances of samples along their principal axes, largest first, none below 0."""
     centred = torch.from_numpy(samples - samples.mean(axis=0))
     covariance = (centred.T @ centred).double() / len(centred)

@@ -19,7 +19,7 @@ from nlcunet.degradations.presets import (
     find_preset,
 )
 from nlcunet.errors import ConfigError
-from nlcunet.inspection.blur import Blur
+from nlcunet.inspection.blur import BlurEstimate
 from nlcunet.inspection.jpeg_tables import JpegCompression
 from nlcunet.models.weights import WeightsHeader, embedded_models, find_header
 
@@ -65,16 +65,7 @@ class TrainingRange:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFit:
-    """Whether a picture lies within a model's training range.
-
-    Attributes:
-        name: of the weights.
-        scale: enlargement.
-        range: what it was trained to undo; nothing where its header names no preset.
-        blur: where the picture's blur lies.
-        noise: where its noise lies.
-        jpeg: where its compression lies.
-    """
+    """Whether a picture lies within a model's training range."""
 
     name: str
     scale: int
@@ -93,7 +84,10 @@ class ModelFit:
 
 
 def fit_models(
-    blur: Blur | None, noise_std_8bit: float | None, jpeg: JpegCompression | None, headers: Iterable[WeightsHeader]
+    blur: BlurEstimate | None,
+    noise_std_8bit: float | None,
+    jpeg: JpegCompression | None,
+    headers: Iterable[WeightsHeader],
 ) -> tuple[ModelFit, ...]:
     """How a picture fits each model, in the order of the headers; texture counts as a noise of 0."""
     fits = []
@@ -146,18 +140,13 @@ def preset_range(preset: Preset) -> TrainingRange:
     )
 
 
-def is_too_sharp(blur: Blur) -> bool:
+def is_too_sharp(blur: BlurEstimate) -> bool:
     """Whether edges are sharper than those of a properly shrunk photograph: sharpened, drawn, or of dropped pixels."""
     return blur.sigma_px < SHRUNK_SIGMA_PX - SHARP_TOLERANCE_PX
 
 
 def low_res_sigma_px(sigma_px: float, scale: int) -> float:
-    """The blur that a shrunk photograph measures.
-
-    Args:
-        sigma_px: of the Gaussian before shrinking, in pixels of the high resolution; 0 for none.
-        scale: factor by which both sides shrank.
-    """
+    """The blur that a shrunk photograph measures."""
     return hypot(sigma_px / scale, SHRUNK_SIGMA_PX)
 
 
@@ -170,7 +159,7 @@ def _sigmas_px(kernels: KernelChoice | None) -> tuple[float, float]:
     return kernels.min_sigma_px, kernels.max_sigma_px
 
 
-def _judge_blur(blur: Blur | None, known: TrainingRange | None) -> Verdict:
+def _judge_blur(blur: BlurEstimate | None, known: TrainingRange | None) -> Verdict:
     if blur is None or known is None:
         return "unknown"
     if blur.major_sigma_px > known.max_sigma_px + BLUR_TOLERANCE_PX:

@@ -10,7 +10,7 @@ from nlcunet.imaging.opening import bytes_of
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.sampling import sample_picture
 from nlcunet.inspection.advice import Advice, advise
-from nlcunet.inspection.blur import Blur, estimate_blur
+from nlcunet.inspection.blur import BlurEstimate, estimate_blur
 from nlcunet.inspection.choice import Traces
 from nlcunet.inspection.colour_profile import profile_name
 from nlcunet.inspection.grain import is_noisy
@@ -57,7 +57,7 @@ class Reading:
     has_alpha: bool
     colour_profile: str | None
     orientation: int | None
-    blur: Blur | None = None
+    blur: BlurEstimate | None = None
     noise_std_8bit: float | None = None
     is_noisy: bool = False
     jpeg: JpegCompression | None = None
@@ -103,11 +103,6 @@ def measure(
     Large pictures are measured in windows, so that time and memory have a bound; see
     :mod:`nlcunet.imaging.sampling`.
 
-    Args:
-        source: a file, the bytes of one, or a picture in memory.
-        max_pixels: width × height up to which a file is decoded.
-        decoded: what is in the file, where it has been decoded already; then no pixel is decoded again.
-
     Raises:
         UnreadableImageError: It is no picture, or of a kind that is not read.
         AnimatedImageError: It holds several frames or pages.
@@ -139,7 +134,6 @@ def measure(
 
 
 def _describe(picture: Picture) -> Reading:
-    """What a picture in memory says without being measured."""
     return Reading(
         width=picture.width,
         height=picture.height,
@@ -154,7 +148,6 @@ def _describe(picture: Picture) -> Reading:
 
 
 def _measure(described: Reading, windows: tuple[Window, ...], jpeg_file: FileBytes | None) -> Reading:
-    """The reading with all that the windows of the picture show."""
     noise = estimate_noise(windows, _STEPS_8BIT[described.bit_depth])
     return replace(
         described,

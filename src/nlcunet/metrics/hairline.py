@@ -73,7 +73,7 @@ def luma_of(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "bat
     return rgb_to_luma(round_to_8bit(images.float()))[:, 0]
 
 
-def line_contrast(luma: Float[Tensor, "height width"], case: HairlineCase) -> Float[Tensor, "points"]:
+def line_contrast(luma: Float[Tensor, "height width"], case: HairlineCase) -> Float[Tensor, " points"]:
     """How far each point of the centre lines stands out from the ground beside it, in the direction of the contrast."""
     points, normals = case.points.to(luma.device), case.normals.to(luma.device)
     reaches = [(case.width_low_res_px / 2 + side) * case.scale for side in SIDE_DISTANCES_LOW_RES_PX]
@@ -82,7 +82,7 @@ def line_contrast(luma: Float[Tensor, "height width"], case: HairlineCase) -> Fl
     return difference if case.contrast > 0 else -difference
 
 
-def sample(luma: Float[Tensor, "height width"], points: Float[Tensor, "points 2"]) -> Float[Tensor, "points"]:
+def sample(luma: Float[Tensor, "height width"], points: Float[Tensor, "points 2"]) -> Float[Tensor, " points"]:
     """Values at points x, y between pixels, linearly; a pixel's middle has the coordinates i + ½."""
     height, width = luma.shape
     grid = 2 * points / torch.tensor([width, height], device=luma.device) - 1
@@ -91,7 +91,7 @@ def sample(luma: Float[Tensor, "height width"], points: Float[Tensor, "points 2"
 
 def count_false_lines(
     luma: Float[Tensor, "batch height width"], cases: Sequence[HairlineCase]
-) -> Float[Tensor, "batch"]:
+) -> Float[Tensor, " batch"]:
     """See `HairlineScore.false_lines`.
 
     Lines of length L per area are crossed 2 L / π times per length of a straight walk in any direction (Buffon).

@@ -52,7 +52,6 @@ class HairlineCase:
     scale: int
     """High-resolution pixels per low-resolution pixel."""
     width_low_res_px: float
-    """Width of the curves."""
     contrast: float
     """What the curves add to the ground, in all three channels: below 0 dark, above 0 light."""
     angle_deg: float

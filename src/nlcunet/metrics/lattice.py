@@ -21,7 +21,7 @@ def phase_deviation(
     *,
     scale: int,
     window_px: int = WINDOW_PX,
-) -> Float[Tensor, "batch"]:
+) -> Float[Tensor, " batch"]:
     """Mean absolute difference between the phases' local mean errors and their common mean; differentiable.
 
     Args:

@@ -54,7 +54,7 @@ class NiqeModel:
     """How many blocks of them were sharp enough."""
 
 
-def niqe(images: Float[Tensor, "batch 3 height width"], model: NiqeModel | None = None) -> Float[Tensor, "batch"]:
+def niqe(images: Float[Tensor, "batch 3 height width"], model: NiqeModel | None = None) -> Float[Tensor, " batch"]:
     """NIQE of each picture; lower is nearer to a good photograph.
 
     Args:
@@ -203,7 +203,7 @@ def fit_asymmetric_gaussian(
 
 
 @lru_cache(maxsize=4)
-def shape_table(device: torch.device) -> tuple[Float[Tensor, "shapes"], Float[Tensor, "shapes"]]:
+def shape_table(device: torch.device) -> tuple[Float[Tensor, " shapes"], Float[Tensor, " shapes"]]:
     """Shapes α, and Γ(2/α)² / (Γ(1/α) Γ(3/α)), which rises with them."""
     with torch.inference_mode(mode=False):
         shapes = 0.2 + 0.001 * torch.arange(9801, dtype=torch.float64)
@@ -213,7 +213,7 @@ def shape_table(device: torch.device) -> tuple[Float[Tensor, "shapes"], Float[Te
 
 def mean_and_covariance(
     blocks: Float[Tensor, "blocks features"],
-) -> tuple[Float[Tensor, "features"], Float[Tensor, "features features"]]:
+) -> tuple[Float[Tensor, " features"], Float[Tensor, "features features"]]:
     """The Gaussian of some blocks; flat ones, whose features are NaN, are left out. One block has the covariance 0."""
     blocks = blocks[blocks.isfinite().all(dim=1)]
     mean = blocks.mean(dim=0)
@@ -222,7 +222,7 @@ def mean_and_covariance(
 
 
 def distance(
-    mean: Float[Tensor, "features"], covariance: Float[Tensor, "features features"], model: NiqeModel
+    mean: Float[Tensor, " features"], covariance: Float[Tensor, "features features"], model: NiqeModel
 ) -> Float[Tensor, ""]:
     """√(d ((Σ₁ + Σ₂) / 2)⁺ dᵀ) of two Gaussians whose means differ by d."""
     difference = mean - model.mean.to(mean)

@@ -10,11 +10,7 @@ from nlcunet.imaging.resize import resize_bicubic
 
 
 class Bicubic(nn.Module):
-    """Enlarge by ``scale`` with a cubic kernel (a = −0.5).
-
-    Args:
-        scale: enlargement, a positive integer.
-    """
+    """Enlarge by ``scale`` with a cubic kernel (a = −0.5)."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()

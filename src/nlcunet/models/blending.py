@@ -60,11 +60,6 @@ def load_mixture(
 ) -> LoadedModel:
     """The weights named, mixed as both knobs say; those of neither knob are exactly the ones named.
 
-    Args:
-        name_or_path: name of embedded weights, or a file.
-        strength: see ``load_blend``.
-        denoise: see ``load_denoised``.
-
     Raises:
         ConfigError: a number is outside 0 … 1, or the weights cannot be mixed so.
         WeightsError: there is no such model, or none to mix it with.
@@ -151,11 +146,6 @@ def has_pair(name_or_path: str | Path) -> bool:
 def blend_weights(fidelity: LoadedModel, perceptual: LoadedModel, strength: float | int) -> LoadedModel:
     """The network whose weights lie ``strength`` of the way from PSNR to GAN weights; neither of the two is changed.
 
-    Args:
-        fidelity: the PSNR network.
-        perceptual: the GAN network, of the same shape.
-        strength: from 0 (fidelity's weights exactly) to 1 (perceptual's weights exactly).
-
     Returns:
         A network of its own, in evaluation mode; its header is the GAN network's with the strength in its name, and
         keeps scores only where the weights are exactly those that were scored.
@@ -173,9 +163,6 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     """The network, in evaluation mode, whose weights lie ``share`` of the way from the first to the second model's.
 
     Where the second has more blocks, the first counts as one whose further blocks do nothing.
-
-    Raises:
-        WeightsError: the two networks differ in shape, or in what is fixed and not trained.
     """
     first = _with_blocks_of(first, second)
     for field in ("architecture", "config", "scale"):
@@ -203,21 +190,13 @@ def _with_blocks_of(first: LoadedModel, second: LoadedModel) -> LoadedModel:
 
 
 def check_denoise(denoise: float | int) -> None:
-    """Refuse a number outside 0 … 1.
-
-    Raises:
-        ConfigError: it is.
-    """
+    """Refuse a number outside 0 … 1."""
     if not 0 <= denoise <= 1:  # NaN, too
         raise ConfigError(f"denoise must lie in 0 (grain kept) … 1 (grain removed): got {denoise:g}")
 
 
 def check_strength(strength: float | int) -> None:
-    """Refuse a strength outside 0 … 1.
-
-    Raises:
-        ConfigError: it is.
-    """
+    """Refuse a strength outside 0 … 1."""
     if not 0 <= strength <= 1:  # NaN, too
         raise ConfigError(f"strength must lie in 0 (PSNR weights) … 1 (GAN weights): got {strength:g}")
 

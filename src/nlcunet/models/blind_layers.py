@@ -3,14 +3,41 @@
 Shape legend: channels of a feature map.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nlcunet.errors import ConfigError
 from nlcunet.tensors import FeatureMap
 
 UPSAMPLERS = ("stepwise", "direct")
 SKIPS = ("none", "bicubic")
+
+
+def check_blind_config(config: Any, counts: Sequence[str], own: Mapping[str, object]) -> None:
+    """Refuse what cannot be built: by what these networks have in common, and by what only one has.
+
+    Args:
+        config: of any network with a kernel estimator.
+        counts: names of its fields that must be at least 1.
+        own: its further conditions, by the messages for those that are not met.
+
+    Raises:
+        ConfigError: a condition is not met.
+    """
+    checks = {
+        f"scale must be 2, 3 or 4: got {config.scale}": config.scale in {2, 3, 4},
+        **{f"{name} must be ≥ 1: got {getattr(config, name)}": getattr(config, name) >= 1 for name in counts},
+        **own,
+        f"upsampler must be one of {UPSAMPLERS}: got {config.upsampler!r}": config.upsampler in UPSAMPLERS,
+        f"skip must be one of {SKIPS}: got {config.skip!r}": config.skip in SKIPS,
+    }
+    for message, is_met in checks.items():
+        if not is_met:
+            raise ConfigError(message)
 
 
 class LeakyChannelAttention(nn.Module):

@@ -110,15 +110,7 @@ def rename(architecture: str, original: str) -> str:
 
 
 def from_original(architecture: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the original network under our names.
-
-    Args:
-        architecture: ``"NLCUnet"``, ``"DANv1"``, ``"DANv2"`` or ``"DCLS"``.
-        state: names and weights as the original code stores them.
-
-    Raises:
-        ConfigError: there is no original of that name.
-    """
+    """A state dict of the original network under our names."""
     if architecture not in NAMES:
         raise ConfigError(f"original weights must be of {', '.join(NAMES)}: got {architecture!r}")
     return {

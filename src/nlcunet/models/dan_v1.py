@@ -19,10 +19,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, KernelCodes
-from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, LeakyChannelAttention, Upsampler
-from nlcunet.models.kernel_codes import FAMILIES, KernelCoder
+from nlcunet.models.blind_layers import LeakyChannelAttention, Upsampler, check_blind_config
+from nlcunet.models.kernel_codes import KernelCoder, code_checks
 from nlcunet.tensors import FeatureMap
 
 NEGATIVE_SLOPE = 0.2
@@ -59,27 +58,11 @@ class DANv1Config:
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         counts = ("width", "blocks", "estimator_width", "estimator_blocks", "loops", "code_length")
-        checks = {
-            f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
-            **{f"{name} must be ≥ 1: got {getattr(self, name)}": getattr(self, name) >= 1 for name in counts},
-            f"kernel_size must be odd and ≥ 5: got {self.kernel_size}": self.kernel_size >= 5 and self.kernel_size % 2,
-            f"kernel_family must be one of {FAMILIES}: got {self.kernel_family!r}": self.kernel_family in FAMILIES,
-            f"code_length must be ≤ kernel_size²: got {self.code_length}": self.code_length <= self.kernel_size**2,
-            f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
-            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
-        }
-        for message, is_met in checks.items():
-            if not is_met:
-                raise ConfigError(message)
+        check_blind_config(self, counts, code_checks(self.kernel_size, self.kernel_family, self.code_length))
 
 
 class ConditionalBlock(nn.Module):
-    """Residual block that sees a condition beside its input: two 3×3 convolutions and channel attention.
-
-    Args:
-        channels: channels in and out.
-        condition: channels of the condition.
-    """
+    """Residual block that sees a condition beside its input: two 3×3 convolutions and channel attention."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -95,11 +78,7 @@ class ConditionalBlock(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given a code of its blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given a code of its blur kernel."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()
@@ -122,11 +101,7 @@ class Restorer(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the code of the blur kernel from a picture and its enlargement.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the code of the blur kernel from a picture and its enlargement."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()
@@ -150,11 +125,7 @@ class Estimator(nn.Module):
 
 
 class DANv1(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DANv1Config) -> None:
         super().__init__()

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, KernelCodes, Kernels
-from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, Upsampler, leaky_pair
-from nlcunet.models.kernel_codes import FAMILIES, KernelCoder
+from nlcunet.models.blind_layers import Upsampler, check_blind_config, leaky_pair
+from nlcunet.models.kernel_codes import KernelCoder, code_checks
 from nlcunet.tensors import FeatureMap
 
 NEGATIVE_SLOPE = 0.2
@@ -60,27 +59,11 @@ class DANv2Config:
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         counts = ("width", "groups", "blocks", "estimator_width", "estimator_blocks", "loops", "code_length")
-        checks = {
-            f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
-            **{f"{name} must be ≥ 1: got {getattr(self, name)}": getattr(self, name) >= 1 for name in counts},
-            f"kernel_size must be odd and ≥ 5: got {self.kernel_size}": self.kernel_size >= 5 and self.kernel_size % 2,
-            f"kernel_family must be one of {FAMILIES}: got {self.kernel_family!r}": self.kernel_family in FAMILIES,
-            f"code_length must be ≤ kernel_size²: got {self.code_length}": self.code_length <= self.kernel_size**2,
-            f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
-            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
-        }
-        for message, is_met in checks.items():
-            if not is_met:
-                raise ConfigError(message)
+        check_blind_config(self, counts, code_checks(self.kernel_size, self.kernel_family, self.code_length))
 
 
 class DualPathBlock(nn.Module):
-    """Two residual paths; what the picture's path adds is multiplied by what the condition's path adds.
-
-    Args:
-        channels: channels of both paths.
-        condition_kernel_size: side of the condition's convolutions: 1 for one value per channel, 3 for a map.
-    """
+    """Two residual paths; what the picture's path adds is multiplied by what the condition's path adds."""
 
     def __init__(self, channels: int, condition_kernel_size: int) -> None:
         super().__init__()
@@ -94,13 +77,7 @@ class DualPathBlock(nn.Module):
 
 
 class DualPathGroup(nn.Module):
-    """Blocks in a row, and a factor 2 (see the module's docstring).
-
-    Args:
-        channels: channels of both paths.
-        condition_kernel_size: see ``DualPathBlock``.
-        blocks: how many.
-    """
+    """Blocks in a row, and a factor 2 (see the module's docstring)."""
 
     def __init__(self, channels: int, condition_kernel_size: int, blocks: int) -> None:
         super().__init__()
@@ -114,11 +91,7 @@ class DualPathGroup(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given a code of its blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given a code of its blur kernel."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()
@@ -141,11 +114,7 @@ class Restorer(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the blur kernel from a picture and its enlargement.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the blur kernel from a picture and its enlargement."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()
@@ -171,11 +140,7 @@ class Estimator(nn.Module):
 
 
 class DANv2(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DANv2Config) -> None:
         super().__init__()

@@ -21,9 +21,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcunet.errors import ConfigError
 from nlcunet.models.blind import BlindEstimate, Kernels
-from nlcunet.models.blind_layers import SKIPS, UPSAMPLERS, LeakyChannelAttention, Upsampler, leaky_pair
+from nlcunet.models.blind_layers import LeakyChannelAttention, Upsampler, check_blind_config, leaky_pair
 from nlcunet.models.least_squares import deconvolve
 from nlcunet.tensors import FeatureMap
 
@@ -66,26 +65,16 @@ class DCLSConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         counts = ("width", "reduction", "groups", "blocks", "head_blocks", "kernel_channels", "code_length")
-        checks = {
-            f"scale must be 2, 3 or 4: got {self.scale}": self.scale in {2, 3, 4},
-            **{f"{name} must be ≥ 1: got {getattr(self, name)}": getattr(self, name) >= 1 for name in counts},
+        own = {
             f"width must be at least reduction: got {self.width} and {self.reduction}": self.width >= self.reduction,
             f"kernel_size must be one of {tuple(FILTER_SIZES)}: got {self.kernel_size}": self.kernel_size
             in FILTER_SIZES,
-            f"upsampler must be one of {UPSAMPLERS}: got {self.upsampler!r}": self.upsampler in UPSAMPLERS,
-            f"skip must be one of {SKIPS}: got {self.skip!r}": self.skip in SKIPS,
         }
-        for message, is_met in checks.items():
-            if not is_met:
-                raise ConfigError(message)
+        check_blind_config(self, counts, own)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with a leaky rectifier between them, and a residual.
-
-    Args:
-        channels: channels in and out.
-    """
+    """Two 3×3 convolutions with a leaky rectifier between them, and a residual."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -98,11 +87,7 @@ class ResidualBlock(nn.Module):
 
 
 class Estimator(nn.Module):
-    """Estimates the reformulated blur kernel from the low-resolution picture.
-
-    Args:
-        config: shape of the network.
-    """
+    """Estimates the reformulated blur kernel from the low-resolution picture."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()
@@ -152,12 +137,7 @@ def _make_filter(code_length: int, shape: tuple[int, int, int, int]) -> nn.Linea
 
 
 class FeatureDeconvolution(nn.Module):
-    """Deconvolution of features by a kernel, with a regulariser predicted from them.
-
-    Args:
-        channels: channels in and out.
-        reduction: so many times fewer channels are deconvolved.
-    """
+    """Deconvolution of features by a kernel, with a regulariser predicted from them."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -186,13 +166,7 @@ class FeatureDeconvolution(nn.Module):
 
 
 class DualPathBlock(nn.Module):
-    """Two residual paths with channel attention; the deconvolved one sees both.
-
-    Args:
-        channels: channels of the deconvolved path.
-        plain: channels of the plain path.
-        reduction: of channel attention.
-    """
+    """Two residual paths with channel attention; the deconvolved one sees both."""
 
     def __init__(self, channels: int, plain: int, reduction: int) -> None:
         super().__init__()
@@ -212,14 +186,7 @@ class DualPathBlock(nn.Module):
 
 
 class DualPathGroup(nn.Module):
-    """Blocks in a row, and a factor 2 (see the module's docstring).
-
-    Args:
-        channels: channels of the deconvolved path.
-        plain: channels of the plain path.
-        reduction: of channel attention.
-        blocks: how many.
-    """
+    """Blocks in a row, and a factor 2 (see the module's docstring)."""
 
     def __init__(self, channels: int, plain: int, reduction: int, blocks: int) -> None:
         super().__init__()
@@ -235,11 +202,7 @@ class DualPathGroup(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Enlarges a picture, given its reformulated blur kernel.
-
-    Args:
-        config: shape of the network.
-    """
+    """Enlarges a picture, given its reformulated blur kernel."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()
@@ -268,11 +231,7 @@ class Restorer(nn.Module):
 
 
 class DCLS(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DCLSConfig) -> None:
         super().__init__()

@@ -68,11 +68,7 @@ def make_spectral_conv(in_channels: int, channels: int, kernel: int, stride: int
 
 
 class UNetDiscriminator(nn.Module):
-    """The network; see the module's docstring.
-
-    Args:
-        config: shape of the network.
-    """
+    """The network; see the module's docstring."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()

@@ -21,16 +21,7 @@ def can_grow(given: NLCUnetConfig, wanted: NLCUnetConfig) -> bool:
 
 @torch.no_grad()
 def grown_state(network: NLCUnet, given: NLCUnetConfig, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a deeper network that answers as a shallower one.
-
-    Args:
-        network: the deeper network, freshly made; its added blocks are changed.
-        given: shape of the shallower network; see ``can_grow``.
-        tensors: its state.
-
-    Returns:
-        A state for ``network``: the given tensors where there are some of that name, else its own.
-    """
+    """The state of a deeper network that answers as a shallower one."""
     for stage, depth in zip(STAGES, given.depths, strict=True):
         for block in list(getattr(network, stage))[depth:]:
             if isinstance(block, Block):

@@ -39,10 +39,6 @@ def change_rounds(rotations: Float[Tensor, "embedding rounds half"], rounds: int
 
     A further one depends only on the first round's and on its own number, so that each stays as it is however many
     follow; it needs no seed beside the weights.
-
-    Args:
-        rotations: those stored with the weights.
-        rounds: how many are wanted, at least 1.
     """
     embedding, stored, half = rotations.shape
     first = rotations[:, 0].half().cpu().contiguous().numpy().tobytes()

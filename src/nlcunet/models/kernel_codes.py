@@ -30,6 +30,15 @@ MAX_ANISOTROPIC_SIGMA_PX = 5.0
 """Largest sigma of anisotropic kernels at every scale, as published; of isotropic ones it is the scale."""
 
 
+def code_checks(size: int, family: str, length: int) -> dict[str, bool]:
+    """What must hold of a coder's arguments, by the messages for what does not."""
+    return {
+        f"kernel_size must be odd and ≥ 5: got {size}": size >= 5 and size % 2 == 1,
+        f"kernel_family must be one of {FAMILIES}: got {family!r}": family in FAMILIES,
+        f"code_length must be ≤ kernel_size²: got {length}": length <= size**2,
+    }
+
+
 class KernelCoder(nn.Module):
     """Kernels to codes and back.
 

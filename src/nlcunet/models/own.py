@@ -40,9 +40,6 @@ class OwnConfig:
 class OwnNetwork(nn.Module):
     """The network of another package, with a configuration like all others here.
 
-    Args:
-        config: which one.
-
     Raises:
         ConfigError: there is no such class, it cannot be made so, or it does not enlarge by the scale.
     """
@@ -90,11 +87,7 @@ def is_own(name: str) -> bool:
 
 
 def find_class(name: str) -> type[nn.Module]:
-    """The class that ``package.module:Class`` names; its module is imported.
-
-    Raises:
-        ConfigError: there is none, or it is no network.
-    """
+    """The class that ``package.module:Class`` names; its module is imported."""
     module_name, _, class_name = name.partition(":")
     try:
         found = getattr(import_module(module_name), class_name)

@@ -26,10 +26,6 @@ def bicubic_skip(
     On a CPU all pixels of the result that lie in one of the picture's come from the same 5 × 5 neighbours: a
     convolution to scale² channels, and a shuffle; four times as fast as interpolating. In training, too, where the
     picture itself needs no gradient; in float32 even where the network computes in bfloat16.
-
-    Args:
-        low_res: what to enlarge.
-        scale: 2, 3 or 4.
     """
     if scale in EXACT_SCALES and can_compute_only(low_res):
         padded = F.pad(low_res, (REACH,) * 4, mode="replicate")
@@ -68,7 +64,6 @@ def _phase_kernels(scale: int) -> Float[Tensor, "three_phases 1 5 5"]:
 
 
 def _cubic(distance: float) -> float:
-    """Keys' cubic kernel."""
     if distance <= 1:
         return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
     if distance < 2:

@@ -79,12 +79,7 @@ class StripBlock(Protocol):
 
 
 def run_in_strips(block: StripBlock, x: FeatureMap) -> FeatureMap:
-    """What the block gives for ``x``.
-
-    Args:
-        block: an NLCUnet block.
-        x: float32 on the CPU.
-    """
+    """What the block gives for ``x``."""
     x = x.contiguous(memory_format=torch.channels_last)
     merged = _merge_branches(block, x)
     factor = block.channel_attention.factor(merged.mean(dim=(2, 3), keepdim=True))
@@ -129,10 +124,6 @@ def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor,
 
     Rows are computed with some of their neighbours, as many as the convolutions reach, and these are cut off again: the
     zeros that a convolution puts beyond a strip's end never get into what is kept.
-
-    Args:
-        upsampler: convolutions of 3 × 3 and pixel shuffles.
-        x: float32 on the CPU.
     """
     reach, scale, widest = 0.0, 1, 0
     for layer in upsampler:
@@ -152,14 +143,7 @@ def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor,
 
 
 class Strip:
-    """Some rows of a map, and those around them that their results depend on.
-
-    Args:
-        start: first row.
-        stop: one past the last.
-        height: of the map.
-        reach: how many rows on either side are read, where there are any.
-    """
+    """Some rows of a map, and those around them that their results depend on."""
 
     def __init__(self, start: int, stop: int, height: int, reach: int) -> None:
         first, end = max(start - reach, 0), min(stop + reach, height)
@@ -179,13 +163,7 @@ class Strip:
 
 
 def strips(height: int, bytes_per_row: int, *, reach: int) -> Iterator[Strip]:
-    """Strips that cover every row once, from top to bottom, as equal as may be.
-
-    Args:
-        height: rows of the map.
-        bytes_per_row: of the widest map computed from a row.
-        reach: rows on either side that a strip reads.
-    """
+    """Strips that cover every row once, from top to bottom, as equal as may be."""
     rows = max(STRIP_BYTES // bytes_per_row, LEAST_ROWS, 1)
     count = -(-height // rows)
     edges = [height * index // count for index in range(count + 1)]

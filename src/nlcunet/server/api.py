@@ -19,8 +19,7 @@ from starlette.exceptions import HTTPException
 from nlcunet.models.weights import WeightsHeader
 from nlcunet.server.facts import JobFacts
 from nlcunet.server.guards import API_HEADERS
-from nlcunet.server.headers import READERS
-from nlcunet.server.intake import CURL, announced_bytes, refuse_text
+from nlcunet.server.intake import CURL, READERS, announced_bytes, refuse_text
 from nlcunet.server.keys import Keys
 from nlcunet.server.orders import FINAL, Order
 from nlcunet.server.proxies import has_unknown_proxy
@@ -189,11 +188,7 @@ def add_watching(router: APIRouter, service: Service) -> None:
 
 
 def _owner(request: Request, keys: Keys | None) -> str:
-    """Who sends a request: the name of its key; without keys, its address.
-
-    Raises:
-        RefusedError: it has no key, or an unknown one.
-    """
+    """Who sends a request: the name of its key; without keys, its address."""
     if keys is None:
         return f"address {request.client.host if request.client else 'unknown'}"
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -205,11 +200,7 @@ def _owner(request: Request, keys: Keys | None) -> str:
 
 
 async def _receive(request: Request, path: Path) -> tuple[str, dict[str, Any]]:
-    """Save the picture of a request; its name, and the fields of the order, of form and query.
-
-    Raises:
-        RefusedError: it holds no picture, or more than one.
-    """
+    """Save the picture of a request; its name, and the fields of the order, of form and query."""
     fields: dict[str, Any] = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
@@ -258,11 +249,7 @@ async def save_body(chunks: AsyncIterator[bytes], path: Path) -> None:
 
 
 def _wait_of(value: Any, default: float) -> float:
-    """How long a client is ready to wait.
-
-    Raises:
-        RefusedError: it is no number of seconds.
-    """
+    """How long a client is ready to wait."""
     if value is None:
         return default
     try:

@@ -12,14 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from nlcunet.server.api import make_api
-from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import LOOPBACK_HOSTS, Guard, refuse
 from nlcunet.server.keys import Keys
 from nlcunet.server.logs import log
 from nlcunet.server.page import add_page
 from nlcunet.server.proxies import BehindProxies
 from nlcunet.server.reference import add_reference
-from nlcunet.server.refusals import RefusedError
+from nlcunet.server.refusals import RefusedError, is_full, refuse_for_room
 from nlcunet.server.service import Service
 from nlcunet.server.settings import ServerSettings
 from nlcunet.version import __version__
@@ -29,11 +28,7 @@ FORM_BYTES = 65_536
 
 
 def make_app(settings: ServerSettings, *, host: str = "127.0.0.1") -> FastAPI:
-    """The web application; ``app.state.service`` works while the application runs.
-
-    Args:
-        settings: limits and places.
-        host: what the server binds to, which is a name that it answers to.
+    """The web application for a server that binds to ``host``; ``app.state.service`` works while the application runs.
 
     Raises:
         ConfigError: the folder cannot be used, or there are no keys in their file.

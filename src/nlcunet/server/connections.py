@@ -27,16 +27,8 @@ OTHER_FILES = 128
 """Of models, the queue, the work at hand."""
 
 
-class Connection(H11Protocol):
-    """One connection of a client.
-
-    Args:
-        config: uvicorn's settings.
-        server_state: all connections.
-        app_state: of the application.
-        _loop: the event loop.
-        most: connections that there may be.
-    """
+class LimitedConnection(H11Protocol):
+    """One connection of a client, of ``most`` that there may be."""
 
     def __init__(
         self,

@@ -28,10 +28,7 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The database of a server's jobs.
-
-    Args:
-        path: its file; made if it is not there.
+    """The database of a server's jobs; its file is made if it is not there.
 
     Raises:
         ConfigError: another server uses it, it is damaged, of another version, or cannot be opened.
@@ -58,11 +55,7 @@ def _keep_private(path: Path) -> None:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Take the database for this process, look at it, and make its tables.
-
-    Raises:
-        ConfigError: it is damaged, or of another version.
-    """
+    """Take the database for this process, look at it, and make its tables."""
     database.row_factory = sqlite3.Row
     database.execute("PRAGMA locking_mode = EXCLUSIVE")  # a folder serves one server
     database.execute("PRAGMA journal_mode = WAL")

@@ -1,5 +1,6 @@
 """What a client is told about its job."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,28 +42,16 @@ def facts_of(
     job: Job, *, progress: float, seconds_left: float | None, tiles: tuple[int, int] | None = None
 ) -> JobFacts:
     """What a client may know of a job; ``tiles`` are those done and all of them."""
+    told = {field.name: getattr(job, field.name) for field in fields(job) if field.name in JobFacts.model_fields}
+    times = {"created": job.created, "started": job.started, "finished": job.finished, "expires": job.expires}
+    told |= {name: None if seconds is None else _iso(seconds) for name, seconds in times.items()}
+    done, total = tiles or (None, None)
     return JobFacts(
-        id=job.id,
-        state=job.state,
-        name=job.name,
-        order=job.order,
-        created=_iso(job.created),
-        started=None if job.started is None else _iso(job.started),
-        finished=None if job.finished is None else _iso(job.finished),
-        expires=None if job.expires is None else _iso(job.expires),
-        width=job.width,
-        height=job.height,
-        output_width=job.output_width,
-        output_height=job.output_height,
-        output_format=job.output_format,
+        **told | {"seconds": None if job.seconds is None else round(job.seconds, 3)},
         progress=round(progress, 4),
-        tiles=None if tiles is None else tiles[1],
-        tiles_done=None if tiles is None else tiles[0],
+        tiles=total,
+        tiles_done=done,
         seconds_left=None if seconds_left is None else round(seconds_left, 1),
-        seconds=None if job.seconds is None else round(job.seconds, 3),
-        model=job.model,
-        notes=job.notes,
-        error=job.error,
     )
 
 

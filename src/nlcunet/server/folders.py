@@ -20,10 +20,7 @@ SPARE_BYTES = 16 << 20
 
 
 class JobFolders:
-    """The files of all jobs below one folder.
-
-    Args:
-        root: the server's folder; made if it is not there.
+    """The files of all jobs below the server's folder, which is made if it is not there.
 
     Raises:
         ConfigError: it cannot be made or written.
@@ -48,12 +45,7 @@ class JobFolders:
         return self._incoming / job_id
 
     def accept(self, job_id: str, *, keeps_input: bool = False) -> None:
-        """Keep what came in as the input of a job; it is on the disk when this returns.
-
-        Args:
-            job_id: its id.
-            keeps_input: whether ``remove_input`` shall leave it.
-        """
+        """Keep what came in as the input of a job, on request also from ``remove_input``; it is on the disk then."""
         source, folder = self.incoming(job_id), self._jobs / job_id
         folder.mkdir(mode=0o700)
         flush_file(source)

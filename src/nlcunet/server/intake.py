@@ -4,12 +4,20 @@ import base64
 import re
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, NlcunetError
-from nlcunet.imaging.files import PictureHeader
+from nlcunet.errors import AnimatedImageError, ImageError, ImageTooLargeError, NlcunetError, UnreadableImageError
+from nlcunet.imaging.files import PictureHeader, read_header
 from nlcunet.imaging.formats import sniff_format
 from nlcunet.inference.planning import Work
 from nlcunet.server.refusals import RefusedError
+
+READERS = 4
+"""Headers that are read at a time, and pictures that are taken in at a time by each door."""
+
+DEADLINE_S = 10.0
+"""For one header; honest ones take milliseconds."""
 
 CURL = "-F file=@photo.jpg"
 """How a picture is sent, for messages."""
@@ -54,10 +62,7 @@ def announced_bytes(headers: Mapping[str, str], most: int) -> int:
 
 
 def refuse_text(head: bytes) -> None:
-    """Refuse a body that is not a picture's bytes but text around them.
-
-    Args:
-        head: its first bytes.
+    """Refuse a body whose first bytes are not a picture's but of text around them.
 
     Raises:
         RefusedError: it is JSON, base64, an address with data, or a form's fields.
@@ -108,3 +113,29 @@ def largest_file(header: PictureHeader, work: Work) -> int:
     """What the result takes at most: its samples, uncompressed, and some for all around them."""
     samples = (header.channels + header.has_alpha) * header.bit_depth // 8
     return work.width * work.height * samples + 65_536
+
+
+class HeaderReader:
+    """Reads headers; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="header")
+
+    def read(self, path: Path) -> PictureHeader:
+        """Size and kind of a picture.
+
+        Raises:
+            ImageError: it is no picture, or its header takes too long.
+        """
+        reading = self._threads.submit(read_header, path)
+        try:
+            return reading.result(DEADLINE_S)
+        except TimeoutError as error:
+            reading.cancel()
+            raise UnreadableImageError(
+                f"{path} must have a header that is read within {DEADLINE_S:g} s: it was not; export it again"
+            ) from error
+
+    def close(self) -> None:
+        """Read no more; what is at hand is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

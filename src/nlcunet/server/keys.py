@@ -35,10 +35,7 @@ def hash_key(key: str) -> str:
 
 
 class Keys:
-    """The keys of a server by their names.
-
-    Args:
-        path: a JSON file of names and hashes, as ``add_key`` writes it.
+    """The keys of a server by their names, from a JSON file of names and hashes as ``add_key`` writes it.
 
     Raises:
         ConfigError: it cannot be read, or holds something else.
@@ -66,10 +63,6 @@ class Passes:
     """What a browser keeps instead of a key: whose it is and until when, signed by this server.
 
     A pass is good for the page alone, for ``PASS_SECONDS``, and as long as its key is. Nobody learns the key from it.
-
-    Args:
-        keys: the keys of the server.
-        secret: what only this server knows.
     """
 
     def __init__(self, keys: Keys, secret: bytes) -> None:
@@ -121,11 +114,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def read_hashes(path: Path) -> dict[str, str]:
-    """Names and hashes.
-
-    Raises:
-        ConfigError: the file cannot be read, or holds something else.
-    """
+    """Names and hashes."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

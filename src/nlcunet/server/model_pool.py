@@ -34,10 +34,6 @@ class _Entry:
 class ModelPool:
     """Loads models when they are first asked for, and keeps the few that were used last.
 
-    Args:
-        settings: the models on offer, the device, and how many are kept.
-        on_batch: called after each run of a network with its number of tiles and its seconds.
-
     Raises:
         WeightsError: a model on offer is not there.
         DeviceError: there is no such device.
@@ -105,7 +101,6 @@ class ModelPool:
 
     @contextmanager
     def _borrow(self, key: Key, order: Order) -> Iterator[Upscaler]:
-        """An upscaler with one model."""
         with self._guard:
             entry = self._entries.get(key)
             if entry is None:

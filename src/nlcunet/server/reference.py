@@ -47,12 +47,7 @@ def add_reference(app: FastAPI) -> None:
 
 
 def render_reference(schema: Mapping[str, Any], address: str) -> str:
-    """The page as HTML.
-
-    Args:
-        schema: OpenAPI, version 3.1.
-        address: of the server, with a slash at its end.
-    """
+    """The page as HTML."""
     parts = [
         _operation(method, path, operation)
         for path, operations in schema["paths"].items()
@@ -76,7 +71,6 @@ def render_reference(schema: Mapping[str, Any], address: str) -> str:
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    """One address and what can be done there."""
     fields = (
         (one["name"], _kind(one["schema"]), one.get("description", "")) for one in operation.get("parameters", ())
     )
@@ -103,7 +97,6 @@ def _table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """What values a field may have."""
     one = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
     if "enum" in one:
         return escape(", ".join(map(str, one["enum"])))

@@ -10,7 +10,8 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from nlcunet.server.connections import BACKLOG, Connection, connections_within
+from nlcunet.errors import ConfigError
+from nlcunet.server.connections import BACKLOG, LimitedConnection, connections_within
 from nlcunet.server.service import Service
 
 KEEP_ALIVE_S = 15
@@ -36,15 +37,9 @@ class _Server(uvicorn.Server):
 
 
 def run_server(app: FastAPI, listener: socket.socket, on_listening: Callable[[], None] = lambda: None) -> None:
-    """Answer requests until a signal; then finish the work at hand or hand it back, and return.
-
-    Args:
-        app: what answers.
-        listener: where.
-        on_listening: called as soon as requests are answered.
-    """
+    """Answer requests until a signal; then finish the work at hand or hand it back, and return."""
     service: Service = app.state.service
-    connection = partial(Connection, most=connections_within(service.settings.max_connections))
+    connection = partial(LimitedConnection, most=connections_within(service.settings.max_connections))
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", connection),  # it is called as a class is
@@ -58,3 +53,22 @@ def run_server(app: FastAPI, listener: socket.socket, on_listening: Callable[[],
         h11_max_incomplete_event_size=65_536,
     )
     _Server(config, service, on_listening).run(sockets=[listener])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen at an address of this machine; port 0 takes any that is free.
+
+    Raises:
+        ConfigError: it is not this machine's, or in use.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"a server needs a free port of this machine: got {host}:{port}: {reason}; "
+            "choose another --port, or 0 for any"
+        ) from error
+    # asyncio turns Nagle's algorithm off, which holds short answers back, only for sockets that name their protocol
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())

@@ -49,7 +49,6 @@ _WAIT = {
 
 
 def _order_fields() -> dict[str, Any]:
-    """JSON schema of an order's fields, and of the time to wait."""
     return {**Order.model_json_schema()["properties"], "wait": _WAIT}
 
 

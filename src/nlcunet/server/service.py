@@ -17,14 +17,12 @@ from nlcunet.imaging.formats import FORMATS
 from nlcunet.inference.planning import Work
 from nlcunet.server.facts import JobFacts, facts_of
 from nlcunet.server.folders import JobFolders
-from nlcunet.server.full_disk import is_full, refuse_for_room
-from nlcunet.server.headers import HeaderReader
-from nlcunet.server.intake import Arrivals, clean_name, largest_file, refusal_of
+from nlcunet.server.intake import Arrivals, HeaderReader, clean_name, largest_file, refusal_of
 from nlcunet.server.logs import log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
 from nlcunet.server.orders import FINAL, Order
-from nlcunet.server.refusals import RefusedError
+from nlcunet.server.refusals import RefusedError, is_full, refuse_for_room
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
 from nlcunet.server.store import Job, JobStore
@@ -40,9 +38,6 @@ A_VIEW = "a view of this picture"
 
 class Service:
     """All that a server does but for HTTP.
-
-    Args:
-        settings: its limits and places.
 
     Raises:
         ConfigError: its folder cannot be used, or another server uses it.
@@ -123,10 +118,6 @@ class Service:
     def check_room(self, owner: str, needed_bytes: int = 0) -> None:
         """Refuse early what would be refused in the end.
 
-        Args:
-            owner: whose picture it is.
-            needed_bytes: what it will take on the disk, if known.
-
         Raises:
             RefusedError: the server is ending, the queue or the disk is full, or this client has many jobs waiting.
         """
@@ -155,14 +146,6 @@ class Service:
         self, job_id: str, *, name: str, order: Order, owner: str, request_id: str, keeps_input: bool = False
     ) -> Job:
         """Accept the picture that was received; from now on it will be enlarged, whatever happens.
-
-        Args:
-            job_id: what ``receiving`` gave.
-            name: of the picture, for its client.
-            order: how to enlarge it.
-            owner: whose it is.
-            request_id: of the request that brought it.
-            keeps_input: whether the picture is kept beside its result, to be compared.
 
         Raises:
             RefusedError: it is no picture, too large, not possible as ordered, or there is no room.
@@ -204,12 +187,7 @@ class Service:
         return job
 
     def _plan(self, header: PictureHeader, order: Order, file_format: str) -> Work:
-        """The work that an order means.
-
-        Raises:
-            ImageTooLargeError: picture or result have too many pixels.
-            ConfigError: it is not possible.
-        """
+        """The work that an order means."""
         limits = self.settings
         if header.width * header.height > limits.max_pixels:
             raise ImageTooLargeError(
@@ -233,11 +211,7 @@ class Service:
     # asking
 
     def find(self, job_id: str, owner: str | None = None) -> Job:
-        """A job, if it is this client's.
-
-        Args:
-            job_id: its id.
-            owner: the client; nothing for any.
+        """A job, if it is this client's, or anybody's where no client is named.
 
         Raises:
             RefusedError: there is none.
@@ -294,12 +268,7 @@ class Service:
         return path
 
     def aside(self, job: Job, name: str, make: Callable[[Path], None]) -> Path:
-        """A file made from a job's picture or result when it is first asked for; it goes when they go.
-
-        Args:
-            job: whose.
-            name: of the file; the same name means the same file.
-            make: writes it; one at a time, so that many requests do not make many.
+        """A file made from a job's picture or result when first asked for, one at a time; it goes when they go.
 
         Raises:
             RefusedError: there is no room on the disk, or the job's files are gone.

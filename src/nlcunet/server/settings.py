@@ -34,9 +34,7 @@ class ServerSettings(BaseModel):
 
     max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1)
-    """Of a picture that comes in."""
     max_output_pixels: int = Field(default=400_000_000, ge=1)
-    """Of a picture that goes out."""
     max_upload_seconds: float = Field(default=120.0, gt=0)
     """From the first to the last byte of a request."""
     max_job_seconds: float = Field(default=1800.0, gt=0)
@@ -67,4 +65,3 @@ class ServerSettings(BaseModel):
     root_path: str = ""
     """What the world puts before every path, such as ``/sr``, where a proxy shows the server below a path."""
     has_page: bool = True
-    """Whether the web page is served at ``/``."""

@@ -65,7 +65,6 @@ class Job:
     network_pixels: int
     """Low-resolution pixels that the network will see."""
     bytes: int
-    """What its files take on the disk."""
     seconds: float | None = None
     model: str | None = None
     notes: tuple[str, ...] = ()
@@ -73,11 +72,7 @@ class Job:
 
 
 class UnreadableJobError(NlcunetError):
-    """A job in the queue that this version cannot read.
-
-    Attributes:
-        job: what can be told of it.
-    """
+    """A job in the queue that this version cannot read."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(
@@ -88,9 +83,6 @@ class UnreadableJobError(NlcunetError):
 
 class JobStore:
     """The jobs of one server; may be used from any thread.
-
-    Args:
-        path: the database; made if it is not there.
 
     Raises:
         ConfigError: it cannot be opened, or is no queue of this version.

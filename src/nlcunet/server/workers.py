@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nlcunet.inference import jobs as inference_jobs
 from nlcunet.inference.batch import Record, run_jobs
+from nlcunet.inference.jobs import FileJob
 from nlcunet.inference.settings import BatchSettings
 from nlcunet.server.folders import JobFolders
-from nlcunet.server.full_disk import is_full
 from nlcunet.server.logs import REQUEST_ID, log
 from nlcunet.server.metrics import Metrics
 from nlcunet.server.model_pool import ModelPool
 from nlcunet.server.orders import State
+from nlcunet.server.refusals import is_full
 from nlcunet.server.settings import ServerSettings
 from nlcunet.server.speed import Speed
 from nlcunet.server.store import Job, JobStore, UnreadableJobError
@@ -49,7 +49,6 @@ class RunningJob:
     deadline: float
     """On the clock of `time.monotonic`."""
     speed: Speed
-    """Is told of what is done."""
     tiles_done: int = 0
     tiles: int = 0
     becomes: State | None = None
@@ -71,17 +70,7 @@ class RunningJob:
 
 
 class Workers:
-    """Threads that work on the jobs of a store.
-
-    Args:
-        settings: how many, and how long a job may take.
-        store: where jobs come from.
-        folders: where their pictures are.
-        pool: models.
-        metrics: what is counted.
-        speed: what is measured.
-        on_end: called with the id of each job that has ended.
-    """
+    """Threads that work on the jobs of a store; ``on_end`` is called with the id of each job that has ended."""
 
     def __init__(
         self,
@@ -188,11 +177,7 @@ class Workers:
         del self._troubles[me]
 
     def _work_on(self, job: Job) -> None:
-        """Give one job its final state, or back to the queue if the disk is full.
-
-        Raises:
-            OSError: it is.
-        """
+        """Give one job its final state, or back to the queue if the disk is full."""
         REQUEST_ID.set(job.request_id)
         deadline = time.monotonic() + self._settings.max_job_seconds
         running = self.running[job.id] = RunningJob(job, deadline, self._speed)
@@ -248,11 +233,7 @@ class Workers:
         self._folders.remove(job.id)
 
     def _do(self, job: Job, running: RunningJob) -> None:
-        """Enlarge a job's picture, and give it its final state.
-
-        Raises:
-            OSError: the disk is full.
-        """
+        """Enlarge a job's picture, and give it its final state."""
         try:
             record = self._enlarge(job, running)
         except _StopWork:
@@ -277,7 +258,6 @@ class Workers:
         self._fail(job, told if record.traceback is None else MISTAKE)
 
     def _enlarge(self, job: Job, running: RunningJob) -> Record:
-        """The picture through the network, to its file."""
         order = job.order
         settings = BatchSettings(
             request=order.size(),
@@ -285,7 +265,7 @@ class Workers:
             strip_metadata=order.strip_metadata,
             max_pixels=self._settings.max_pixels,
         )
-        work = inference_jobs.Job(
+        work = FileJob(
             source=self._folders.input(job.id),
             target=self._folders.result(job.id, job.output_format),
             file_format=job.output_format,
@@ -295,7 +275,6 @@ class Workers:
         return record
 
     def _stopped(self, job: Job, state: State | None) -> None:
-        """A job whose work was ended from outside."""
         if state == "queued":
             self._settle(lambda: self._store.hand_back(job.id))
             log("handed back", job=job.id)

@@ -38,11 +38,6 @@ def uses_real_logits(kind: AdversarialKind) -> bool:
 def generator_loss(kind: AdversarialKind, fake_logits: Logits, real_logits: Logits | None = None) -> Float[Tensor, ""]:
     """How far the generator is from being taken for real; 0 at best (hinge: unbounded below).
 
-    Args:
-        kind: form of the loss.
-        fake_logits: of generated pictures, with their graph.
-        real_logits: of real pictures, taken as constants; needed where ``uses_real_logits(kind)``.
-
     Raises:
         ConfigError: the kind needs the logits of real pictures and there are none.
     """
@@ -60,13 +55,7 @@ def generator_loss(kind: AdversarialKind, fake_logits: Logits, real_logits: Logi
 
 
 def discriminator_loss(kind: AdversarialKind, real_logits: Logits, fake_logits: Logits) -> Float[Tensor, ""]:
-    """How badly the discriminator tells real from generated pictures; 0 at best.
-
-    Args:
-        kind: form of the loss.
-        real_logits: of real pictures.
-        fake_logits: of generated pictures, made from detached pictures.
-    """
+    """How badly the discriminator tells real from generated pictures; 0 at best."""
     real, fake = real_logits.float(), fake_logits.float()
     if kind == "vanilla":
         return _says_real(real) + _says_fake(fake)
@@ -82,10 +71,6 @@ def match_features(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Float[Tens
 
     It gives the generator a direction where logits say only "not real". Wang et al., "High-Resolution Image Synthesis
     and Semantic Manipulation with Conditional GANs" (pix2pixHD), https://arxiv.org/abs/1711.11585, section 3.2.
-
-    Args:
-        fake: features of restored pictures, with their graph.
-        real: features of the real pictures, taken as constants.
     """
     distances = [F.l1_loss(one.float(), other.detach().float()) for one, other in zip(fake, real, strict=True)]
     return torch.stack(distances).mean()

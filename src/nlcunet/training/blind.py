@@ -25,16 +25,12 @@ from nlcunet.models.least_squares import reformulate_kernels
 from nlcunet.models.registry import Network
 from nlcunet.training.losses import l1_loss
 
-Answer: TypeAlias = Tensor | BlindEstimate
+Restored: TypeAlias = Tensor | BlindEstimate
 """What a network says while it is trained: a picture, or all that it estimates."""
 
 
 class WithKernels(nn.Module):
-    """A network whose ``forward`` gives everything that it estimates, so that it can be compiled and run in parallel.
-
-    Args:
-        network: keeps its parameters under its own names.
-    """
+    """A network whose ``forward`` gives all that it estimates, so that it can be compiled and run in parallel."""
 
     def __init__(self, network: BlindNetwork) -> None:
         super().__init__()
@@ -45,21 +41,15 @@ class WithKernels(nn.Module):
         return self.network.forward_with_kernels(low_res)
 
 
-def picture_of(answer: Answer) -> Float[Tensor, "batch 3 height width"]:
+def picture_of(answer: Restored) -> Float[Tensor, "batch 3 height width"]:
     """The restored pictures."""
     return answer.picture if isinstance(answer, BlindEstimate) else answer
 
 
 def fidelity_terms(
-    network: Network, answer: Answer, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
+    network: Network, answer: Restored, pairs: Pairs, pixel_loss: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """The loss of stage one, term by term; it is their sum.
-
-    Args:
-        network: who answered.
-        answer: what it said to ``pairs.low_res``.
-        pairs: the batch, with its records.
-        pixel_loss: compares pictures.
 
     Raises:
         ConfigError: the degradation has kernels of another size than the network estimates.
@@ -72,11 +62,7 @@ def fidelity_terms(
 
 
 def true_kernels(records: Sequence[DegradationRecord], size: int) -> Kernels:
-    """The kernels of some degradations, centred in squares of one size, float32 on the CPU.
-
-    Raises:
-        ConfigError: one is larger.
-    """
+    """The kernels of some degradations, centred in squares of one size, float32 on the CPU."""
     kernels = []
     for record in records:
         kernel = record_kernel(record).float()

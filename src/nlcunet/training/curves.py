@@ -46,11 +46,7 @@ def open_curves(folder: Path, recipe: Recipe, step: int) -> tuple[Curves, ...]:
 
 
 class TensorBoard:
-    """Curves in ``tensorboard/`` of the run folder.
-
-    Args:
-        writer: writes there.
-    """
+    """Curves in ``tensorboard/`` of the run folder."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
@@ -70,10 +66,6 @@ class TensorBoard:
 
 class WeightsAndBiases:
     """Curves at Weights & Biases; its own settings hold, as ``WANDB_MODE=offline``. A resumed run goes on there.
-
-    Args:
-        folder: of the run.
-        recipe: names the project, and is shown beside the curves.
 
     Raises:
         ConfigError: it is not installed, or cannot be started.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from nlcunet.data.pairs import Pairs
+from nlcunet.evaluation.machine import synchronise
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.sources import load_training_data, make_stage_source
@@ -61,10 +62,6 @@ class DryRun:
 def dry_run(recipe: Recipe, processes: Processes) -> DryRun:
     """Train a few steps of every stage and forget them; nothing is compiled for so few.
 
-    Args:
-        recipe: what would be done.
-        processes: where.
-
     Raises:
         NlcunetError: whatever the run itself would raise at its start.
     """
@@ -95,10 +92,10 @@ def _time_stage(trainer: Trainer, pairs: Callable[[int], Pairs]) -> StagePlan:
     start = 0.0
     for step in range(WARM_UP_STEPS + TIMED_STEPS):
         if step == WARM_UP_STEPS:
-            _synchronise(trainer.processes.device)
+            synchronise(trainer.processes.device)
             start = time.perf_counter()
         trainer.step(pairs(step))
-    _synchronise(trainer.processes.device)
+    synchronise(trainer.processes.device)
     seconds = (time.perf_counter() - start) / TIMED_STEPS
     modules = [trainer.network, *([trainer.adversary.discriminator] if trainer.adversary is not None else [])]
     return StagePlan(
@@ -116,13 +113,6 @@ def _tensor_bytes(value: object) -> int:
     if isinstance(value, dict):
         return sum(_tensor_bytes(item) for item in value.values())
     return sum(_tensor_bytes(item) for item in value) if isinstance(value, list | tuple) else 0
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _peak_bytes(device: torch.device) -> int:

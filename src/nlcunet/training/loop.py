@@ -33,7 +33,7 @@ CHECK_STEPS_ON_ACCELERATOR = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class TrainingListener:
     """Who is told what, in the first process."""
 
     on_start: Callable[[Trainer, TrainingData], None] = lambda _trainer, _data: None
@@ -73,7 +73,7 @@ class _Run:
     folder: RunFolder | None
     path: Path
     piece_bytes: int | None
-    listener: Listener
+    listener: TrainingListener
     means: _Means = field(default_factory=_Means)
     clock: float = field(default_factory=time.monotonic)
     since_report: tuple[float, int] = (0.0, 0)
@@ -96,7 +96,7 @@ def train(
     resume: bool = False,
     max_seconds: float = math.inf,
     piece_bytes: int | None = None,
-    listener: Listener | None = None,
+    listener: TrainingListener | None = None,
 ) -> Path:
     """Run a recipe to its last step, or until time is up or somebody asks to stop; the state is saved either way.
 
@@ -118,7 +118,7 @@ def train(
         TrainingError: losses stay non-finite, or the state cannot be read or written.
     """
     begin = time.monotonic()
-    listener = listener or Listener()
+    listener = listener or TrainingListener()
     _check_folder(run_folder, resume=resume)
     lock = _lock(run_folder) if processes.is_first else nullcontext()
     with lock:
@@ -144,12 +144,7 @@ def _check_folder(run_folder: Path, *, resume: bool) -> None:
 
 @contextmanager
 def _lock(run_folder: Path) -> Iterator[None]:
-    """Hold a run folder, so that no other program trains into it.
-
-    Raises:
-        ConfigError: another one does.
-        TrainingError: the folder cannot be written.
-    """
+    """Hold a run folder, so that no other program trains into it."""
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
         lock = try_lock(run_folder / LOCK_FILE)
@@ -176,7 +171,7 @@ def _train(
     resume: bool,
     end: float,
     piece_bytes: int | None,
-    listener: Listener,
+    listener: TrainingListener,
 ) -> Path:
     """What ``train`` does, in a folder that it holds; ``end`` is when all must be over, by the clock."""
     processes.share(recipe.optim.batch)
@@ -269,7 +264,6 @@ def _run_to_end(run: _Run, stop: Stopping) -> Path | None:
 
 
 def _hand_over(run: _Run) -> None:
-    """From stage one to stage two."""
     start_gan(run.trainer)
     run.source.close()
     run.source = make_stage_source(run.trainer, run.data)
@@ -327,11 +321,7 @@ def _make_report(run: _Run, metrics: dict[str, float], validation: Validation | 
 
 
 def _roll_back(run: _Run, failed: int) -> None:
-    """After a non-finite loss or gradient: keep the batch for a look, go back to the last state, lower the rate.
-
-    Raises:
-        TrainingError: it happened too often.
-    """
+    """After a non-finite loss or gradient: keep the batch for a look, go back to the last state, lower the rate."""
     trainer, recovery = run.trainer, run.trainer.recipe.recovery
     rollbacks, factor = trainer.progress.rollbacks + 1, trainer.progress.lr_factor * recovery.lr_factor
     seconds = trainer.progress.seconds

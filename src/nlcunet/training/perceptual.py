@@ -50,10 +50,6 @@ class PerceptualLoss(nn.Module):
 
     The backbone is frozen and stays in evaluation mode. The loss has no parameters to train: keep it out of optimisers,
     state files and distributed wrappers, and move it with ``.to``.
-
-    Args:
-        backbone: ``backbone(pictures, layers)`` gives features by layer.
-        layer_weights: weight of each layer that is compared.
     """
 
     def __init__(self, backbone: nn.Module, layer_weights: Mapping[str, float]) -> None:
@@ -69,12 +65,7 @@ class PerceptualLoss(nn.Module):
     def forward(
         self, restored: Float[Tensor, "batch 3 height width"], high_res: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, ""]:
-        """How differently the backbone sees two batches; 0 for equal ones.
-
-        Args:
-            restored: RGB in [0, 1], values outside are allowed; gradients go here.
-            high_res: RGB in [0, 1], taken as constant.
-        """
+        """How differently the backbone sees two batches; 0 for equal ones."""
         with torch.no_grad():
             expected = self.backbone(high_res, self.layer_weights)
         seen = self.backbone(restored, self.layer_weights)

@@ -27,9 +27,7 @@ class Processes:
     device: torch.device
     """Where this process computes."""
     rank: int = 0
-    """Number of this process, from 0."""
     count: int = 1
-    """Processes in all."""
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module
     """Makes a network average its gradients over all processes."""
 

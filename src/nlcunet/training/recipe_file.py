@@ -18,11 +18,7 @@ def embedded_recipes() -> tuple[str, ...]:
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
-    """The file behind an embedded recipe's name or a path.
-
-    Raises:
-        ConfigError: there is neither.
-    """
+    """The file behind an embedded recipe's name or a path."""
     embedded = Path(str(resources.files("nlcunet") / "recipes" / f"{name_or_path}.yaml"))
     path = embedded if embedded.is_file() else expand_home(name_or_path)
     if not path.is_file():
@@ -106,7 +102,6 @@ def changed_keys(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
 
 
 def _replace(content: dict[str, Any], key: str, value: Any) -> None:
-    """Put one value at a dotted key, making the sections on the way."""
     *parents, last = key.split(".")
     section = content
     for depth, parent in enumerate(parents):

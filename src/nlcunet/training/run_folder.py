@@ -57,7 +57,6 @@ class Report:
     patches: int
     seconds: float
     stage: str
-    """``psnr`` or ``gan``."""
     learning_rate: float
     psnr_y: float
     """Validation PSNR of the averaged weights on Y, dB; NaN without validation pictures."""
@@ -74,12 +73,6 @@ class Report:
 
 class RunFolder:
     """The files of one run, as they grow.
-
-    Args:
-        path: made when missing.
-        recipe: what runs.
-        step: how far the run has come already.
-        on_note: told, as the log is, what was found damaged and set aside.
 
     Raises:
         TrainingError: it cannot be written.
@@ -196,12 +189,7 @@ class RunFolder:
 
 
 def _read_sittings(path: Path) -> list[dict[str, Any]]:
-    """The entries of earlier sittings.
-
-    Raises:
-        ValueError: the file is no JSON.
-        TypeError: it holds something else.
-    """
+    """The entries of earlier sittings."""
     sittings = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(sittings, list):
         raise TypeError(f"it must hold a list: got {type(sittings).__name__}")
@@ -248,7 +236,6 @@ def _version_of(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name; Linux tells it in a file of its own."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -7,15 +7,7 @@ from nlcunet.training.recipe import OptimRecipe
 
 
 def learning_rate(optim: OptimRecipe, step: int) -> float:
-    """The rate of one step.
-
-    Args:
-        optim: rate, warm-up, milestones (halving each time, the paper's schedule) and final decay.
-        step: 0 … ``optim.steps`` − 1, counted from the start of the stage.
-
-    Returns:
-        The rate, > 0 for every step in range.
-    """
+    """The rate of one step, counted from the start of the stage; above 0 for each of its steps."""
     rate = optim.lr * 0.5 ** sum(step >= milestone for milestone in optim.milestones)
     if step < optim.warmup_steps:
         rate *= (step + 1) / (optim.warmup_steps + 1)

@@ -50,12 +50,7 @@ def _can_begin_with(given: NetworkConfig, wanted: NetworkConfig) -> bool:
 
 
 def clean_weights_of(start: WeightsHeader, recipe: Recipe) -> str:
-    """The name of the weights for clean pictures that lie behind a run on noise and compression; else nothing.
-
-    Args:
-        start: of the weights that the run starts from.
-        recipe: of the run.
-    """
+    """The name of the weights for clean pictures that lie behind a run on noise and compression; else nothing."""
     if (
         recipe.data.low_res is not None
         or start.scale != recipe.scale

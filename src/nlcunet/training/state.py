@@ -29,7 +29,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a run has come; grows from step to step."""
 
     step: int = 0
@@ -37,7 +37,6 @@ class Progress:
     patches: int = 0
     """Patches seen."""
     seconds: float = 0.0
-    """Time spent by the clock, over all sittings."""
     earlier_steps: int = 0
     """Steps that the initial weights had behind them."""
     earlier_patches: int = 0
@@ -120,10 +119,6 @@ def save_state(folder: Path, state: Mapping[str, Any], step: int, *, piece_bytes
 def load_state(folder: Path, on_note: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:
     """Read the last state that is complete, its tensors on the CPU.
 
-    Args:
-        folder: the run folder.
-        on_note: told where the newest one is damaged and the one before it is taken.
-
     Raises:
         TrainingError: there is none, or both are damaged.
     """
@@ -139,11 +134,7 @@ def load_state(folder: Path, on_note: Callable[[str], None] = lambda _text: None
 
 
 def _load_state(folder: Path, index_file: str) -> dict[str, Any]:
-    """The state that an index names.
-
-    Raises:
-        TrainingError: the index or a piece is missing or damaged.
-    """
+    """The state that an index names."""
     try:
         index = json.loads((folder / index_file).read_text(encoding="utf-8"))
         stream = b"".join(_read_piece(folder, piece) for piece in index["pieces"])
@@ -198,7 +189,7 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(state, number)
 
 
-def progress_to_dict(progress: Progress) -> dict[str, int | float]:
+def progress_to_dict(progress: RunProgress) -> dict[str, int | float]:
     """Plain values for the state."""
     return asdict(progress)
 

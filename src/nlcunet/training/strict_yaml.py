@@ -13,11 +13,6 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_model(path: Path, model: type[Model], what: str) -> Model:
     """The content of a YAML file as a model.
 
-    Args:
-        path: the file.
-        model: what it must describe.
-        what: how messages call it, as ``recipe``.
-
     Raises:
         ConfigError: it is no YAML, or does not describe one.
     """

@@ -29,14 +29,14 @@ from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
 from nlcunet.models.own import OwnNetwork
 from nlcunet.models.registry import Network, network_from_config
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
-from nlcunet.training.blind import Answer, WithKernels, fidelity_terms, picture_of
+from nlcunet.training.blind import Restored, WithKernels, fidelity_terms, picture_of
 from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import GanRecipe, OptimRecipe, Recipe
 from nlcunet.training.schedule import learning_rate, pixel_loss
 from nlcunet.training.starting import clean_weights_of, load_initial_weights
-from nlcunet.training.state import Progress, progress_to_dict, random_states, restore_random_states
+from nlcunet.training.state import RunProgress, progress_to_dict, random_states, restore_random_states
 
 MIN_COMPILED_STEPS = 1000
 """Shorter runs are over before the minutes that a compiler takes have paid."""
@@ -62,7 +62,7 @@ class Trainer:
     network: Network
     average: Network
     optimizer: torch.optim.Optimizer
-    forward: Callable[[Tensor], Answer]
+    forward: Callable[[Tensor], Restored]
     """The network with all that it estimates, possibly compiled, gradients averaged over all processes."""
     is_compiled: bool = False
     """Whether it will be compiled, which happens in the first step and takes minutes."""
@@ -73,7 +73,7 @@ class Trainer:
     """Name of the PSNR weights that the second stage starts from."""
     clean: str = ""
     """Name of the weights for clean pictures that a run on another degradation starts from."""
-    progress: Progress = field(default_factory=Progress)
+    progress: RunProgress = field(default_factory=RunProgress)
     first_failed: Tensor = field(default_factory=lambda: torch.tensor(-1))
     """On the device: number of the first step with a non-finite loss or gradient; -1 for none."""
 
@@ -106,9 +106,6 @@ class Trainer:
 
     def step(self, pairs: Pairs) -> dict[str, Tensor]:
         """One step of the present stage.
-
-        Args:
-            pairs: this process's share of the batch, on the device.
 
         Returns:
             Loss terms and norms of gradients, scalars on the device.
@@ -216,11 +213,6 @@ class Trainer:
 def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = False) -> Trainer:
     """Networks and optimiser for a recipe, with fresh weights or those that it starts from.
 
-    Args:
-        recipe: what to train.
-        processes: where.
-        is_resumed: a state will be restored, so that initial weights need not be there any more.
-
     Raises:
         ConfigError: the weights are of another network than the recipe's.
         WeightsError: weights of the network or of the perceptual loss are missing or damaged.
@@ -228,7 +220,7 @@ def make_trainer(recipe: Recipe, processes: Processes, *, is_resumed: bool = Fal
     config = recipe.network_config()
     with _seeded(recipe.seed):
         network = network_from_config(config)
-    fidelity, clean, progress = recipe.name, "", Progress()
+    fidelity, clean, progress = recipe.name, "", RunProgress()
     if recipe.network.init is not None and not is_resumed:
         header = load_initial_weights(network, recipe.network.init)
         fidelity = recipe.name if recipe.optim.steps else header.name
@@ -297,7 +289,7 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
         TrainingError: the state is of another network or recipe.
     """
     try:
-        trainer.progress = Progress(**state["progress"])
+        trainer.progress = RunProgress(**state["progress"])
         trainer.fidelity, trainer.clean = state["fidelity"], state.get("clean", "")
         if "discriminator" in state:
             start_gan(trainer)
@@ -320,7 +312,7 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.first_failed.fill_(-1)
 
 
-def _compiled(forward: nn.Module, device: torch.device) -> Callable[[Tensor], Answer]:
+def _compiled(forward: nn.Module, device: torch.device) -> Callable[[Tensor], Restored]:
     """The network compiled; on CUDA as recorded graphs too, because its kernels are shorter than their launches.
 
     On a CPU the compiler decides graph by graph whether convolutions are to be channels-last, and says no where it sees

@@ -41,13 +41,7 @@ class Validation:
 def make_validation_pairs(
     photographs: Photographs, recipe: Recipe, low_res: Photographs | None = None
 ) -> tuple[ValidationPair, ...]:
-    """Central crops spread evenly over the set, each with one kernel: Gaussian8's in turn for setting 1, else drawn.
-
-    Args:
-        photographs: sharp ones.
-        recipe: says how many, how large and how degraded.
-        low_res: their low-resolution partners, where these exist already; then nothing is degraded.
-    """
+    """Central crops spread evenly over the set, each with one kernel: Gaussian8's in turn for setting 1, else drawn."""
     if low_res is not None:
         return _existing_pairs(photographs, low_res, recipe)
     if recipe.data.degradation == "isotropic":
@@ -83,14 +77,7 @@ def _existing_pairs(photographs: Photographs, low_res: Photographs, recipe: Reci
 
 @torch.inference_mode()
 def validate(network: nn.Module, pairs: tuple[ValidationPair, ...], scale: int, device: torch.device) -> Validation:
-    """Restore every pair.
-
-    Args:
-        network: in evaluation mode, on ``device``.
-        pairs: at least one.
-        scale: enlargement, which is also the border that the score leaves out.
-        device: where to compute.
-    """
+    """Restore every pair."""
     scores: list[float] = []
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     step = max(1, len(pairs) // SHEET_ROWS)

@@ -16,7 +16,7 @@ from nlcunet.data.pack_sources import PackSettings
 from nlcunet.data.packing import pack
 from nlcunet.errors import ConfigError, DataError
 from nlcunet.imaging.files import Picture, read_picture, write_picture
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 
 LIMITS = Limits(min_px=128)
 

@@ -12,7 +12,7 @@ from nlcunet.data.checking.fingerprints import (
     fingerprint,
     turned,
 )
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 
 SCENES = [scene(seed) for seed in range(8)]
 FEATURES = np.stack([fingerprint(pixels) for pixels in SCENES])

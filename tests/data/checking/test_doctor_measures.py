@@ -12,7 +12,7 @@ from nlcunet.data.checking.measures import (
     octave_energies,
 )
 from nlcunet.data.tiling import detail_db
-from nlcunet.imaging.jpeg import jpeg_round_trip
+from nlcunet.imaging.lossy import jpeg_round_trip
 
 SCENES = [scene(seed) for seed in range(4)]
 

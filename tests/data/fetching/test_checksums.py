@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nlcunet.data.fetching.checksums import check_first_use, hash_pictures, note_first_use
+from nlcunet.data.fetching.parts import check_first_use, hash_pictures, note_first_use
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_file
 

@@ -6,9 +6,9 @@ import pytest
 
 from nlcunet.data.fetching import debian, jpegxl, open_photos
 from nlcunet.data.fetching.catalogue import OPEN_PHOTOS
-from nlcunet.data.fetching.checking import check_set
 from nlcunet.data.fetching.debian import Package
 from nlcunet.data.fetching.open_photos import OpenPhoto, fetch_open_photos, scale_photo
+from nlcunet.data.fetching.sets import check_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError, UnreadableImageError
 from nlcunet.imaging.files import Metadata, Picture, encode_picture, read_picture, readable_formats

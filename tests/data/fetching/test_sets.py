@@ -7,12 +7,11 @@ import pytest
 
 from nlcunet.data.fetching import sets
 from nlcunet.data.fetching.catalogue import MANGA109, SETS, Archive, Pick, PictureSet
-from nlcunet.data.fetching.checking import check_set
-from nlcunet.data.fetching.sets import fetch_set
+from nlcunet.data.fetching.sets import check_set, fetch_set
 from nlcunet.data.photographs import list_photographs
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import DownloadListener, Wanted
+from nlcunet.files.download import DownloadListener, WantedFile
 
 PICTURES = {
     "set/0001.png": b"first",
@@ -24,7 +23,7 @@ TRAIN = Pick(pattern=r"set/[^/]*\d{4}\.png", folder="HR", split="train", count=2
 
 
 def make_archive(web, path="/set.zip", *, digest=None, name="set.zip", pick=TRAIN, pictures_md5=None):
-    wanted = Wanted(name=name, urls=(web.url + path,), digest=digest)
+    wanted = WantedFile(name=name, urls=(web.url + path,), digest=digest)
     return Archive(wanted=wanted, picks=(pick,), pictures_md5=pictures_md5)
 
 
@@ -86,7 +85,7 @@ def test_an_interrupted_unpacking_is_done_again_without_another_download(web, tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(sets, "write_manifest", stop)
+        during.setattr(sets, "write_fetched_manifest", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch_set(wanted, tmp_path, patience=patience)
     assert not (tmp_path / "Tiny").exists()

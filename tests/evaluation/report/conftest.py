@@ -14,8 +14,7 @@ from nlcunet.degradations.pipeline import apply_records
 from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import PairRecord, Records, SetFacts, SystemFacts, write_records
-from nlcunet.evaluation.report.inputs import read_inputs
-from nlcunet.evaluation.report.options import Options
+from nlcunet.evaluation.report.inputs import Options, read_inputs
 from nlcunet.evaluation.report.page import make_page
 from nlcunet.imaging.files import Picture, write_picture
 from nlcunet.imaging.resize import resize_bicubic

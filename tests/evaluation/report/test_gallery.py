@@ -13,9 +13,8 @@ from nlcunet.evaluation.records import read_records
 from nlcunet.evaluation.report.contents import arrange
 from nlcunet.evaluation.report.failures import find_failures
 from nlcunet.evaluation.report.gallery import compared_systems, find_disagreements
-from nlcunet.evaluation.report.inputs import read_inputs
+from nlcunet.evaluation.report.inputs import Options, read_inputs
 from nlcunet.evaluation.report.kept import BICUBIC, read_pixels
-from nlcunet.evaluation.report.options import Options
 from nlcunet.evaluation.report.page import make_page
 from nlcunet.imaging.files import Picture, read_picture, write_picture
 from nlcunet.metrics.psnr import psnr_of_planes

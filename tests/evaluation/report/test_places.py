@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlcunet.evaluation.report.places import Place, crop_size, find_disagreement, find_excess, window_means
+from nlcunet.evaluation.report.places import CropWindow, crop_size, find_disagreement, find_excess, window_means
 
 
 def errors(height=64, width=80, value=0.0):
@@ -56,7 +56,7 @@ def test_a_taken_place_is_not_overlapped():
 
 def test_nothing_is_found_where_systems_agree_or_no_room_is_left():
     assert find_disagreement({"a": errors(), "b": errors()}, crop_px=16, scale=4) is None
-    whole = Place(top=0, left=0, height=64, width=80, value=1.0)
+    whole = CropWindow(top=0, left=0, height=64, width=80, value=1.0)
     found = {"a": errors(), "b": errors(value=1.0)}
     assert find_disagreement(found, crop_px=16, scale=4, taken=[whole]) is None
 

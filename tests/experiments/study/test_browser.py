@@ -23,7 +23,7 @@ from nlcunet.experiments.study.folder import ANSWERS, read_study
 from nlcunet.experiments.study.journal import read_lines
 from nlcunet.experiments.study.server import make_app
 from nlcunet.experiments.study.sessions import plan_session
-from nlcunet.server.listening import bind
+from nlcunet.server.run import bind
 
 CHROMIUM, DRIVER = (shutil.which(program) for program in ("chromium", "chromedriver"))
 needs_browser = pytest.mark.skipif(

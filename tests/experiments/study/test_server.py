@@ -15,7 +15,7 @@ from nlcunet.experiments.study.folder import ANSWERS, read_study
 from nlcunet.experiments.study.journal import read_lines
 from nlcunet.experiments.study.server import HEADERS, make_app
 from nlcunet.experiments.study.sessions import count_trials
-from nlcunet.server.listening import bind
+from nlcunet.server.run import bind
 
 ANSWER = {
     "choice": "left",

@@ -55,11 +55,7 @@ class Limits:
     """Fingerprints at least this similar are of one picture."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that would find everything or nothing.
-
-        Raises:
-            ConfigError: A limit is out of its range.
-        """
+        """Refuse limits that would find everything or nothing (ConfigError)."""
         if self.min_px < 1 or not 0 < self.similarity <= 1:
             raise ConfigError(
                 "pictures must have at least 1 pixel a side, and similarity must lie in 0 … 1: "
@@ -72,15 +68,12 @@ class Finding:
     """One thing that is wrong with one picture."""
 
     kind: Kind
-    """What it is."""
     file: str
     """Path below the examined folder."""
     detail: str
     """The particulars, in words."""
     value: float | None = None
-    """What was measured."""
     limit: float | None = None
-    """What it should not pass."""
     other: Path | None = None
     """The other picture of a pair."""
     orientation: str = ""
@@ -92,19 +85,14 @@ class Seen:
     """What is remembered of a picture."""
 
     path: Path
-    """Where it is."""
     name: str
     """Path below its folder."""
     width: int
-    """Pixels."""
     height: int
-    """Pixels."""
     measures: Measures
-    """Its sharpness, noise and so on."""
     pixels_sha256: str
     """Of its decoded pixels."""
     features: Float[np.ndarray, "features"] = field(repr=False)
-    """Its fingerprint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +100,7 @@ class Examination:
     """All that was found."""
 
     folder: Path
-    """What was examined."""
     limits: Limits
-    """By which limits."""
     pictures: tuple[Seen, ...]
     """Those that could be read."""
     findings: tuple[Finding, ...]
@@ -129,11 +115,7 @@ class Examination:
 
 
 def find_examined(folder: Path, manifest: Path | None = None) -> list[Path]:
-    """Picture files below a folder, or the tiles in its shards, or only those that a manifest names.
-
-    Raises:
-        DataError: there is no folder or nothing in it, or a shard is damaged as a whole.
-    """
+    """Picture files below a folder, or the tiles in its shards, or only those that a manifest names."""
     if manifest is not None:
         paths = sorted({folder / row["file"] for row in read_photograph_manifest(manifest)})
     elif folder.is_dir() and is_packed(folder):
@@ -155,14 +137,6 @@ def examine(
     on_picture: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Examination:
     """Measure and compare all pictures of a folder. What cannot be decoded is a finding, and stops nothing.
-
-    Args:
-        folder: pictures, in folders of any depth, or shards.
-        manifest: CSV with a column file; only these are examined.
-        benchmarks: folders whose pictures must not stand in it.
-        limits: what counts as a finding.
-        threads: decoders at work.
-        on_picture: told how many pictures of how many are done, benchmarks included.
 
     Raises:
         DataError: a folder is missing or empty, or a benchmark picture cannot be read.
@@ -291,11 +265,7 @@ def _look(place: tuple[Path, Path]) -> Seen | Finding:
 
 
 def _must_be_readable(result: Seen | Finding) -> Seen:
-    """A picture of a benchmark.
-
-    Raises:
-        DataError: it cannot be read, so that nothing can be said about leakage.
-    """
+    """A picture of a benchmark; of one that cannot be read nothing can be said about leakage."""
     if isinstance(result, Finding):
         raise DataError(f"pictures of a benchmark must be readable: {result.file}: {result.detail}; leave it out")
     return result

@@ -37,14 +37,13 @@ class Match:
     """The most similar picture."""
 
     index: int
-    """Which one."""
     similarity: float
     """1.0 for equal pictures."""
     orientation: str
     """How that picture has to be turned to look like this one."""
 
 
-def fingerprint(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "features"]:
+def fingerprint(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " features"]:
     """Of one picture; zeros if it is flat."""
     thumbnail = _thumbnail(pixels)
     basis = _cosines()
@@ -140,7 +139,6 @@ def _cosines() -> Float[np.ndarray, "frequencies positions"]:
 
 
 def _frequency() -> Float[np.ndarray, "frequencies frequencies"]:
-    """Distance of each coefficient from the mean."""
     axis = np.arange(FREQUENCIES)
     distance: np.ndarray = np.hypot(axis[:, None], axis[None, :])
     return distance

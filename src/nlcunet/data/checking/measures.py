@@ -120,7 +120,6 @@ def blockiness(luma: Luma) -> float:
 
 
 def _grid_ratio(luma: Luma) -> float:
-    """Of steps between columns."""
     steps = np.minimum(np.abs(np.diff(luma, axis=1)), STEP_CAP)
     halves = [_mean_by_phase(half) for half in np.array_split(steps, 2)]
     best = int(np.argmax(halves[0] + halves[1]))

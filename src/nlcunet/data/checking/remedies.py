@@ -1,15 +1,12 @@
 """What can be done at once about findings: move the files away, or list those that are left."""
 
-import csv
-import io
 import shutil
 from pathlib import Path
 
 from nlcunet.data.checking.examination import Examination
-from nlcunet.data.photographs import read_photograph_manifest
+from nlcunet.data.photographs import read_photograph_manifest, write_photograph_manifest
 from nlcunet.data.shards import is_tile_path
 from nlcunet.errors import ConfigError, DataError
-from nlcunet.files.atomic import write_file_atomically
 
 
 def check_target(folder: Path, target: Path) -> None:
@@ -51,12 +48,7 @@ def move_bad_files(found: Examination, target: Path) -> list[Path]:
 
 
 def write_good_manifest(found: Examination, target: Path, manifest: Path | None = None) -> int:
-    """List every picture without a finding as CSV; how many there are.
-
-    Args:
-        found: what was found.
-        target: CSV file with the columns of ``manifest``, or only ``file``.
-        manifest: where splits, licences and so on are taken from.
+    """List every picture without a finding as CSV, with the columns of ``manifest``, if any; how many there are.
 
     Raises:
         DataError: the manifest cannot be read.
@@ -65,9 +57,5 @@ def write_good_manifest(found: Examination, target: Path, manifest: Path | None 
     good = [one.name for one in found.pictures if one.name not in found.bad]
     rows = {row["file"]: row for row in read_photograph_manifest(manifest)} if manifest is not None else {}
     columns = list(next(iter(rows.values()), {"file": ""}))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows.get(name, {"file": name}) for name in good)
-    write_file_atomically(target, text.getvalue().encode())
+    write_photograph_manifest(target, columns, (rows.get(name, {"file": name}) for name in good))
     return len(good)

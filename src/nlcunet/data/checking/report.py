@@ -121,7 +121,6 @@ def _values(found: Examination, key: str) -> list[float]:
 
 
 def _section(found: Examination, kind: Kind) -> list[str]:
-    """All findings of one kind, the first ones with thumbnails."""
     meaning, advice = KINDS[kind]
     findings = [finding for finding in found.findings if finding.kind == kind]
     shown, rest = findings[:SHOWN_PER_KIND], findings[SHOWN_PER_KIND:]

@@ -121,7 +121,7 @@ def draw_foliage(rng: np.random.Generator, canvas: Canvas) -> Pixels:
 def make_leaves(
     rng: np.random.Generator,
     places: Float[np.ndarray, "leaves 2"],
-    length_px: Float[np.ndarray, "leaves"],
+    length_px: Float[np.ndarray, " leaves"],
     colour: Colour,
 ) -> list[str]:
     """Pointed leaves with a midrib."""
@@ -183,5 +183,4 @@ def walk(
 
 
 def _toward(angle: Numbers) -> Float[np.ndarray, "twigs 2"]:
-    """Unit vectors."""
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -34,7 +34,6 @@ class Canvas:
     """A square to draw on."""
 
     size_px: int
-    """Side of the picture."""
     zoom: int = 1
     """How many times larger to draw it."""
 
@@ -115,7 +114,7 @@ def soften(picture: Pixels, sigma_px: float) -> Pixels:
     return np.ascontiguousarray(picture)
 
 
-def discrete_gaussian(sigma_px: float) -> Float32[np.ndarray, "taps"]:
+def discrete_gaussian(sigma_px: float) -> Float32[np.ndarray, " taps"]:
     """Weights whose variance is right however small it is, as that of a sampled Gaussian is not (Lindeberg 1990)."""
     radius = max(1, int(np.ceil(3.5 * sigma_px)))
     turns = np.arange(33 + 8 * radius) * (2 * np.pi / (64 + 16 * radius))

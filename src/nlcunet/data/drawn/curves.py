@@ -129,5 +129,4 @@ def make_scribbles(rng: np.random.Generator, size_px: int) -> Curves:
 
 
 def _rotation(angle: float) -> Float[np.ndarray, "2 2"]:
-    """Turns rows of points."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -1,7 +1,5 @@
 """Drawn pictures as files: PNGs with a manifest, and contact sheets."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from nlcunet.data.drawn.pictures import LICENCE, draw_planned, picture_name, plan_set
-from nlcunet.data.photographs import read_photograph_manifest
+from nlcunet.data.photographs import read_photograph_manifest, write_photograph_manifest
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.imaging.files import Picture, encode_picture, read_header, read_picture
@@ -28,7 +26,6 @@ class DrawnFolder:
     """What a folder holds after drawing."""
 
     drawn: int
-    """Pictures drawn now."""
     kept: int
     """Pictures of this set that were there."""
     files: tuple[Path, ...]
@@ -46,15 +43,6 @@ def draw_folder(
     on_picture: Callable[[int, int], None] | None = None,
 ) -> DrawnFolder:
     """Draw a set into a folder; pictures that are there already are kept, also those of other sets.
-
-    Args:
-        folder: where to; created if missing.
-        count: how many.
-        seed: chooses the set.
-        size_px: side of all.
-        kinds: weight of each kind; all alike by default.
-        threads: pictures drawn at a time.
-        on_picture: called with the number of pictures done and to do.
 
     Raises:
         ConfigError: an argument is not possible, or the folder holds pictures of this set of another size.
@@ -81,10 +69,10 @@ def draw_folder(
         )
         rows[file_name(*item)] = make_row(*item)
         if number % SAVE_EVERY == 0:
-            write_rows(folder / MANIFEST, rows)
+            write_photograph_manifest(folder / MANIFEST, COLUMNS, (rows[name] for name in sorted(rows)))
         if on_picture is not None:
             on_picture(len(plan) - len(missing) + number, len(plan))
-    write_rows(folder / MANIFEST, rows)
+    write_photograph_manifest(folder / MANIFEST, COLUMNS, (rows[name] for name in sorted(rows)))
     return DrawnFolder(len(missing), len(plan) - len(missing), tuple(folder / file_name(*item) for item in plan))
 
 
@@ -116,19 +104,6 @@ def is_drawn(path: Path, size_px: int) -> bool:
             f"and {size_px} were asked for; choose another folder"
         )
     return True
-
-
-def write_rows(manifest: Path, rows: Mapping[str, Mapping[str, str]]) -> None:
-    """The manifest as CSV, sorted by file.
-
-    Raises:
-        ImageWriteError: it cannot be written.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows[name] for name in sorted(rows))
-    write_file_atomically(manifest, text.getvalue().encode())
 
 
 def make_sheet(

@@ -182,7 +182,7 @@ def draw_railing(rng: np.random.Generator, canvas: Canvas) -> Pixels:
     return over(picture, canvas.draw(elements))
 
 
-def make_scrolls(places: Float[np.ndarray, "bars"], level: float, pitch: float) -> Curves:
+def make_scrolls(places: Float[np.ndarray, " bars"], level: float, pitch: float) -> Curves:
     """An S between neighbouring bars."""
     t = np.linspace(-1, 1, 13)
     shape = np.stack([np.sin(t * np.pi) * 0.32 * pitch, t * 1.2 * pitch], axis=1)

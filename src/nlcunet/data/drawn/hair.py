@@ -92,17 +92,7 @@ def grow(
     bend: float,
     angle: Numbers | float | None = None,
 ) -> Curves:
-    """Strands from roots along a smooth field of directions, each a little astray.
-
-    Args:
-        rng: source of the field.
-        roots: where strands begin.
-        length_px: of each strand.
-        size_px: side of the picture, on which the field changes over about a third.
-        steps: pieces of each strand.
-        bend: how much the field turns over the picture, in radians.
-        angle: direction at the root; any if not given.
-    """
+    """Strands of some steps from roots along a smooth field of directions, each a little astray; angles in radians."""
     waves = rng.normal(0, 2.2 / size_px * 3, (4, 2))
     phases, strength = rng.uniform(0, 2 * np.pi, 4), bend * rng.uniform(0.4, 1, 4)
     heading = (rng.uniform(0, 2 * np.pi) if angle is None else angle) + rng.normal(0, 0.07 + 0.1 * bend, len(roots))

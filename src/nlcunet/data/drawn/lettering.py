@@ -112,17 +112,7 @@ def write_block(
     centred: bool = False,
     outlined: bool = False,
 ) -> list[str]:
-    """Lines of one script and font below each other.
-
-    Args:
-        rng: source of the choice.
-        box: left, top and width in pixels.
-        lines: how many.
-        size_px: of the font.
-        colour: of the letters.
-        centred: around the middle of the box instead of from its left.
-        outlined: only the outlines of letters.
-    """
+    """Lines of one script and font below each other, in a box of left, top and width in pixels."""
     scripts = list_writable_scripts()
     if not scripts:
         return invent_block(rng, box, lines, size_px, colour)

@@ -20,7 +20,7 @@ FIRST_TONE, SECOND_TONE, NO_TONE = (rgb_of(code) for code in ("#ff0000", "#00ff0
 
 
 @dataclass
-class Page:
+class MangaPage:
     """Layers of a page, from the lowest to the highest; panels clip their own parts."""
 
     ink: Colour
@@ -44,7 +44,7 @@ def draw_line_art(rng: np.random.Generator, canvas: Canvas) -> Pixels:
     paper, ink = rgb_of("#fdfdfc"), rgb_of("#0b0b0d")
     if rng.random() < 0.3:
         paper, ink = with_luma(draw_theme(rng)[0], rng.uniform(0.8, 0.97)), with_luma(draw_theme(rng)[0], 0.08)
-    page = Page(ink, paper)
+    page = MangaPage(ink, paper)
     for number, corners in enumerate(draw_layout(rng, size)):
         fill_panel(rng, page, corners, number)
     base = np.broadcast_to(paper.astype(np.float32), (canvas.side, canvas.side, 3))
@@ -104,7 +104,7 @@ def draw_layout(rng: np.random.Generator, size_px: int) -> list[Float[np.ndarray
     return panels
 
 
-def fill_panel(rng: np.random.Generator, page: Page, corners: Float[np.ndarray, "4 2"], number: int) -> None:
+def fill_panel(rng: np.random.Generator, page: MangaPage, corners: Float[np.ndarray, "4 2"], number: int) -> None:
     """One panel: background, figure, effects, balloons, frame."""
     frame = straight(corners[None], closed=True)
     page.clips.append(f'<clipPath id="p{number}"><path d="{frame[0]}"/></clipPath>')
@@ -134,7 +134,7 @@ def fill_panel(rng: np.random.Generator, page: Page, corners: Float[np.ndarray, 
 
 
 def draw_background(
-    rng: np.random.Generator, page: Page, corners: Float[np.ndarray, "4 2"], middle: Float[np.ndarray, "2"]
+    rng: np.random.Generator, page: MangaPage, corners: Float[np.ndarray, "4 2"], middle: Float[np.ndarray, "2"]
 ) -> list[str]:
     """Nothing, black, burst lines, speed lines, hatching, or a town."""
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -193,7 +193,7 @@ def draw_hatching(rng: np.random.Generator, middle: Float[np.ndarray, "2"], span
 
 
 def draw_town(
-    rng: np.random.Generator, page: Page, low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]
+    rng: np.random.Generator, page: MangaPage, low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]
 ) -> list[str]:
     """Blocks of houses with windows, ruled with a thin pen."""
     elements: list[str] = []
@@ -220,7 +220,7 @@ def draw_town(
 
 
 def draw_effects(
-    rng: np.random.Generator, page: Page, low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]
+    rng: np.random.Generator, page: MangaPage, low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]
 ) -> list[str]:
     """Large outlined letters as of sounds."""
     if rng.random() < 0.6:

@@ -59,12 +59,7 @@ def with_luma(colour: Colour, luma: float) -> Colour:
 
 
 def draw_pair(rng: np.random.Generator, *, dark_on_light: float = 0.5) -> tuple[Colour, Colour]:
-    """Colours of ground and ink, in that order.
-
-    Args:
-        rng: source of the choice.
-        dark_on_light: probability that the ink is the darker one.
-    """
+    """Colours of ground and ink, in that order; the ink is the darker one with the given probability."""
     contrast = draw_contrast(rng)
     low = rng.uniform(0.02, 0.98 - contrast)
     lumas = (low + contrast, low) if rng.random() < dark_on_light else (low, low + contrast)
@@ -74,14 +69,7 @@ def draw_pair(rng: np.random.Generator, *, dark_on_light: float = 0.5) -> tuple[
 
 
 def draw_ground(rng: np.random.Generator, canvas: Canvas, colour: Colour, texture: float = 1.0) -> Pixels:
-    """A ground around a colour: flat, shaded, clouded, finely textured, or of unsharp colours.
-
-    Args:
-        rng: source of the choice.
-        canvas: where to.
-        colour: mean.
-        texture: strength of shading and texture.
-    """
+    """A ground around a colour: flat, shaded, clouded, finely textured, or of unsharp colours."""
     base = np.broadcast_to(colour.astype(np.float32), (canvas.side, canvas.side, 3)).copy()
     mode = str(rng.choice(["flat", "shaded", "clouded", "grain", "unsharp"], p=[0.25, 0.2, 0.2, 0.2, 0.15]))
     luma = luma_of_colour(colour)

@@ -52,11 +52,6 @@ def draw_picture(kind: str, seed: int, size_px: int = 512) -> UInt8[Tensor, "hei
 
     Another machine draws the same but for text, which is set in the fonts found there, and for last bits.
 
-    Args:
-        kind: one of ``KINDS``.
-        seed: chooses the picture.
-        size_px: side.
-
     Returns:
         RGB, 8 bit, sRGB-encoded.
 
@@ -69,12 +64,7 @@ def draw_picture(kind: str, seed: int, size_px: int = 512) -> UInt8[Tensor, "hei
 
 
 def draw_pixels(kind: str, seed: int, canvas: Canvas) -> Pixels:
-    """As :func:`draw_picture`, before rounding, and enlarged as the canvas says.
-
-    Raises:
-        ConfigError: as there.
-        ImageError: as there.
-    """
+    """As :func:`draw_picture`, before rounding, and enlarged as the canvas says."""
     check_kinds([kind])
     if seed < 0 or not MIN_SIZE_PX <= canvas.size_px <= MAX_SIZE_PX:
         raise ConfigError(
@@ -144,12 +134,7 @@ def picture_name(kind: str, seed: int) -> str:
 def draw_planned(
     plan: list[tuple[str, int]], size_px: int, threads: int = 1
 ) -> Iterator[UInt8[Tensor, "height width 3"]]:
-    """Pictures of a plan in its order, a few drawn ahead by threads.
-
-    Raises:
-        ConfigError: as :func:`draw_picture`.
-        ImageError: as :func:`draw_picture`.
-    """
+    """Pictures of a plan in its order, a few drawn ahead by threads."""
     list_writable_scripts()  # looked up once, before threads would do so at the same time
     return map_in_order(lambda item: draw_picture(item[0], item[1], size_px), plan, threads)
 
@@ -157,14 +142,7 @@ def draw_planned(
 def draw_set(
     count: int, seed: int, size_px: int = 512, kinds: Mapping[str, float] | None = None, threads: int = 2
 ) -> Photographs:
-    """Drawn pictures in memory, in the place of photographs.
-
-    Args:
-        count: how many.
-        seed: chooses the set; sets of different seeds share no picture.
-        size_px: side of all.
-        kinds: weight of each kind; all alike by default.
-        threads: pictures drawn at a time; the result does not depend on it.
+    """Drawn pictures in memory, in the place of photographs; see ``plan_set``.
 
     Raises:
         ConfigError: an argument is not possible.

@@ -53,7 +53,7 @@ def repeat(plane: Plane) -> Samples:
     return repeated
 
 
-def _tabulate_spot() -> Float32[np.ndarray, "levels"]:
+def _tabulate_spot() -> Float32[np.ndarray, " levels"]:
     """Quantiles of (cos u + cos v) / 2 over a period."""
     places = np.cos((np.arange(256) + 0.5) * (2 * np.pi / 256))
     values = np.sort(((places[:, None] + places[None, :]) / 2).ravel())

@@ -25,9 +25,7 @@ class Script:
     capitals: bool = False
     """Whether words may be written in capitals."""
     em_per_letter: float = 0.55
-    """Mean width."""
     spaced: bool = True
-    """Whether spaces stand between words."""
 
 
 SCRIPTS = (

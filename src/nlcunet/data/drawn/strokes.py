@@ -69,7 +69,7 @@ def turned(elements: Iterable[str], angle_deg: float, x: float, y: float) -> str
     return f'<g transform="rotate({angle_deg:.2f} {x:.2f} {y:.2f})">{"".join(elements)}</g>'
 
 
-def circles(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], radius: Float[np.ndarray, "n"]) -> list[str]:
+def circles(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], radius: Float[np.ndarray, " n"]) -> list[str]:
     """Path data of circles."""
     template = "M%.2f %.2fa%.2f %.2f 0 1 0 %.2f 0a%.2f %.2f 0 1 0 %.2f 0Z"
     rows = np.stack([x - radius, y, radius, radius, 2 * radius, radius, radius, -2 * radius], axis=1).tolist()

@@ -57,12 +57,7 @@ class ArchiveMember:
 
 
 def unpack(archive: Path, target: Path, choose: Choose) -> list[Path]:
-    """Copy the chosen members of an archive into a folder.
-
-    Args:
-        archive: A zip file, a tar file (plain, gzip, xz) or a Debian package.
-        target: An existing folder.
-        choose: Which members, and under which names below the folder.
+    """Copy the chosen members of a zip, tar (plain, gzip, xz) or Debian archive into a folder that is there.
 
     Returns:
         The files written, in the order of the archive.
@@ -100,7 +95,6 @@ def unpack(archive: Path, target: Path, choose: Choose) -> list[Path]:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[ArchiveMember]]:
-    """The entries of an archive, one after the other."""
     with archive.open("rb") as file:
         start = file.read(8)
         file.seek(0)
@@ -193,7 +187,6 @@ def _check_name(archive: Path, name: str) -> None:
 
 
 def _check_place(archive: Path, member: ArchiveMember, target: Path, wanted: str, written: dict[str, Path]) -> Path:
-    """Where a chosen member goes."""
     if not member.is_file:
         raise _refusal(archive, f"{member.name!r} should be a picture, and is a link or a device")
     if wanted.casefold() in written:

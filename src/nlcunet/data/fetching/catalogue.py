@@ -6,14 +6,12 @@ from the publishers' pages and from public programs that use them; the page docs
 
 from dataclasses import dataclass
 
-from nlcunet.data.fetching.manga109 import MANGA109_TITLES
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import Wanted
+from nlcunet.files.download import WantedFile
 
 _TFDS = "tensorflow/datasets, datasets/div2k/checksums.tsv"
 _TORCHSR = "torchsr (Coloquinte/torchSR), its dataset classes"
-_DEEPINV = "deepinv, its dataset classes"
 _ETH = "data.vision.ee.ethz.ch/cvl/DIV2K"
 _EDSR = "https://cv.snu.ac.kr/research/EDSR"
 _HUGGING_FACE = "https://huggingface.co/datasets"
@@ -36,7 +34,7 @@ class Pick:
 class Archive:
     """A file to download and what to take out of it."""
 
-    wanted: Wanted
+    wanted: WantedFile
     picks: tuple[Pick, ...]
     about_bytes: int | None = None
     """Where the exact length is not known: what to tell people, and to ask of the disk."""
@@ -87,7 +85,7 @@ DIV2K = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2K_train_HR.zip",
                     urls=(
                         f"https://{_ETH}/DIV2K_train_HR.zip",
@@ -106,7 +104,7 @@ DIV2K = PictureSet(
         ),
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2K_valid_HR.zip",
                     urls=(f"https://{_ETH}/DIV2K_valid_HR.zip", f"http://{_ETH}/DIV2K_valid_HR.zip"),
                     size_bytes=448_993_893,
@@ -133,7 +131,7 @@ FLICKR2K = PictureSet(
     parts=(
         (
             Archive(  # sharp pictures only, about half of the authors' archive, so it comes first
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="Flickr2K.zip", urls=(f"{_HUGGING_FACE}/goodfellowliu/Flickr2K/resolve/main/Flickr2K.zip",)
                 ),
                 picks=(Pick(pattern=r"(.*/)?\d{6}\.png", folder="Flickr2K_HR", split="train", count=2650),),
@@ -141,7 +139,7 @@ FLICKR2K = PictureSet(
                 pictures_md5="21fc3b64443fba44d6f0ad8a8c171b1e",
             ),
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="Flickr2K.tar",
                     urls=(f"{_EDSR}/Flickr2K.tar", "http://cv.snu.ac.kr/research/EDSR/Flickr2K.tar"),
                     digest=Digest(algorithm="md5", value="5d3f39443d5e9489bff8963f8f26cb03", origin=_TORCHSR),
@@ -181,7 +179,7 @@ def _benchmark(
     """One of the small test sets: packed by eugenesiow on Hugging Face, or by the authors of EDSR with its sisters."""
     digest = Digest(algorithm="md5", value=md5, origin="deepinv, its examples") if md5 is not None else None
     packed = Archive(
-        wanted=Wanted(
+        wanted=WantedFile(
             name=f"{name}_HR.tar.gz",
             urls=(f"{_HUGGING_FACE}/eugenesiow/{name}/resolve/main/data/{name}_HR.tar.gz",),
             digest=digest,
@@ -191,7 +189,7 @@ def _benchmark(
         pictures_md5=pictures_md5,
     )
     sisters = Archive(
-        wanted=Wanted(
+        wanted=WantedFile(
             name="benchmark.tar",
             urls=(f"{_EDSR}/benchmark.tar", "http://cv.snu.ac.kr/research/EDSR/benchmark.tar"),
             digest=Digest(algorithm="md5", value="4ace41d33c2384b97e6b320cd0afd6ba", origin=_TORCHSR),
@@ -259,6 +257,27 @@ URBAN100 = _benchmark(
     homepage="https://github.com/jbhuang0604/SelfExSR",
 )
 
+_MANGA109 = """
+    AisazuNihaIrarenai AkkeraKanjinchou Akuhamu AosugiruHaru AppareKappore Arisa ARMS BakuretsuKungFuGirl Belmondo
+    BEMADER_P BokuHaSitatakaKun BurariTessenTorimonocho ByebyeC-BOY Count3DeKimeteAgeru DollGun Donburakokko
+    DualJustice EienNoWith EvaLady EverydayOsakanaChan GakuenNoise GarakutayaManta GinNoChimera GOOD_KISS_Ver2
+    Hamlet HanzaiKousyouninMinegishiEitarou HaruichibanNoFukukoro HarukaRefrain HealingPlanet HeiseiJimen
+    HighschoolKimengumi_vol01 HighschoolKimengumi_vol20 HinagikuKenzan HisokaReturns JangiriPonpon JijiBabaFight
+    Joouari Jyovolley KarappoHighschool KimiHaBokuNoTaiyouDa KoukouNoHitotachi KuroidoGanka KyokugenCyclone
+    LancelotFullThrottle LoveHina_vol01 LoveHina_vol14 MAD_STONE MadouTaiga MagicianLoad MagicStarGakuin
+    MariaSamaNihaNaisyo MayaNoAkaiKutsu MemorySeijin MeteoSanStrikeDesu MiraiSan MisutenaideDaisy
+    MoeruOnisan_vol01 MoeruOnisan_vol19 MomoyamaHaikagura MukoukizuNoChonbo MutekiBoukenSyakuma Nekodama
+    NichijouSoup Ningyoushi OhWareraRettouSeitokai OL_Lunch ParaisoRoad PikaruGenkiDesu PLANET7 PlatinumJungle
+    PrayerHaNemurenai PrismHeart PsychoStaff Raphael ReveryEarth RinToSiteSippuNoNaka RisingGirl Saisoku
+    SaladDays_vol01 SaladDays_vol18 SamayoeruSyonenNiJunaiWo SeisinkiVulnus ShimatteIkouze_vol01
+    ShimatteIkouze_vol26 SonokiDeABC SyabondamaKieta TaiyouNiSmash TapkunNoTanteisitsu TasogareTsushin
+    TennenSenshiG TensiNoHaneToAkumaNoShippo TetsuSan That'sIzumiko TotteokiNoABC ToutaMairimasu TouyouKidan
+    TsubasaNoKioku UchiNoNyan'sDiary UchuKigekiM774 UltraEleven UnbalanceTokyo WarewareHaOniDearu YamatoNoHane
+    YasasiiAkuma YouchienBoueigumi YoumaKourin YukiNoFuruMachi YumeiroCooking YumeNoKayoiji
+"""
+"""Its volumes, as its ``books.txt`` names them; the page measured of each carries its name."""
+
+
 MANGA109 = PictureSet(
     name="Manga109",
     pictures=109,
@@ -278,7 +297,7 @@ MANGA109 = PictureSet(
         "     each named after its volume, as ARMS.png.\n"
         "  4. Run nlcunet data fetch Manga109 again: it checks number and names and writes the manifest."
     ),
-    names=MANGA109_TITLES,
+    names=tuple(_MANGA109.split()),
 )
 
 DIV2KRK = PictureSet(
@@ -293,7 +312,7 @@ DIV2KRK = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="DIV2KRK_public.zip",
                     urls=(
                         "https://www.wisdom.weizmann.ac.il/~vision/kernelgan/DIV2KRK_public.zip",
@@ -324,7 +343,7 @@ CID22 = PictureSet(
     parts=(
         (
             Archive(
-                wanted=Wanted(
+                wanted=WantedFile(
                     name="CID22.zip",
                     urls=("https://cloudinary-marketing-res.cloudinary.com/raw/upload/v1682032119/CID22.zip",),
                 ),

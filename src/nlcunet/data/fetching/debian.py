@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import Digest
-from nlcunet.files.download import DownloadListener, Patience, Wanted, download, urls_at
+from nlcunet.files.download import DownloadListener, Patience, WantedFile, download, urls_at
 
 MIRROR = "http://deb.debian.org/debian"
 SNAPSHOT = "https://snapshot.debian.org/file"
@@ -49,12 +49,6 @@ def packages_at_hand(
 ) -> Iterator[tuple[Path, int]]:
     """The package, and after it other versions that the suites hold now, each as a file and bytes received.
 
-    Args:
-        package: The wanted version, which comes first.
-        folder: For package files, and for apt's private folders.
-        patience: With servers.
-        listener: Hears of what cannot be had.
-
     Raises:
         DataError: Nothing at all can be had, with the reasons.
     """
@@ -84,12 +78,8 @@ def packages_at_hand(
 def fetch_package(
     package: Package, folder: Path, *, patience: Patience, listener: DownloadListener
 ) -> tuple[Path, int]:
-    """Exactly this version, from the first mirror that has it.
-
-    Raises:
-        DataError: None has it.
-    """
-    wanted = Wanted(
+    """Exactly this version, from the first mirror that has it."""
+    wanted = WantedFile(
         name=package.file,
         urls=(*urls_at([*own_mirrors(), MIRROR], package.pool_path), f"{SNAPSHOT}/{package.sha1}"),
         size_bytes=package.size_bytes,
@@ -129,11 +119,7 @@ class AptRoot:
     suite: str
 
     def apt_get(self, *arguments: str, in_folder: Path | None = None) -> str:
-        """What ``apt-get`` prints, with this root.
-
-        Raises:
-            DataError: It failed, with what it said.
-        """
+        """What ``apt-get`` prints, with this root."""
         return _run(["apt-get", "-q", "-c", str(self.folder / "apt.conf"), *arguments], in_folder)
 
 
@@ -142,9 +128,6 @@ def make_apt_root(folder: Path, suite: str) -> AptRoot:
 
     Everything but places and sources stays as the machine's own apt has it. Commands that the system hooks to updates
     are left out: they are meant for the system's own lists.
-
-    Raises:
-        DataError: The index cannot be had, or its signature is not known.
     """
     folder = folder.resolve()
     for name in ("state/lists/partial", "cache/archives/partial"):
@@ -172,11 +155,7 @@ def make_apt_root(folder: Path, suite: str) -> AptRoot:
 
 
 def download_with_apt(root: AptRoot, package: Package, folder: Path) -> Path | None:
-    """The suite's version of a package as a file, checked by apt; ``None`` if it is the known one or there is none.
-
-    Raises:
-        DataError: apt cannot load it.
-    """
+    """The suite's version of a package as a file, checked by apt; ``None`` if it is the known one or there is none."""
     try:
         told = root.apt_get("--print-uris", "download", package.name)
     except DataError:
@@ -190,11 +169,7 @@ def download_with_apt(root: AptRoot, package: Package, folder: Path) -> Path | N
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> str:
-    """Output of a program.
-
-    Raises:
-        DataError: It failed, with what it said.
-    """
+    """Output of a program."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed words and names from our own table
             command, cwd=folder, capture_output=True, text=True, timeout=_APT_SECONDS, check=False, env=_environment()
@@ -210,5 +185,4 @@ def _run(command: Sequence[str], folder: Path | None = None) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The own environment, with messages in English."""
     return {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}

@@ -59,7 +59,6 @@ def _read_with_pillow(path: Path) -> Picture:
 
 
 def _read_with_djxl(path: Path) -> Picture:
-    """By libjxl's own program."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "decoded.png"
         command = ["djxl", str(path), str(target), "--bits_per_sample=8"]

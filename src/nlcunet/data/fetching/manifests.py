@@ -1,13 +1,12 @@
 """The list of a set's pictures: ``manifest.csv``, as ``nlcunet.data.photographs.list_photographs`` reads it."""
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
+from nlcunet.data.photographs import write_photograph_manifest
 from nlcunet.errors import DataError
-from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_file
 
 MANIFEST_NAME = "manifest.csv"
@@ -30,13 +29,10 @@ class ManifestRow:
     """Who is to be named, where the licence asks for it."""
 
 
-def write_manifest(folder: Path, rows: Sequence[ManifestRow]) -> None:
+def write_fetched_manifest(folder: Path, rows: Sequence[ManifestRow]) -> None:
     """Put the list into the set's folder, whole or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [field.name for field in fields(ManifestRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.split, row.file)))
-    write_file_atomically(folder / MANIFEST_NAME, text.getvalue().encode())
+    listed = [asdict(row) for row in sorted(rows, key=lambda row: (row.split, row.file))]
+    write_photograph_manifest(folder / MANIFEST_NAME, [field.name for field in fields(ManifestRow)], listed)
 
 
 def read_fetched_manifest(folder: Path) -> list[ManifestRow] | None:

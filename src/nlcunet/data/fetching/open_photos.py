@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import PictureSet
 from nlcunet.data.fetching.debian import packages_at_hand
 from nlcunet.data.fetching.jpegxl import ADVICE, jpegxl_decoder, read_jpegxl
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
+from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_fetched_manifest
 from nlcunet.data.fetching.open_photos_packages import PACKAGES
 from nlcunet.data.fetching.parts import DOWNLOADS, make_empty
 from nlcunet.data.fetching.sets import Fetched
@@ -57,21 +58,7 @@ class OpenPhoto:
 def list_open_photos() -> tuple[OpenPhoto, ...]:
     """All photographs of the set."""
     text = (files("nlcunet.data.fetching") / "open_photos.csv").read_text(encoding="utf-8")
-    return tuple(
-        OpenPhoto(
-            file=row["file"],
-            split=row["split"],
-            width=int(row["width"]),
-            height=int(row["height"]),
-            scale=float(row["scale"]),
-            package=row["package"],
-            path=row["path"],
-            source_sha256=row["source_sha256"],
-            licence=row["licence"],
-            holder=row["holder"],
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
+    return TypeAdapter(tuple[OpenPhoto, ...]).validate_python(tuple(csv.DictReader(text.splitlines())))
 
 
 def fetch_open_photos(
@@ -84,17 +71,6 @@ def fetch_open_photos(
     keep_archives: bool = False,
 ) -> Fetched:
     """Have the photographs in ``folder/open-photos`` as PNG, with their manifest.
-
-    Args:
-        wanted: The set in the catalogue.
-        folder: Where sets are kept.
-        photos: Which; by default all of the list.
-        patience: With servers.
-        listener: Hears of progress.
-        keep_archives: Do not remove packages once they are used.
-
-    Returns:
-        What became of it; ``missing`` names photographs that could not be had.
 
     Raises:
         DataError: None can be had, or the disk has no room.
@@ -116,7 +92,7 @@ def fetch_open_photos(
     there = [photo for photo in photos if (work / photo.file).is_file()]
     if not there:
         raise DataError(f"some photographs must be had: got none of {len(photos)}; {developed.first_reason()}")
-    write_manifest(work, [_manifest_row(work, photo) for photo in there])
+    write_fetched_manifest(work, [_manifest_row(work, photo) for photo in there])
     if work != target:
         work.rename(target)
     if not keep_archives:
@@ -228,12 +204,7 @@ def _own_name(photo: OpenPhoto) -> str:
 
 
 def scale_photo(picture: Picture, photo: OpenPhoto) -> Picture:
-    """A photograph at the size of the list, RGB in 8 bits, with its profile and nothing else.
-
-    Args:
-        picture: The source, of any depth, grey or RGB.
-        photo: Its entry in the list.
-    """
+    """A photograph at the size of the list, RGB in 8 bits, with its profile and nothing else."""
     metadata = Metadata(icc_profile=picture.metadata.icc_profile)
     pixels = np.broadcast_to(picture.pixels, (picture.height, picture.width, 3))
     if pixels.dtype == np.uint8 and pixels.shape[:2] == (photo.height, photo.width):

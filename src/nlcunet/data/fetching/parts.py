@@ -1,5 +1,7 @@
 """One part of a set: the first of several archives that can be had, checked, and its pictures taken out."""
 
+import hashlib
+import json
 import re
 import shutil
 from collections import Counter
@@ -9,11 +11,15 @@ from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.archives import unpack
 from nlcunet.data.fetching.catalogue import Archive, Pick
-from nlcunet.data.fetching.checksums import LOCK_NAME, check_first_use, hash_pictures, note_first_use
 from nlcunet.data.fetching.manifests import ManifestRow
 from nlcunet.errors import DataError
+from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.checksums import hash_file
 from nlcunet.files.download import DownloadListener, Patience, check_room, download
+
+LOCK_NAME = "checksums.json"
+"""Beside the sets. Few publishers give checksums: a file without one is trusted at its first download, and its SHA-256
+kept here; every later download of it must be the same, byte for byte."""
 
 DOWNLOADS = ".downloads"
 UNPACKED_SHARE = 1.1
@@ -34,7 +40,7 @@ class Errand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class FetchedPart:
     """One archive, had and unpacked."""
 
     archive: Path
@@ -43,7 +49,7 @@ class Part:
     received_bytes: int
 
 
-def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> Part:
+def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> FetchedPart:
     """The first of several archives that can be had and holds what it should.
 
     Raises:
@@ -61,7 +67,7 @@ def fetch_part(errand: Errand, alternatives: Sequence[Archive]) -> Part:
             problems.append(str(error))
             continue
         notes = (_note_on(archive, errand.folder),) if _is_unchecked(archive) else ()
-        return Part(archive=path, rows=rows, notes=notes, received_bytes=received)
+        return FetchedPart(archive=path, rows=rows, notes=notes, received_bytes=received)
     raise DataError("\n".join(problems))
 
 
@@ -126,7 +132,6 @@ def _pick(archive: Archive, path: Path, fresh: Path) -> dict[str, tuple[Pick, st
 
 
 def _check_counts(archive: Archive, path: Path, picked: Sequence[Pick]) -> None:
-    """Refuse an archive with too few or too many pictures."""
     found = Counter(picked)
     for pick in archive.picks:
         if pick.count is not None and found[pick] != pick.count:
@@ -151,3 +156,45 @@ def make_empty(folder: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
+
+
+def hash_pictures(paths: Sequence[Path]) -> str:
+    """One MD5 for several files: of their own MD5s in hexadecimal, one after the other, in the order of their names.
+
+    It does not see how the files were packed. Published in this form by deepinv (https://deepinv.org) for several sets.
+    """
+    whole = hashlib.md5(usedforsecurity=False)
+    for path in sorted(paths, key=lambda path: path.name):
+        whole.update(hash_file(path, "md5").encode())
+    return whole.hexdigest()
+
+
+def check_first_use(folder: Path, archive: str, path: Path) -> None:
+    """Hold a file without published checksum against its first download, if it is not the first itself."""
+    known = _read_notes(folder / LOCK_NAME).get(archive, {}).get("sha256")
+    if known is not None and (got := hash_file(path)) != known:
+        raise DataError(
+            f"{archive} must be the file of its first download (SHA-256 {known}): got {got}; if you know that the "
+            f"publisher has changed it, remove its entry from {folder / LOCK_NAME}, otherwise remove {path}, and fetch "
+            "it again"
+        )
+
+
+def note_first_use(folder: Path, archive: str, path: Path) -> None:
+    """Remember a file for :func:`check_first_use`; to be called once it has proved to be a good one."""
+    notes = _read_notes(folder / LOCK_NAME)
+    notes.setdefault(archive, {"sha256": hash_file(path), "bytes": path.stat().st_size})
+    write_file_atomically(folder / LOCK_NAME, (json.dumps(notes, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _read_notes(path: Path) -> dict[str, dict[str, str | int]]:
+    """What was noted so far; nothing if there is no file yet."""
+    if not path.exists():
+        return {}
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} must hold JSON with checksums: {error}; restore it, or move it away") from error
+    if not isinstance(notes, dict) or not all(isinstance(note, dict) for note in notes.values()):
+        raise DataError(f"{path} must hold a JSON object of objects: got something else; restore it, or move it away")
+    return notes

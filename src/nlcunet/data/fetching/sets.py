@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nlcunet.data.fetching.catalogue import SETS, PictureSet
-from nlcunet.data.fetching.manifests import ManifestRow, missing_files, read_fetched_manifest, write_manifest
+from nlcunet.data.fetching.manifests import (
+    ManifestRow,
+    changed_files,
+    missing_files,
+    read_fetched_manifest,
+    write_fetched_manifest,
+)
 from nlcunet.data.fetching.parts import Errand, fetch_part, make_empty
 from nlcunet.errors import DataError
 from nlcunet.files.checksums import hash_file
 from nlcunet.files.download import DownloadListener, Patience
+from nlcunet.imaging.formats import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +52,6 @@ def fetch_set(
 ) -> Fetched:
     """Have a set in ``folder/NAME``, with a manifest; what is finished is left alone.
 
-    Args:
-        wanted: From the catalogue; not ``open-photos``, which is built otherwise.
-        folder: Where sets are kept.
-        patience: With servers.
-        listener: Hears of progress.
-        keep_archives: Do not remove archives once they are unpacked.
-
     Raises:
         DataError: It cannot be had, or not all of it.
     """
@@ -77,7 +77,7 @@ def fetch_set(
         listener=listener,
     )
     parts = [fetch_part(errand, alternatives) for alternatives in wanted.parts]
-    write_manifest(unpacking, [row for part in parts for row in part.rows])
+    write_fetched_manifest(unpacking, [row for part in parts for row in part.rows])
     unpacking.rename(target)
     if not keep_archives:
         for archive in {part.archive for part in parts}:
@@ -94,11 +94,7 @@ def fetch_set(
 
 
 def find_finished(wanted: PictureSet, target: Path) -> Fetched | None:
-    """The set, if its folder has a manifest; ``None`` if it has not.
-
-    Raises:
-        DataError: Files of the manifest are gone.
-    """
+    """The set, if its folder has a manifest; ``None`` if it has not."""
     rows = read_fetched_manifest(target)
     if rows is None:
         return None
@@ -140,7 +136,7 @@ def _join(
                         source=f"{part.name}/{row.file}",
                     )
                 )
-    write_manifest(unpacking, rows)
+    write_fetched_manifest(unpacking, rows)
     unpacking.rename(folder / wanted.name)
     return Fetched(
         name=wanted.name,
@@ -162,11 +158,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def adopt(wanted: PictureSet, target: Path) -> Fetched:
-    """Take a folder that somebody filled by hand, if it holds what it should, and write its manifest.
-
-    Raises:
-        DataError: There is none, with what to do; or pictures are missing or strange.
-    """
+    """Take a folder that somebody filled by hand, if it holds what it should, and write its manifest."""
     if not target.is_dir():
         raise DataError(wanted.by_hand.format(folder=target))
     files = sorted(path for path in target.iterdir() if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp"})
@@ -178,7 +170,7 @@ def adopt(wanted: PictureSet, target: Path) -> Fetched:
         )
         for path in files
     ]
-    write_manifest(target, rows)
+    write_fetched_manifest(target, rows)
     return Fetched(
         name=wanted.name, folder=target, pictures=len(rows), was_there=False, notes=("number and names are right",)
     )
@@ -202,5 +194,43 @@ def name_problems(wanted: PictureSet, stems: Sequence[str]) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names of many."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found."""
+
+    name: str
+    folder: Path
+    pictures: int
+    has_manifest: bool
+    """Without one, only number and names were looked at."""
+    problems: tuple[str, ...]
+
+
+def check_set(wanted: PictureSet, folder: Path) -> Checked:
+    """Compare a set's folder with its manifest, byte for byte, and with the catalogue; nothing is changed.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    target = folder / wanted.name
+    if not target.is_dir():
+        raise DataError(
+            f"{wanted.name} must be a folder to be checked: found none at {target}; fetch it first, or choose the "
+            "folder above it with --output"
+        )
+    rows = read_fetched_manifest(target)
+    if rows is None:
+        files = [path for path in target.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES]
+        problems = name_problems(wanted, [path.stem for path in files])
+        return Checked(
+            name=wanted.name, folder=target, pictures=len(files), has_manifest=False, problems=tuple(problems)
+        )
+    listed = [row for row in rows if row.split in {"train", "valid", "test"}]
+    problems = [f"{name}: is not there" for name in missing_files(target, rows)]
+    problems += [f"{name}: has other bytes than when it was fetched" for name in changed_files(target, rows)]
+    if len(listed) != wanted.pictures:
+        problems.append(f"the manifest lists {len(listed):,} of {wanted.pictures:,} pictures")
+    return Checked(name=wanted.name, folder=target, pictures=len(listed), has_manifest=True, problems=tuple(problems))

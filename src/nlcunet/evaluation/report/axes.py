@@ -21,9 +21,7 @@ class Axis:
     """From values to places."""
 
     low: float
-    """Value at the start."""
     high: float
-    """Value at the end."""
     start: float
     """Place of ``low``."""
     stop: float
@@ -65,16 +63,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def make_axis(
     values: Sequence[float], start: float, stop: float, *, is_log: bool = False, least: float = 0.0, pad: float = 0.06
 ) -> Axis:
-    """An axis on which all values have room.
-
-    Args:
-        values: what has to be seen, finite; above 0 where the axis is logarithmic.
-        start: place of its low end.
-        stop: place of its high end.
-        is_log: see `Axis`.
-        least: width of the range, at least.
-        pad: room at both ends, as a share of the range.
-    """
+    """An axis at least ``least`` wide on which all values have room; ``pad`` is that at both ends, as a share."""
     low, high = min(values), max(values)
     if is_log:
         room = max(math.log10(high / low) * pad * 2, 0.15)  # and more at the end, for names beside marks

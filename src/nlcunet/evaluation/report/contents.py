@@ -25,7 +25,6 @@ class SetResults:
     """All results on one set."""
 
     facts: SetFacts
-    """The set."""
     systems: tuple[SystemFacts, ...]
     """Those that were measured on it, in the order of the tables."""
     baseline: str
@@ -76,11 +75,7 @@ class SetResults:
 
 
 def arrange(records: Records, baseline: str | None = None) -> tuple[SetResults, ...]:
-    """The results of each set, protocol by protocol, in the order of tables.
-
-    Args:
-        records: what was measured.
-        baseline: system that others are compared with; by default bicubic, or the first of each set.
+    """The results of each set, protocol by protocol, in the order of tables; the usual baseline is bicubic.
 
     Raises:
         ConfigError: there is no such baseline.

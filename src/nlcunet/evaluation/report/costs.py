@@ -12,9 +12,7 @@ class Cost:
     """One kind of cost."""
 
     head: str
-    """What it is called."""
     unit: str
-    """In what it is counted."""
     value: Callable[[SystemFacts], float | None]
     """Of a system; nothing where it was not measured."""
     depends_on_size: bool = True

@@ -9,7 +9,7 @@ import torch
 
 from nlcunet.evaluation.report.kept import Pixels, luma, squared_error
 from nlcunet.evaluation.report.markup import escape, name_of, number
-from nlcunet.evaluation.report.places import Place
+from nlcunet.evaluation.report.places import CropWindow
 from nlcunet.imaging.files import encode_picture
 from nlcunet.imaging.picture import Picture
 from nlcunet.imaging.resize import resize_bicubic
@@ -21,11 +21,10 @@ WHOLE_QUALITY = 70
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tile:
+class CropTile:
     """One crop."""
 
     name: str
-    """Whose output it is."""
     pixels: Pixels
     """The whole picture it is cut from."""
     step: int = 1
@@ -34,7 +33,7 @@ class Tile:
     """Whether it is measured against the original."""
 
 
-def make_tiles(original: Pixels, tiles: Sequence[Tile], place: Place) -> str:
+def make_tiles(original: Pixels, tiles: Sequence[CropTile], place: CropWindow) -> str:
     """A row of crops: where it is, the original, the tiles. Each output has its PSNR within the crop below it."""
     errors = [_crop_error(tile.pixels, original, place) if tile.is_output else None for tile in tiles]
     best = min((error for error in errors if error is not None), default=None)
@@ -48,7 +47,7 @@ def make_tiles(original: Pixels, tiles: Sequence[Tile], place: Place) -> str:
     return f'<div class="tiles" style="--w:{place.width};--h:{place.height}">{"".join(parts)}</div>'
 
 
-def _tile(tile: Tile, place: Place, error: float | None, *, is_best: bool) -> str:
+def _tile(tile: CropTile, place: CropWindow, error: float | None, *, is_best: bool) -> str:
     source = _lossless(_cut(tile.pixels, place, tile.step))
     if error is None:
         words, below = tile.name, ""
@@ -68,18 +67,17 @@ def decibels_of(mean_square: float) -> float:
     return float(10 * np.log10(PEAK**2 / mean_square)) if mean_square > 0 else float("inf")
 
 
-def _crop_error(pixels: Pixels, original: Pixels, place: Place) -> float:
-    """Mean squared error of Y within a crop."""
+def _crop_error(pixels: Pixels, original: Pixels, place: CropWindow) -> float:
     return float(squared_error(luma(_cut(pixels, place, 1)), luma(_cut(original, place, 1)), 0).mean())
 
 
-def _cut(pixels: Pixels, place: Place, step: int) -> Pixels:
+def _cut(pixels: Pixels, place: CropWindow, step: int) -> Pixels:
     rows = slice(place.top // step, (place.top + place.height) // step)
     columns = slice(place.left // step, (place.left + place.width) // step)
     return np.ascontiguousarray(pixels[rows, columns])
 
 
-def _whole(original: Pixels, place: Place) -> str:
+def _whole(original: Pixels, place: CropWindow) -> str:
     """The whole original, small, with a frame around the place."""
     height, width = original.shape[:2]
     factor = min(1.0, WHOLE_PX / max(height, width))

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from nlcunet.evaluation.diverse import name_parts
+from nlcunet.degradations.words import name_parts
 from nlcunet.evaluation.report.contents import SetResults, degradation_of
 from nlcunet.evaluation.report.estimates import estimate_gain, estimate_mean, gains
 from nlcunet.evaluation.report.looks import Look

@@ -22,13 +22,11 @@ class MeasureWords:
     """How a measure is written."""
 
     name: str
-    """What it is called."""
     unit: str
     """Empty if it has none."""
     decimals: int
     """Digits behind the point that mean something."""
     more_is_better: bool
-    """Which way."""
 
     @property
     def title(self) -> str:
@@ -134,11 +132,6 @@ def find_best(results: SetResults, measure: str, pairs: Sequence[Pair] | None = 
     """The system with the best mean, and whether it differs significantly from every other one.
 
     The best was not known before the tests, so their p-values are corrected for their number (Holm).
-
-    Args:
-        results: of a set.
-        measure: by what.
-        pairs: over which; by default over all.
 
     Returns:
         Its name (empty if nothing was measured), whether that is significant, and the largest p-value.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from nlcunet.evaluation.report.contents import SetResults, degradation_words
 from nlcunet.evaluation.report.estimates import gain, words_of
-from nlcunet.evaluation.report.gallery import Wanted, kept_records, worst_pairs
-from nlcunet.evaluation.report.markup import Cell, Head, make_table, name_of, number, plural
+from nlcunet.evaluation.report.gallery import WantedPlace, kept_records, worst_pairs
+from nlcunet.evaluation.report.markup import Cell, make_heads, make_table, name_of, number, plural
 
 WORST = 5
 """So many images are shown of each system."""
@@ -14,7 +14,7 @@ CONSISTENCY = "consistency"
 """How the names of measures begin that compare an output with its input."""
 
 
-def find_failures(sets: Sequence[SetResults], system: str) -> list[Wanted]:
+def find_failures(sets: Sequence[SetResults], system: str) -> list[WantedPlace]:
     """The images on which a system did worst against the baseline, over all its sets; alone, by its own result."""
     found = []
     for results in sets:
@@ -24,12 +24,12 @@ def find_failures(sets: Sequence[SetResults], system: str) -> list[Wanted]:
                 found.append((value, results.facts.key, pair, results))
     ordered = sorted(found, key=lambda one: one[:3])[:WORST]
     return [
-        Wanted(results=results, pair=pair, kind="fail", system=system, note=_gain_words(results, value))
+        WantedPlace(results=results, pair=pair, kind="fail", system=system, note=_gain_words(results, value))
         for value, _, pair, results in ordered
     ]
 
 
-def find_departures(sets: Sequence[SetResults], system: str) -> list[Wanted]:
+def find_departures(sets: Sequence[SetResults], system: str) -> list[WantedPlace]:
     """The images whose output, degraded again, is least like its input; nothing where that was not measured."""
     found = []
     for results in sets:
@@ -39,12 +39,12 @@ def find_departures(sets: Sequence[SetResults], system: str) -> list[Wanted]:
                 found.append((value, results.facts.key, pair, results, measure))
     ordered = sorted(found, key=lambda one: one[:3])[:WORST]
     return [
-        Wanted(results=results, pair=pair, kind="depart", system=system, note=_value_words(value, measure))
+        WantedPlace(results=results, pair=pair, kind="depart", system=system, note=_value_words(value, measure))
         for value, _, pair, results, measure in ordered
     ]
 
 
-def with_pictures(wanted: Sequence[Wanted]) -> list[Wanted]:
+def with_pictures(wanted: Sequence[WantedPlace]) -> list[WantedPlace]:
     """Those whose output was kept."""
     return [one for one in wanted if any(r.system == one.system for r in kept_records(one.results, one.pair))]
 
@@ -69,16 +69,9 @@ def gain_of(results: SetResults, system: str, pair: tuple[str, int]) -> float:
     return gain(own, other, results.main)
 
 
-def make_table_of_failures(wanted: Sequence[Wanted]) -> str:
+def make_table_of_failures(wanted: Sequence[WantedPlace]) -> str:
     """The same in numbers."""
-    heads = [
-        Head(words="image", is_number=False),
-        Head(words="set", is_number=False),
-        Head(words="degradation", is_number=False),
-        Head(words="baseline"),
-        Head(words="system"),
-        Head(words="gain"),
-    ]
+    heads = make_heads(("image", "set", "degradation"), ("baseline", "system", "gain"))
     rows = []
     for one in wanted:
         results = one.results

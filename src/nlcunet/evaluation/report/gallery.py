@@ -11,7 +11,7 @@ import numpy as np
 from nlcunet.errors import DataError, ImageError
 from nlcunet.evaluation.records import PairRecord
 from nlcunet.evaluation.report.contents import Pair, SetResults, degradation_words, is_bicubic
-from nlcunet.evaluation.report.crops import Tile, make_tiles
+from nlcunet.evaluation.report.crops import CropTile, make_tiles
 from nlcunet.evaluation.report.estimates import gain
 from nlcunet.evaluation.report.kept import (
     BICUBIC,
@@ -24,7 +24,7 @@ from nlcunet.evaluation.report.kept import (
     squared_error,
 )
 from nlcunet.evaluation.report.markup import name_of, number
-from nlcunet.evaluation.report.places import Place, find_disagreement, find_excess
+from nlcunet.evaluation.report.places import CropWindow, find_disagreement, find_excess
 
 OnPair: TypeAlias = Callable[[], None]
 Broken: TypeAlias = tuple[str, str]
@@ -32,18 +32,16 @@ Broken: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedPlace:
     """One place that should be shown."""
 
     results: SetResults
-    """The set it is of."""
     pair: Pair
     """Image and degradation."""
     kind: Literal["differ", "fail", "depart"]
-    """Why it is shown."""
     system: str = ""
     """Whose failure it is."""
-    place: Place | None = None
+    place: CropWindow | None = None
     """Where, if that is known before the pictures are read."""
     note: str = ""
     """What is told of it, as HTML."""
@@ -53,12 +51,10 @@ class Wanted:
 class Shown:
     """What has become of the wanted places."""
 
-    figures: tuple[tuple[Wanted, str], ...]
+    figures: tuple[tuple[WantedPlace, str], ...]
     """Places with their HTML."""
-    left_out: tuple[Wanted, ...]
-    """Places that did not fit into the page."""
+    left_out: tuple[WantedPlace, ...]
     broken: tuple[Broken, ...]
-    """Pictures that could not be read, with the reasons."""
     bytes_left: int
     """What the page still may grow by."""
 
@@ -84,21 +80,10 @@ def compared_systems(results: SetResults, kept: Iterable[str]) -> list[str]:
 
 
 def find_disagreements(
-    results: SetResults, count: int, crop_px: int, on_pair: OnPair, taken: Sequence[tuple[str, Place]] = ()
-) -> tuple[list[Wanted], list[Broken]]:
-    """Places of a set where systems differ most, at most one per image, the most different first.
-
-    Args:
-        results: the set.
-        count: how many at most.
-        crop_px: side of a place.
-        on_pair: called after each pair.
-        taken: places that are shown of the same originals already, by image.
-
-    Returns:
-        The places, and what could not be read.
-    """
-    best: dict[str, tuple[Place, Pair]] = {}
+    results: SetResults, count: int, crop_px: int, on_pair: OnPair, taken: Sequence[tuple[str, CropWindow]] = ()
+) -> tuple[list[WantedPlace], list[Broken]]:
+    """Places of a set where systems differ most, at most one per image, the most different first."""
+    best: dict[str, tuple[CropWindow, Pair]] = {}
     broken: list[Broken] = []
     for pair in results.pairs:
         records = kept_records(results, pair)
@@ -112,13 +97,13 @@ def find_disagreements(
                 best[pair[0]] = (place, pair)
         on_pair()
     ordered = sorted(best.values(), key=lambda one: (-one[0].value, one[1]))[:count]
-    wanted = [Wanted(results=results, pair=pair, kind="differ", place=place) for place, pair in ordered]
+    wanted = [WantedPlace(results=results, pair=pair, kind="differ", place=place) for place, pair in ordered]
     return wanted, broken
 
 
 def _disagreement(
-    results: SetResults, records: Sequence[PairRecord], crop_px: int, taken: Sequence[Place]
-) -> Place | None:
+    results: SetResults, records: Sequence[PairRecord], crop_px: int, taken: Sequence[CropWindow]
+) -> CropWindow | None:
     scale = results.facts.scale
     kept = read_pair(records, scale)
     outputs = {name: output_of(kept, name) for name in compared_systems(results, kept.outputs)}
@@ -133,14 +118,7 @@ def output_of(kept: KeptPair, name: str) -> np.ndarray:
 
 
 def worst_pairs(results: SetResults, system: str, measure: str, *, against: str | None) -> list[tuple[float, Pair]]:
-    """Pairs by how badly a system did, the worst first, one per image.
-
-    Args:
-        results: the set.
-        system: which one.
-        measure: by what.
-        against: compared with this system's result; none takes values as they are.
-    """
+    """Pairs by how badly a system did, absolutely or against another one, the worst first, one per image."""
     worst: dict[str, tuple[float, Pair]] = {}
     for pair in results.pairs:
         other = 0.0 if against is None else results.value(against, pair, measure)
@@ -150,15 +128,15 @@ def worst_pairs(results: SetResults, system: str, measure: str, *, against: str 
     return sorted(worst.values())
 
 
-def take_turns(groups: Sequence[Sequence[Wanted]]) -> list[Wanted]:
+def take_turns(groups: Sequence[Sequence[WantedPlace]]) -> list[WantedPlace]:
     """The first of each group, then the second of each …, so that what is left out is not all of one group."""
     return [one for turn in zip_longest(*groups) for one in turn if one is not None]
 
 
-def show(wanted: Sequence[Wanted], crop_px: int, bytes_left: int) -> Shown:
+def show(wanted: Sequence[WantedPlace], crop_px: int, bytes_left: int) -> Shown:
     """Figures of the places, as long as the page may grow."""
-    figures: list[tuple[Wanted, str]] = []
-    left_out: list[Wanted] = []
+    figures: list[tuple[WantedPlace, str]] = []
+    left_out: list[WantedPlace] = []
     broken: list[Broken] = []
     for one in wanted:
         try:
@@ -174,22 +152,22 @@ def show(wanted: Sequence[Wanted], crop_px: int, bytes_left: int) -> Shown:
     return Shown(figures=tuple(figures), left_out=tuple(left_out), broken=tuple(broken), bytes_left=bytes_left)
 
 
-def _figure(wanted: Wanted, crop_px: int) -> str:
+def _figure(wanted: WantedPlace, crop_px: int) -> str:
     results, scale = wanted.results, wanted.results.facts.scale
     kept = read_pair(kept_records(results, wanted.pair), scale)
     place = _place_of(wanted, kept, crop_px)
-    tiles = [Tile(name=f"input, pixels ×{scale}", pixels=kept.low_res, step=scale, is_output=False)]
+    tiles = [CropTile(name=f"input, pixels ×{scale}", pixels=kept.low_res, step=scale, is_output=False)]
     if wanted.kind == "depart":
         again = degrade_again(kept.outputs[wanted.system], kept.record)
         tiles += [
-            Tile(name=f"{wanted.system}, degraded again", pixels=again, step=scale, is_output=False),
-            Tile(name=wanted.system, pixels=kept.outputs[wanted.system]),
+            CropTile(name=f"{wanted.system}, degraded again", pixels=again, step=scale, is_output=False),
+            CropTile(name=wanted.system, pixels=kept.outputs[wanted.system]),
         ]
     else:
         names = list(kept.outputs) if wanted.kind == "differ" else _opponents(wanted, kept)
         if not any(is_bicubic(one) for one in results.systems if one.name in kept.outputs):
             names = [BICUBIC, *names]
-        tiles += [Tile(name=name, pixels=output_of(kept, name)) for name in dict.fromkeys(names)]
+        tiles += [CropTile(name=name, pixels=output_of(kept, name)) for name in dict.fromkeys(names)]
     where = f"{place.width}×{place.height} pixels at ({place.left}, {place.top})"
     caption = (
         f"<b>{name_of(wanted.pair[0])}</b> of {name_of(results.facts.key)}, {degradation_words(kept.record)}, {where}"
@@ -200,12 +178,12 @@ def _figure(wanted: Wanted, crop_px: int) -> str:
     return f'<figure class="place"><figcaption>{caption}</figcaption>{make_tiles(kept.original, tiles, place)}</figure>'
 
 
-def _opponents(wanted: Wanted, kept: KeptPair) -> list[str]:
+def _opponents(wanted: WantedPlace, kept: KeptPair) -> list[str]:
     """The baseline, if its output was kept, and the system that failed."""
     return [name for name in kept.outputs if name in {wanted.results.baseline, wanted.system}]
 
 
-def _place_of(wanted: Wanted, kept: KeptPair, crop_px: int) -> Place:
+def _place_of(wanted: WantedPlace, kept: KeptPair, crop_px: int) -> CropWindow:
     """Where to look: given, or where a system is worst."""
     if wanted.place is not None:
         return wanted.place

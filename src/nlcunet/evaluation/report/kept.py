@@ -15,7 +15,7 @@ from nlcunet.errors import DataError
 from nlcunet.evaluation.records import PairRecord
 from nlcunet.imaging.colour import rgb_to_y_bt601_studio
 from nlcunet.imaging.files import read_picture
-from nlcunet.imaging.picture import full_scale
+from nlcunet.imaging.picture import Picture, full_scale
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.tensors import round_to_8bit
 
@@ -30,13 +30,10 @@ class KeptPair:
     """One pair with all outputs that were kept, as 8-bit RGB."""
 
     record: PairRecord
-    """Of one of the systems."""
     scale: int
-    """Enlargement."""
     original: Pixels
     """Cropped to multiples of the scale."""
     low_res: Pixels
-    """The input."""
     outputs: dict[str, Pixels]
     """By system, in the order of the tables."""
 
@@ -47,11 +44,7 @@ def has_files(record: PairRecord) -> bool:
 
 
 def read_pair(records: Sequence[PairRecord], scale: int) -> KeptPair:
-    """Read the files of one pair.
-
-    Args:
-        records: results of different systems on one pair, all with files.
-        scale: enlargement.
+    """Read the files of one pair, from the results of different systems on it.
 
     Raises:
         DataError: sizes do not fit, so that these are not the files of this pair.
@@ -71,8 +64,13 @@ def read_pair(records: Sequence[PairRecord], scale: int) -> KeptPair:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """A picture as 8-bit RGB, grey as three equal channels."""
-    pixels = read_picture(path).pixels
+    """A picture file as 8-bit RGB."""
+    return rgb_of(read_picture(path))
+
+
+def rgb_of(picture: Picture) -> Pixels:
+    """A picture as 8-bit RGB; grey as three equal channels, what lies below an alpha channel as it is."""
+    pixels = picture.pixels
     if pixels.dtype != np.uint8:
         values = pixels.astype(np.float64) / full_scale(pixels.dtype)
         pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)

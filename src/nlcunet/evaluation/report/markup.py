@@ -20,7 +20,6 @@ class Cell:
     value: float | int | str | None = None
     """By what the column is sorted; cells without go last."""
     is_best: bool = False
-    """Whether it is marked."""
     tone: float = 0.0
     """Colour of its ground: blue up to 1 for gains, orange down to -1 for losses."""
 
@@ -30,11 +29,14 @@ class Head:
     """Head of a column."""
 
     words: str
-    """What stands in it."""
     note: str = ""
     """Its unit, in small letters below."""
     is_number: bool = True
-    """Whether its cells are aligned on the right."""
+
+
+def make_heads(words: Sequence[str], numbers: Sequence[str] = ()) -> list[Head]:
+    """Heads of columns with words, and of columns with numbers behind them."""
+    return [*(Head(words=one, is_number=False) for one in words), *(Head(words=one) for one in numbers)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,7 @@ class Section:
     """A part of the page."""
 
     identifier: str
-    """Its anchor."""
     heading: str
-    """What the contents call it."""
     markup: str
     """HTML; empty if there is nothing to tell."""
 
@@ -88,14 +88,7 @@ def plural(count: int, word: str) -> str:
 def make_table(
     caption: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]], *, row_classes: Sequence[str] = ()
 ) -> str:
-    """A table in a box that scrolls sideways where the page is narrow. The first cell of a row is its head.
-
-    Args:
-        caption: HTML above the table, which names it for those who cannot see it.
-        heads: one per column.
-        rows: as many cells each as there are heads.
-        row_classes: colour of each row, if rows have any.
-    """
+    """A table in a box that scrolls sideways where the page is narrow. The first cell of a row is its head."""
     head = "".join(_head_cell(one) for one in heads)
     body = "\n".join(
         f"<tr{f' class={escape(row_classes[n])}' if row_classes else ''}>"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 
 from nlcunet.evaluation.report.contents import arrange
-from nlcunet.evaluation.report.inputs import Inputs
+from nlcunet.evaluation.report.inputs import Inputs, Options
 from nlcunet.evaluation.report.looks import choose_looks
 from nlcunet.evaluation.report.markup import Section, escape, make_section, name_of
-from nlcunet.evaluation.report.options import Options
 from nlcunet.evaluation.report.pictures import find_pictures, make_departures, make_failures, make_places
 from nlcunet.evaluation.report.reproduction import make_reproduction
 from nlcunet.evaluation.report.sections import (
@@ -28,28 +27,20 @@ MARGIN_BYTES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ReportPage:
     """A page, and what became of its pictures."""
 
     markup: str
-    """HTML."""
     shown: int
-    """Places that are shown."""
     left_out: int
-    """Places that did not fit."""
     broken: tuple[str, ...]
     """Kept pictures that could not be shown, with reasons."""
 
 
 def make_page(
     inputs: Inputs, options: Options, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> Page:
+) -> ReportPage:
     """One page of HTML that needs no other file.
-
-    Args:
-        inputs: what was measured.
-        options: what to show.
-        on_progress: told how many pairs of how many have been looked at.
 
     Raises:
         ConfigError: there is no such baseline.
@@ -76,7 +67,7 @@ def make_page(
         make_section("failures", "Failures", make_failures(sets, names, found)),
         make_section("departures", "Departures from the input", make_departures(found)),
     ]
-    return Page(
+    return ReportPage(
         markup=wrap_page(title, make_lead(sets), [*before, *pictures, after]),
         shown=sum(len(one.figures) for one in found.every),
         left_out=sum(len(one.left_out) for one in found.every),

@@ -12,9 +12,17 @@ from nlcunet.evaluation.report.failures import (
     make_table_of_failures,
     with_pictures,
 )
-from nlcunet.evaluation.report.gallery import Broken, Shown, Wanted, count_kept, find_disagreements, show, take_turns
+from nlcunet.evaluation.report.gallery import (
+    Broken,
+    Shown,
+    WantedPlace,
+    count_kept,
+    find_disagreements,
+    show,
+    take_turns,
+)
+from nlcunet.evaluation.report.inputs import Options
 from nlcunet.evaluation.report.markup import name_of
-from nlcunet.evaluation.report.options import Options
 
 MAX_NAMED = 10
 """Images that are named in a list of what could not be read."""
@@ -25,13 +33,11 @@ class Galleries:
     """All pictures of the page."""
 
     differ: Shown
-    """Where systems differ."""
     fail: Mapping[str, Shown]
     """Where each did worst."""
     depart: Mapping[str, Shown]
     """Where each departs from its input."""
     broken: tuple[Broken, ...]
-    """What could not be read."""
 
     @property
     def every(self) -> tuple[Shown, ...]:
@@ -48,7 +54,7 @@ def find_pictures(
 ) -> Galleries:
     """Search and cut all pictures, the most telling first, until the page is full."""
     total, done = sum(len(one.pairs) for one in sets), 0
-    groups: list[list[Wanted]] = []
+    groups: list[list[WantedPlace]] = []
     broken: list[Broken] = []
 
     def count() -> None:

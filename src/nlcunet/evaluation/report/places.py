@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CropWindow:
     """A rectangle of an original."""
 
     top: int
@@ -44,8 +44,8 @@ def find_disagreement(
     *,
     crop_px: int,
     scale: int,
-    taken: Sequence[Place] = (),
-) -> Place | None:
+    taken: Sequence[CropWindow] = (),
+) -> CropWindow | None:
     """Where the worst system's mean squared error exceeds the best one's the most.
 
     Args:
@@ -69,7 +69,7 @@ def find_excess(
     *,
     crop_px: int,
     scale: int,
-) -> Place:
+) -> CropWindow:
     """Where a squared error exceeds another one the most, in windows; where it does so nowhere, the nearest to it."""
     size = crop_size(error.shape[0], error.shape[1], crop_px, scale)
     excess = window_means(error - reference, size, scale)
@@ -78,8 +78,8 @@ def find_excess(
 
 
 def _largest(
-    values: Float[np.ndarray, "rows columns"], size: tuple[int, int], scale: int, taken: Sequence[Place]
-) -> Place | None:
+    values: Float[np.ndarray, "rows columns"], size: tuple[int, int], scale: int, taken: Sequence[CropWindow]
+) -> CropWindow | None:
     free = values.copy()
     for one in taken:
         rows = slice(max(0, (one.top - size[0]) // scale + 1), -(-(one.top + one.height) // scale))
@@ -92,5 +92,5 @@ def _largest(
     return _place(row, column, size, scale, float(free[row, column]))
 
 
-def _place(row: int, column: int, size: tuple[int, int], scale: int, value: float) -> Place:
-    return Place(top=row * scale, left=column * scale, height=size[0], width=size[1], value=value)
+def _place(row: int, column: int, size: tuple[int, int], scale: int, value: float) -> CropWindow:
+    return CropWindow(top=row * scale, left=column * scale, height=size[0], width=size[1], value=value)

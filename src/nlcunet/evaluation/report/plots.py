@@ -35,7 +35,6 @@ class CostPoint:
     """Above 0."""
     quality: float
     interval: tuple[float, float] | None
-    """Around the quality, if known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +44,10 @@ class CurvePoint:
     x: float
     y: float
     interval: tuple[float, float] | None = None
-    """Around y."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class SwarmDot:
     """One image of a swarm."""
 
     image: str
@@ -61,10 +59,9 @@ class Swarm:
     """All images of one system."""
 
     name: str
-    dots: tuple[Difference, ...]
+    dots: tuple[SwarmDot, ...]
     mean: float
     interval: tuple[float, float] | None
-    """Around the mean."""
 
 
 def plot_costs(
@@ -110,10 +107,6 @@ def place_labels(
     marks: Sequence[tuple[str, float, float]], bars: Sequence[tuple[float, float, float]] = ()
 ) -> list[tuple[float, float, str]]:
     """A place for each name beside its mark: right, left, above or below, where it covers nothing.
-
-    Args:
-        marks: names with the places of their marks.
-        bars: vertical lines that should not be covered either: place, top, bottom.
 
     Returns:
         Place and ``text-anchor`` of each name; the least bad one where all are taken.
@@ -229,7 +222,7 @@ def _level(number_of_try: int) -> float:
     return (half if number_of_try % 2 else -half) * _SWARM_STEP / 2
 
 
-def _finite(swarm: Swarm) -> list[Difference]:
+def _finite(swarm: Swarm) -> list[SwarmDot]:
     return [dot for dot in swarm.dots if math.isfinite(dot.value)]
 
 
@@ -252,7 +245,6 @@ def _bar(x: float, interval: tuple[float, float] | None, axis: Axis) -> str:
 
 
 def _band(points: Sequence[CurvePoint], x_axis: Axis, y_axis: Axis) -> str:
-    """The area between the bounds."""
     known = [(p.x, p.interval) for p in points if p.interval is not None and all(map(math.isfinite, p.interval))]
     if len(known) < 2:
         return ""
@@ -262,12 +254,10 @@ def _band(points: Sequence[CurvePoint], x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Common area of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     return max(width, 0.0) * max(height, 0.0)
 
 
 def _outside(box: tuple[float, ...], frame: tuple[float, ...]) -> float:
-    """Area of a box beyond a frame."""
     return (box[2] - box[0]) * (box[3] - box[1]) - _overlap(box, frame)

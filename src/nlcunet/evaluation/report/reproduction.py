@@ -8,7 +8,7 @@ from nlcunet.evaluation.measures import DEFAULT_MEASURES
 from nlcunet.evaluation.records import SetFacts, SystemFacts
 from nlcunet.evaluation.report.contents import SetResults, degradation_of, is_bicubic
 from nlcunet.evaluation.report.inputs import RecordsFile
-from nlcunet.evaluation.report.markup import ABSENT, Cell, Head, escape, make_table, name_of
+from nlcunet.evaluation.report.markup import ABSENT, Cell, escape, make_heads, make_table, name_of
 from nlcunet.version import __version__
 
 NUM_SIGMAS = 8
@@ -79,13 +79,8 @@ def _folder(one: SetFacts) -> str:
 
 
 def _table_of_sets(sets: Sequence[SetFacts]) -> str:
-    heads = [
-        Head(words="set", is_number=False),
-        Head(words="version of the protocol"),
-        Head(words="images"),
-        Head(words="pairs"),
-        Head(words="SHA-256 of the manifest", is_number=False),
-    ]
+    numbers = ("version of the protocol", "images", "pairs")
+    heads = [*make_heads(("set",), numbers), *make_heads(("SHA-256 of the manifest",))]
     rows = [
         [
             Cell(markup=name_of(one.key), value=one.key),
@@ -113,7 +108,7 @@ def _table_of_systems(systems: Sequence[SystemFacts]) -> str:
         ]
         for one in systems
     ]
-    return make_table("Systems", [Head(words=one, is_number=False) for one in words], rows)
+    return make_table("Systems", make_heads(words), rows)
 
 
 def _table_of_files(files: Sequence[RecordsFile]) -> str:
@@ -121,8 +116,7 @@ def _table_of_files(files: Sequence[RecordsFile]) -> str:
         [Cell(markup=name_of(one.name), value=one.name), Cell(markup=_hash(one.sha256, ABSENT), value=one.sha256)]
         for one in files
     ]
-    heads = [Head(words="records", is_number=False), Head(words="SHA-256 of the file", is_number=False)]
-    return make_table("Files that this page was made of", heads, rows)
+    return make_table("Files that this page was made of", make_heads(("records", "SHA-256 of the file")), rows)
 
 
 def _hash(sha256: str, otherwise: str) -> str:

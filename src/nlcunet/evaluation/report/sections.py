@@ -18,7 +18,7 @@ from nlcunet.evaluation.report.estimates import (
 )
 from nlcunet.evaluation.report.looks import Look, make_legend
 from nlcunet.evaluation.report.markup import Cell, Head, escape, make_table, name_of, plural
-from nlcunet.evaluation.report.plots import CostPoint, Difference, Swarm, plot_costs, plot_swarms
+from nlcunet.evaluation.report.plots import CostPoint, Swarm, SwarmDot, plot_costs, plot_swarms
 from nlcunet.evaluation.report.summary import make_image_table, make_notes, make_summary, mean_of
 from nlcunet.evaluation.table import make_groups
 from nlcunet.evaluation.table_blocks import TableBlock, published_block
@@ -164,7 +164,6 @@ def make_degradations(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> 
 
 
 def _condition_blocks(results: SetResults) -> list[TableBlock]:
-    """Tables by condition, of sets whose degradations have names."""
     by_system = {name: tuple(results.results[name][pair] for pair in results.pairs) for name in results.names}
     if not any(one.condition for pairs in by_system.values() for one in pairs):
         return []
@@ -179,7 +178,7 @@ def make_images(sets: Sequence[SetResults], looks: Mapping[str, Look]) -> list[s
         for name in results.rivals:
             found = estimate_gain(results, name, results.main)
             better_by = gains(results, name, results.main)
-            dots = tuple(Difference(image=image, value=mean_of(values)) for image, values in better_by.items())
+            dots = tuple(SwarmDot(image=image, value=mean_of(values)) for image, values in better_by.items())
             swarms.append(Swarm(name=name, dots=dots, mean=found.mean, interval=found.interval))
         title = f"gain over {results.baseline}, {words.title}"
         plots.append(plot_swarms(results.facts.key, swarms, looks, x_title=title) if swarms else "")

@@ -18,7 +18,7 @@ from nlcunet.experiments.variants.originals import Originals
 from nlcunet.experiments.variants.plan import PlannedRun, with_steps
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.runtime import choose_device, keep_freed_memory
-from nlcunet.training.loop import Listener, train
+from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.run_folder import Report, read_run_recipe
@@ -70,7 +70,7 @@ def train_and_measure(assignment: Assignment) -> None:
         processes = Processes(device)
         recipe = _recipe(assignment, folder, processes)
         clock = _Clock(run.folder, recipe, device)
-        listener = Listener(on_start=clock.start, on_step=clock.step, on_report=clock.report)
+        listener = TrainingListener(on_start=clock.start, on_step=clock.step, on_report=clock.report)
         weights = train(recipe, folder, processes=processes, resume=has_state(folder), listener=listener)
     system = make_system(run.system, str(weights), device, None)
     measure(system, assignment.originals, assignment.measures, run.folder / RECORDS_FILE, device)

@@ -48,11 +48,6 @@ class GraphCache:
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
         """The network over a batch on the GPU.
 
-        Args:
-            forward: the network, in the context that ``precision`` asks for.
-            batch: on the GPU.
-            precision: distinguishes runs of one size.
-
         Returns:
             What ``forward`` gives; valid until the next run.
         """
@@ -104,11 +99,7 @@ class GraphCache:
 
 
 class CudaLane:
-    """Runs batches that several threads bring one after the other, while results of earlier ones are copied back.
-
-    Args:
-        device: the GPU.
-    """
+    """Runs batches that several threads bring one after the other, while results of earlier ones are copied back."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -120,13 +111,7 @@ class CudaLane:
     def run(
         self, forward: Forward, batch: Float[Tensor, "batch 3 height width"], precision: str
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
-        """The network over a batch; both in main memory. The thread waits for its own result only.
-
-        Args:
-            forward: the network, in the context that ``precision`` asks for.
-            batch: in the memory format that the network likes.
-            precision: distinguishes runs of one size.
-        """
+        """The network over a batch; both in main memory. The thread waits for its own result only."""
         pinned = batch.pin_memory()
         with self._turn, torch.cuda.stream(self._compute):
             placed = pinned.to(self.device, non_blocking=True)

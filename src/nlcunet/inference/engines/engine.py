@@ -26,7 +26,6 @@ class Engine(Protocol):
     name: str
     """One of ``ENGINES``."""
     header: WeightsHeader
-    """What the network is, with its scale and size rules."""
     device: torch.device
     """Whose memory the tiles take."""
     precisions: tuple[str, ...]

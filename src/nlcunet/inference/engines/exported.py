@@ -34,14 +34,7 @@ SUFFIX_OF_ENGINE = {"onnx": ".onnx", "openvino": ".xml"}
 
 
 class ExportedEngine:
-    """Runs an exported graph.
-
-    Args:
-        name: of the engine.
-        session: runs the graph.
-        facts: what the graph says of itself.
-        device: whose memory tiles take.
-    """
+    """Runs an exported graph."""
 
     tiles_at_once = 1  # both engines use all threads for one tile
 

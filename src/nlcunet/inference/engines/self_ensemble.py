@@ -18,11 +18,7 @@ POSITIONS = tuple((turns, is_flipped) for is_flipped in (False, True) for turns 
 
 
 class SelfEnsemble:
-    """Runs another engine eight times for every batch.
-
-    Args:
-        engine: any; its tiles may have any shape that the header allows, so the turned one, too.
-    """
+    """Runs another engine eight times for every batch."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

@@ -95,7 +95,6 @@ class SharedEngine:
             lane.join()
 
     def _work(self, threads: int) -> None:
-        """What each thread does."""
         torch.set_num_threads(threads)
         while tickets := self._take():
             start = time.perf_counter()

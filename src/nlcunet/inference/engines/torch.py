@@ -27,13 +27,7 @@ four would only take memory."""
 
 
 class TorchEngine:
-    """Runs the network on a device; 16-bit types through autocast, and on CUDA as recorded graphs.
-
-    Args:
-        model: its network is moved to the device and set to evaluation mode.
-        device: where to compute.
-        dtype: number type.
-    """
+    """Runs the network on a device; 16-bit types through autocast, and on CUDA as recorded graphs."""
 
     name = "torch"
 

@@ -17,9 +17,6 @@ class BleedingSource(WrappedSource):
 
     A whole picture takes colours from however far away; this one from at least 64 pixels around. Further inside
     transparent places the colour is another one then: where alpha is zero and nothing of it shows.
-
-    Attributes:
-        source: with alpha.
     """
 
     def read(self, rows: slice, columns: slice) -> Picture:

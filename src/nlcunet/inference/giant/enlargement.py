@@ -32,7 +32,7 @@ from nlcunet.imaging.row_encoding import encode_rows
 from nlcunet.imaging.spooling import SpooledPicture, spool_picture
 from nlcunet.imaging.strip_source import RowPicture
 from nlcunet.inference.giant.bleeding import BleedingSource
-from nlcunet.inference.giant.part_folder import Journal, PartFolder
+from nlcunet.inference.giant.part_folder import PartFolder, PassJournal
 from nlcunet.inference.giant.request import GiantListener, GiantReport, disk_bytes
 from nlcunet.inference.giant.row_pipeline import Background, BlockWriter, Checkpoint, RowGate
 from nlcunet.inference.planning import Work
@@ -147,11 +147,11 @@ class _Enlargement:
         header = self._spooled.header
         return self._upscaler.plan(header.height, header.width, self._settings.request, tile=tile)
 
-    def _take_up(self) -> Journal:
+    def _take_up(self) -> PassJournal:
         """The journal of an earlier run of the same; otherwise a new one, and what was there goes."""
         header = self._spooled.header
         planned = self._upscaler.plan(header.height, header.width, self._settings.request)
-        new = Journal(fingerprint=self._fingerprint(planned), tile=planned.tile)
+        new = PassJournal(fingerprint=self._fingerprint(planned), tile=planned.tile)
         old = self._folder.read_journal()
         reason = self._reason_to_begin_anew(old, new)
         if old is not None and reason is None:
@@ -163,7 +163,7 @@ class _Enlargement:
         self._folder.clear(but=self._spooled.raw.path)
         return self._folder.write_journal(new)
 
-    def _reason_to_begin_anew(self, old: Journal | None, new: Journal) -> str | None:
+    def _reason_to_begin_anew(self, old: PassJournal | None, new: PassJournal) -> str | None:
         """Why an earlier run is not taken up; nothing if it can be, or if there was none."""
         if old is None:
             return "their journal is damaged" if self._folder.has_journal() else None
@@ -179,7 +179,7 @@ class _Enlargement:
             return "their journal is damaged"
         return self._folder.find_damage(old, self._sizes_of_samples(old))
 
-    def _sizes_of_samples(self, journal: Journal) -> dict[str, int]:
+    def _sizes_of_samples(self, journal: PassJournal) -> dict[str, int]:
         """Bytes of the files of samples that an earlier run must have left, by their names."""
         passes, source = self._plan(journal.tile).passes, self._spooled.needful()
         begun = passes[: journal.pass_index + (journal.tile_row > 0)]
@@ -205,7 +205,7 @@ class _Enlargement:
             facts["wrap"] = self._settings.request.wrap
         return hash_values(facts)
 
-    def _finished_tiles(self, journal: Journal) -> int:
+    def _finished_tiles(self, journal: PassJournal) -> int:
         before = sum(tiling.count for tiling in self._work.tilings[: journal.pass_index])
         if journal.pass_index == len(self._work.tilings):
             return before
@@ -215,11 +215,7 @@ class _Enlargement:
         return self._work.passes[min(self._journal.pass_index, len(self._work.passes) - 1)].target_height
 
     def _check_room(self) -> None:
-        """Refuse before the work what the disk cannot hold.
-
-        Raises:
-            ImageWriteError: there is too little room.
-        """
+        """Refuse before the work what the disk cannot hold."""
         needed = disk_bytes(self._work, self._spooled.header, self._settings.layout)
         free = shutil.disk_usage(self._folder.path).free + self._folder.num_bytes()
         if needed > free:
@@ -230,7 +226,6 @@ class _Enlargement:
             ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _run_passes(self) -> tuple[str, ...]:
-        """All passes from where the journal stands; notes of the encoder."""
         source: PixelSource = UnitSource(self._spooled.needful(), self._values)
         last = len(self._work.passes) - 1
         with ExitStack() as opened:
@@ -272,7 +267,6 @@ class _Enlargement:
         gate: RowGate,
         encoder: "Background[tuple[str, ...]] | None" = None,
     ) -> None:
-        """One pass from where the journal stands to its end."""
         visible = BleedingSource(source) if index == 0 and source.has_alpha else source
         network_pass = self._upscaler.begin_pass(
             visible, self._work, index, dtype=raw.dtype, on_tile=self._on_tile, tiles_ahead=TILES_AHEAD

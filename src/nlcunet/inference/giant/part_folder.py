@@ -30,7 +30,7 @@ _MARK = ".nlcunet-part"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Journal:
+class PassJournal:
     """How far an enlargement has come.
 
     Attributes:
@@ -57,7 +57,7 @@ def _folder_name(name: str) -> str:
     return f".{hash_bytes(os.fsencode(name))}{_MARK}"
 
 
-def _is_possible(journal: Journal) -> bool:
+def _is_possible(journal: PassJournal) -> bool:
     """Whether a journal holds values of the right kinds; a damaged one may hold anything."""
     counts = (journal.pass_index, journal.tile_row, journal.finished_rows, journal.tile)
     is_counted = all(type(number) is int and number >= 0 for number in counts) and journal.tile > 0
@@ -74,9 +74,6 @@ def _remove(path: Path) -> None:
 
 class PartFolder:
     """The folder of unfinished rows beside a target, held by one process at a time.
-
-    Args:
-        target: the file that will be written.
 
     Raises:
         ImageWriteError: the folder cannot be made, or another process works in it.
@@ -104,11 +101,11 @@ class PartFolder:
         """A file of this name in the folder."""
         return self.path / name
 
-    def read_journal(self) -> Journal | None:
+    def read_journal(self) -> PassJournal | None:
         """The journal of an earlier run; nothing if there is none, or none that can be understood."""
         try:
             values: dict[str, Any] = json.loads(self.file(JOURNAL).read_text(encoding="utf-8"))
-            journal = Journal(**values)
+            journal = PassJournal(**values)
         except (OSError, ValueError, TypeError):
             return None
         return journal if _is_possible(journal) else None
@@ -117,7 +114,7 @@ class PartFolder:
         """Whether an earlier run has left a journal, whatever it says."""
         return self.file(JOURNAL).exists()
 
-    def find_damage(self, journal: Journal, num_bytes: Mapping[str, int]) -> str | None:
+    def find_damage(self, journal: PassJournal, num_bytes: Mapping[str, int]) -> str | None:
         """What is wrong with the files that a journal speaks of, in words; nothing if it can be gone on with.
 
         Args:
@@ -135,12 +132,8 @@ class PartFolder:
             is_of_journal = False
         return None if is_of_journal else f"{journal.state} is damaged or missing"
 
-    def write_journal(self, journal: Journal, state: Mapping[str, np.ndarray] | None = None) -> Journal:
+    def write_journal(self, journal: PassJournal, state: Mapping[str, np.ndarray] | None = None) -> PassJournal:
         """Make it known how far the work has come; samples must be on the disk before.
-
-        Args:
-            journal: how far.
-            state: what the pass keeps between two rows of tiles.
 
         Returns:
             The journal as written: with the name of the file of ``state``.
@@ -148,7 +141,7 @@ class PartFolder:
         if state is not None:
             name = f"state-{journal.pass_index}-{journal.tile_row}.npz"
             self._save_arrays(self.file(name), state)
-            journal = Journal(**asdict(journal) | {"state": name})
+            journal = PassJournal(**asdict(journal) | {"state": name})
         new = self.file(f"{JOURNAL}.new")
         try:
             new.write_text(json.dumps(asdict(journal)), encoding="utf-8")
@@ -173,7 +166,7 @@ class PartFolder:
                 "free some room"
             ) from error
 
-    def read_state(self, journal: Journal) -> dict[str, np.ndarray]:
+    def read_state(self, journal: PassJournal) -> dict[str, np.ndarray]:
         """What the pass kept at the time of the journal; empty before the first row of tiles."""
         if journal.state is None:
             return {}

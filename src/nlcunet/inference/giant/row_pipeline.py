@@ -24,21 +24,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All blocks before this one make up a row of tiles.
-
-    Attributes:
-        save: called once they are on the disk.
-    """
+    """All blocks before this one make up a row of tiles; once they are on the disk, ``save`` is called."""
 
     save: Callable[[], None]
 
 
 class BlockWriter:
-    """Writes blocks into raw samples in a thread of its own.
-
-    Args:
-        raw: where to.
-    """
+    """Writes blocks into raw samples in a thread of its own."""
 
     def __init__(self, raw: RawPixels) -> None:
         self._raw = raw
@@ -101,11 +93,7 @@ class StoppedError(NlcunetError):
 
 
 class RowGate:
-    """Lets a reader pass up to the rows that are finished.
-
-    Args:
-        finished: rows that are finished from the start.
-    """
+    """Lets a reader pass up to the rows that are finished."""
 
     def __init__(self, finished: int = 0) -> None:
         self._changed = threading.Condition()
@@ -137,11 +125,7 @@ class RowGate:
 
 
 class Background(Generic[Result]):
-    """A call in a thread of its own.
-
-    Args:
-        call: what to do.
-    """
+    """A call in a thread of its own."""
 
     def __init__(self, call: Callable[[], Result]) -> None:
         self._call = call

@@ -33,7 +33,7 @@ def shown_part(axis: AxisPlan, index: int) -> tuple[int, int]:
     )
 
 
-def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, "shown"]:
+def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, " shown"]:
     """Weight of span ``index`` over what it shows, at ``scale`` times the resolution; each a multiple of 1/1024."""
     start, stop = shown_part(axis, index)
     weights = torch.ones((stop - start) * scale)
@@ -45,7 +45,7 @@ def blend_weights(axis: AxisPlan, index: int, scale: int) -> Float[Tensor, "show
     return weights
 
 
-def _fade(length: int) -> Float[Tensor, "length"]:
+def _fade(length: int) -> Float[Tensor, " length"]:
     """A raised cosine from 0 to 1 in steps of 1/1024."""
     position = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
     ramp = (1.0 - torch.cos(math.pi * position)) / 2.0
@@ -54,13 +54,7 @@ def _fade(length: int) -> Float[Tensor, "length"]:
 
 @dataclass(frozen=True)
 class BlendedBlock:
-    """Part of an enlarged picture that will not change any more.
-
-    Attributes:
-        first_row: where its upper left pixel belongs.
-        first_column: likewise.
-        values: its pixels.
-    """
+    """Part of an enlarged picture that will not change any more."""
 
     first_row: int
     first_column: int
@@ -68,12 +62,7 @@ class BlendedBlock:
 
 
 class RowBlender:
-    """Blends tiles into finished blocks; what it keeps between two rows of tiles is the fade below.
-
-    Args:
-        plan: where the tiles lie.
-        scale: enlargement of the tiles.
-    """
+    """Blends tiles into finished blocks; what it keeps between two rows of tiles is the fade below."""
 
     def __init__(self, plan: TilePlan, scale: int) -> None:
         self._plan = plan
@@ -82,12 +71,7 @@ class RowBlender:
         """The lowest rows of the row of tiles blended last, weighted but not final; nothing before the first."""
 
     def blend_row(self, index: int, tiles: Iterable[Tensor]) -> Iterator[BlendedBlock]:
-        """The finished blocks of a row of tiles, from left to right; rows come from top to bottom.
-
-        Args:
-            index: of the row of tiles.
-            tiles: its enlarged tiles, in order, taken one by one.
-        """
+        """The finished blocks of a row of tiles, from left to right; rows come from top to bottom."""
         columns, scale = self._plan.columns, self._scale
         top, bottom = (scale * (row - self._plan.rows.spans[index].start) for row in shown_part(self._plan.rows, index))
         fade_columns = 2 * columns.blend * scale
@@ -122,16 +106,7 @@ class RowBlender:
 
 
 def blend_tiles(plan: TilePlan, scale: int, enlarge: EnlargeTile) -> Iterator[BandRows]:
-    """Enlarge tile after tile and hand on the picture as bands of finished rows, from top to bottom.
-
-    Args:
-        plan: where the tiles lie.
-        scale: enlargement of ``enlarge``.
-        enlarge: called once per tile, row by row.
-
-    Yields:
-        Bands that together are the picture, ``scale`` times as large.
-    """
+    """Enlarge tile after tile and hand on the picture as bands of finished rows, from top to bottom."""
     blender = RowBlender(plan, scale)
     for index, row_span in enumerate(plan.rows.spans):
         tiles = (enlarge(row_span, column_span) for column_span in plan.columns.spans)

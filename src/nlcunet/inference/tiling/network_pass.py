@@ -24,14 +24,7 @@ RunTile = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FinishedBlock:
-    """Part of a result that will not change any more.
-
-    Attributes:
-        first_row: where its upper left pixel belongs.
-        first_column: likewise.
-        pixels: rows × columns × 1 or 3.
-        alpha: rows × columns, or nothing if there is none.
-    """
+    """Part of a result that will not change any more."""
 
     first_row: int
     first_column: int
@@ -46,13 +39,7 @@ class FinishedBlock:
 
 @dataclass(frozen=True)
 class FinishedRows:
-    """Some rows of a result that will not change any more.
-
-    Attributes:
-        first_row: where they belong.
-        pixels: rows × width × 1 or 3.
-        alpha: rows × width, or nothing if there is none.
-    """
+    """Some rows of a result that will not change any more."""
 
     first_row: int
     pixels: Shaped[np.ndarray, "rows width channels"]
@@ -198,7 +185,6 @@ class NetworkPass:
             yield self._finish(max(row, 0), max(column, 0), values)
 
     def _finish(self, first_row: int, first_column: int, values: Tensor) -> FinishedBlock:
-        """A block in samples."""
         alpha = None
         if self.source.has_alpha:
             rows = slice(first_row, first_row + values.shape[1])

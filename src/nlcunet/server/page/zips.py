@@ -50,10 +50,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 class Zip:
-    """A ZIP of files that are open from now on, so that it can be sent even if they are deleted meanwhile.
-
-    Args:
-        members: at most 65,534 files.
+    """A ZIP of at most 65,534 files, which are open from now on: it can be sent even if they are deleted meanwhile.
 
     Raises:
         OSError: a file is not there.
