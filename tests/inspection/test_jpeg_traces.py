@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nlcunet.data.drawn.pictures import draw_picture
 from nlcunet.imaging.files import Picture
 from nlcunet.imaging.lossy import jpeg_round_trip
-from nlcunet.inspection.jpeg_traces import find_compression, find_grid
+from nlcunet.inspection.jpeg_traces import OUTLIERS, ROUNDING_STD, _gain_of_steps, find_compression, find_grid
 from nlcunet.inspection.windows import windows_of
 
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,3 +98,14 @@ def test_pictures_of_few_blocks_tell_nothing(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert found_in(jpeg_round_trip(pixels, 50)) is None
     assert find_compression(()) is None
+
+
+@pytest.mark.parametrize("step", [1, 2, 9, 10, 11, 60, 255])
+def test_gains_are_those_of_a_density_around_every_multiple(step):
+    size = np.arange(8192) / 8
+    multiples = np.arange(-4, 1030 // step + 4) * step
+    density = np.exp(-0.5 * ((size[:, None] - multiples) / ROUNDING_STD) ** 2).sum(axis=1) * step
+    expected = np.log((1 - OUTLIERS) * density / (ROUNDING_STD * np.sqrt(2 * np.pi)) + OUTLIERS)
+    beyond = size >= step / 2
+    assert _gain_of_steps()[beyond, step - 1] == pytest.approx(expected[beyond], abs=2e-5)
+    assert (_gain_of_steps()[(size > 3 * ROUNDING_STD) & ~beyond, step - 1] == np.float32(np.log(OUTLIERS))).all()

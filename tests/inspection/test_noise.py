@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nlcunet.data.drawn.pictures import draw_picture
 from nlcunet.imaging.files import Picture
-from nlcunet.inspection.noise import estimate_noise
+from nlcunet.inspection.noise import ENERGY_OF_UNIT_NOISE, PATCH_PX, estimate_noise, gradient_energy
 from nlcunet.inspection.windows import windows_of
 
 QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,3 +100,8 @@ def test_drawings_have_none_and_show_what_is_added(kind):
     noisy = (clean + np.random.default_rng(0).normal(0, 5, clean.shape)).round().clip(0, 255).astype(np.uint8)
     assert noise_of(clean) < 0.2
     assert noise_of(noisy) == pytest.approx(5.0, rel=0.15)
+
+
+def test_the_energy_of_unit_noise_is_that_of_drawn_patches():
+    noise = np.random.default_rng(0).standard_normal((20_000, PATCH_PX, PATCH_PX))
+    assert np.quantile(gradient_energy(noise), 0.99) == pytest.approx(ENERGY_OF_UNIT_NOISE, rel=1e-12)

@@ -148,7 +148,7 @@ def test_either_of_the_two_finds_the_other_beside_it(psnr, gan, tmp_path):
 def test_partners_are_found_among_the_embedded_weights(psnr, gan, tmp_path, monkeypatch):
     package = tmp_path / "package"
     (package / "weights").mkdir(parents=True)
-    monkeypatch.setattr("nlcunet.models.weights.resources.files", lambda _: package)
+    monkeypatch.setattr("nlcunet.models.headers.resources.files", lambda _: package)
     pair = save(package / "weights", psnr), save(package / "weights", gan)
     assert find_pair("2x-Tiny") == find_pair("2x-Tiny-GAN") == pair
     elsewhere = save(tmp_path, make_model("2x-Tiny-GAN", 3, fidelity_weights="2x-Tiny"))

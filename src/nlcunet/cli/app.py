@@ -5,7 +5,9 @@ A command's module is imported when the command is called or asked for help. ``n
 Exit codes: 0 done; 1 some items failed; 2 could not start; 130 interrupted (Ctrl-C); 143 terminated.
 """
 
+import atexit
 import codecs
+import gc
 import os
 import signal
 import sys
@@ -193,8 +195,23 @@ def nlcunet(
     """Blind super-resolution of photographs with NLCUnet."""
 
 
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import PyTorch inside without looking for garbage: it makes 150,000 objects that all stay."""
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()  # nor look at them ever again
+    finally:
+        gc.enable()
+
+
 def main() -> None:
     """Entry point of the ``nlcunet`` program."""
+    atexit.register(gc.freeze)  # the interpreter, as it ends, would look through all of PyTorch for garbage
     take_any_text()
     app(prog_name="nlcunet")
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlcunet.cli.app import quick_imports
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -36,7 +38,9 @@ def inspect(
     """
     import time
 
-    from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS
+    with quick_imports():
+        import nlcunet.inspection.reading  # noqa: F401 - brings PyTorch
+        from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS
 
     failed = 0
     for source in find_inputs(inputs, recursive=recursive):

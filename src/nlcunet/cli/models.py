@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from nlcunet.cli.models_publish import publish
 
 if TYPE_CHECKING:
-    from nlcunet.models.weights import WeightsHeader
+    from nlcunet.models.headers import WeightsHeader
 
 DESCRIBING = "describe"
 
@@ -38,7 +38,7 @@ def describe_models(
     """
     import json
 
-    from nlcunet.models.weights import embedded_models, find_header
+    from nlcunet.models.headers import embedded_models, find_header
 
     headers = [find_header(known) for known in ([name] if name is not None else embedded_models())]
     if as_json:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nlcunet.cli import completion
+from nlcunet.cli.app import quick_imports
 from nlcunet.errors import ConfigError
 from nlcunet.inference.sizes import Wrap, parse_scale
 
@@ -252,13 +253,14 @@ def upscale(
     Finished results are skipped: run a stopped batch again, and it continues. Pictures that failed are listed at the
     end; the others are done all the same. Exit codes: 0 all done, 1 some failed, 2 could not start.
     """
-    from nlcunet.cli.reporting import Reporter
-    from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
-    from nlcunet.inference.jobs import fill_pattern, plan_jobs, suffix_for
-    from nlcunet.inference.loading import open_model
-    from nlcunet.inference.settings import BatchSettings, EngineSettings
-    from nlcunet.inference.sizes import SizeRequest
-    from nlcunet.models.weights import AUTOMATIC
+    with quick_imports():
+        from nlcunet.cli.reporting import Reporter
+        from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, TiffLayout
+        from nlcunet.inference.jobs import fill_pattern, plan_jobs, suffix_for
+        from nlcunet.inference.loading import open_model
+        from nlcunet.inference.settings import BatchSettings, EngineSettings
+        from nlcunet.inference.sizes import SizeRequest
+        from nlcunet.models.weights import AUTOMATIC
 
     if quiet and verbose:
         raise ConfigError("--quiet and --verbose exclude each other: got both; drop one")

@@ -35,6 +35,8 @@ _BIN = 0.125
 _BINS = 8192
 """Coefficients of 8-bit blocks reach 8 × 128 = 1024."""
 _MAX_STEP = 255
+_LARGE_STEP = 10
+"""Beyond, a size can be the rounding of its nearest multiple only: of others the density is lost in OUTLIERS."""
 _STANDARD_SHARE = 0.5
 """If a standard table explains less than this of what free steps would, the steps are not standard."""
 _MIN_GAIN = 20.0
@@ -162,10 +164,14 @@ def _gain_of_steps() -> Float[np.ndarray, "bins steps"]:
 
     Near 0 nothing is gained: there most coefficients of any picture lie. Between 0 and half a step none should lie.
     """
-    size, step = (np.arange(_BINS) * _BIN)[:, None], np.arange(1, _MAX_STEP + 1)[None]
-    off = size - np.round(size / step) * step
-    density = sum(np.exp(-0.5 * ((off + turn * step) / ROUNDING_STD) ** 2) for turn in range(-2, 3))
-    gain = np.log((1 - OUTLIERS) * step * density / (ROUNDING_STD * math.sqrt(2 * math.pi)) + OUTLIERS)
+    gains = np.empty((_MAX_STEP, _BINS), np.float32)
+    size = np.arange(_BINS) * _BIN
     below = np.where(size <= 3 * ROUNDING_STD, 0.0, math.log(OUTLIERS))
-    gains: np.ndarray = np.where(size < step / 2, below, gain).astype(np.float32)
-    return gains
+    for step in range(1, _MAX_STEP + 1):
+        period = size[: round(2 * step / _BIN)]  # two steps: halves are rounded to the even multiple
+        off = period - np.round(period / step) * step
+        turns = range(-2, 3) if step <= _LARGE_STEP else (0,)
+        density = sum(np.exp(-0.5 * ((off + turn * step) / ROUNDING_STD) ** 2) for turn in turns)
+        gain = np.log((1 - OUTLIERS) * step * density / (ROUNDING_STD * math.sqrt(2 * math.pi)) + OUTLIERS)
+        gains[step - 1] = np.where(size < step / 2, below, np.resize(gain, _BINS))
+    return np.ascontiguousarray(gains.T)

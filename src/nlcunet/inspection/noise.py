@@ -9,7 +9,6 @@ alone takes the smallest variance, which with few patches lies far below the mea
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -26,8 +25,9 @@ PIXELS_PER_PATCH = 75
 """A larger picture has one patch looked at for so many pixels: so the time goes with the size."""
 MIN_PATCHES = 6 * PATCH_PX**2
 """With fewer, nothing can be said about 49 directions."""
-_QUANTILE = 0.99
-"""Share of patches of pure noise that count as weakly textured."""
+ENERGY_OF_UNIT_NOISE = 58.25147960679344
+"""What the gradient energy of 99 % of all patches of white noise of variance 1 stays below: they count as weakly
+textured. Drawn, 20,000 patches, since differences within a patch overlap; a test draws them again."""
 _ROUNDS = 10
 _SETTLED = 0.01
 
@@ -60,7 +60,7 @@ def noise_variance(patches: Float[np.ndarray, "patches samples"]) -> float:
     early, at the texture of a picture that has little else; begun with too little, at its few quietest patches. Of both
     ends the lower one is nearly always nearer to the truth.
     """
-    texture = _gradient_energy(patches.reshape(-1, PATCH_PX, PATCH_PX)) / _energy_of_unit_noise()
+    texture = gradient_energy(patches.reshape(-1, PATCH_PX, PATCH_PX)) / ENERGY_OF_UNIT_NOISE
     is_blank = texture == 0.0
     if MIN_PATCHES <= (~is_blank).sum() < len(patches):  # bars and frames around a picture have no noise
         patches, texture = patches[~is_blank], texture[~is_blank]
@@ -107,15 +107,9 @@ def _tail_mean(variances: Float[np.ndarray, " samples"]) -> float:
     return float(variances[-1])
 
 
-def _gradient_energy(patches: Float[np.ndarray, "patches height width"]) -> Float[np.ndarray, " patches"]:
+def gradient_energy(patches: Float[np.ndarray, "patches height width"]) -> Float[np.ndarray, " patches"]:
+    """Sum of squared central differences within each patch."""
     right = (patches[:, :, 2:] - patches[:, :, :-2]) / 2
     down = (patches[:, 2:] - patches[:, :-2]) / 2
     energy: np.ndarray = np.square(right).sum(axis=(1, 2)) + np.square(down).sum(axis=(1, 2))
     return energy
-
-
-@cache
-def _energy_of_unit_noise() -> float:
-    """What the gradient energy of a patch of white noise of variance 1 seldom exceeds; drawn, since patches overlap."""
-    noise = np.random.default_rng(0).standard_normal((20_000, PATCH_PX, PATCH_PX))
-    return float(np.quantile(_gradient_energy(noise), _QUANTILE))

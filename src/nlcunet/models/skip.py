@@ -1,7 +1,5 @@
 """The bicubic skip: what an NLCUnet adds its detail to. PyTorch's bicubic enlargement (a = −0.75), clamped."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -29,11 +27,11 @@ def bicubic_skip(
     """
     if scale in EXACT_SCALES and can_compute_only(low_res):
         padded = F.pad(low_res, (REACH,) * 4, mode="replicate")
-        return F.pixel_shuffle(convolve(padded, _phase_kernels(scale), groups=3), scale).clamp_(0.0, 1.0)
+        return F.pixel_shuffle(convolve(padded, PHASE_KERNELS[scale], groups=3), scale).clamp_(0.0, 1.0)
     if scale in EXACT_SCALES and _is_given_in_training(low_res):
         with torch.autocast("cpu", enabled=False):
             padded = F.pad(low_res, (REACH,) * 4, mode="replicate")
-            return F.pixel_shuffle(F.conv2d(padded, _kernels_as_constant(scale), groups=3), scale).clamp(0.0, 1.0)
+            return F.pixel_shuffle(F.conv2d(padded, PHASE_KERNELS[scale], groups=3), scale).clamp(0.0, 1.0)
     return F.interpolate(low_res, scale_factor=scale, mode="bicubic").clamp(0.0, 1.0)
 
 
@@ -44,13 +42,6 @@ def _is_given_in_training(x: Tensor) -> bool:
     return torch.is_grad_enabled() and not x.requires_grad
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _kernels_as_constant(scale: int) -> Tensor:
-    """The kernels, which a compiler takes as they are instead of following how they are made."""
-    return _phase_kernels(scale)
-
-
-@lru_cache(maxsize=4)
 def _phase_kernels(scale: int) -> Float[Tensor, "three_phases 1 5 5"]:
     """For each channel the kernel of every position within a pixel, row by row."""
     taps = torch.zeros(scale, 2 * REACH + 1, dtype=torch.float64)
@@ -69,3 +60,7 @@ def _cubic(distance: float) -> float:
     if distance < 2:
         return ((distance - 5) * distance + 8) * distance * CUBIC - 4 * CUBIC
     return 0.0
+
+
+PHASE_KERNELS = {scale: _phase_kernels(scale) for scale in EXACT_SCALES}
+"""Made once, when this is imported: a compiler takes them as they are, instead of following how they are made."""

@@ -11,14 +11,13 @@ Shape legend: channels as in ``nlcunet``; hidden = int(2.66 · channels) of the 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nlcunet.models.fused_convolution import convolve, convolve_gelu, convolve_with
 from nlcunet.models.layers import ChannelAttention, Convolution, GatedFeedForward, PixelLayerNorm
@@ -83,40 +82,53 @@ def run_in_strips(block: StripBlock, x: FeatureMap) -> FeatureMap:
     x = x.contiguous(memory_format=torch.channels_last)
     merged = _merge_branches(block, x)
     factor = block.channel_attention.factor(merged.mean(dim=(2, 3), keepdim=True))
-    result = torch.empty_like(x)
     hidden = block.feed_forward.contract.in_channels
-    for rows in strips(x.shape[2], 4 * x.shape[0] * hidden * x.shape[3], reach=1):
+
+    def finish(rows: "Strip") -> StripMap:
         near = torch.addcmul(x[:, :, rows.near], merged[:, :, rows.near], factor)
-        own = near[:, :, rows.own_in_near]
-        result[:, :, rows.own] = _feed_forward(block.feed_forward, block.norm2(near), own, rows)
-    return result
+        return _feed_forward(block.feed_forward, block.norm2(near), near[:, :, rows.own_in_near], rows)
+
+    return _map_strips(finish, x, 4 * x.shape[0] * hidden * x.shape[3], reach=1)
 
 
 def _merge_branches(block: StripBlock, x: FeatureMap) -> FeatureMap:
     """Attention beside local convolutions, merged."""
     attended = None if block.attention is None else block.attention(block.norm1(x))
-    merged = torch.empty_like(x)
     first, second = (layer for layer in block.local if isinstance(layer, Convolution))
-    for rows in strips(x.shape[2], 4 * x.shape[0] * x.shape[1] * x.shape[3], reach=2):
-        near = rows.pad(block.norm1(x[:, :, rows.near]))
+
+    def merge(rows: "Strip") -> StripMap:
+        near = block.norm1(x[:, :, rows.near])
         # Where the map ends, the second convolution sees zeros, not what the first one gives beyond the end.
         branch = convolve_gelu(near, first.weight, first.bias, padding=rows.padding, groups=first.groups)
-        branch = convolve(rows.pad(branch), second.weight, second.bias, padding=rows.padding, groups=second.groups)
+        branch = rows.cut(branch)
+        branch = convolve(branch, second.weight, second.bias, padding=rows.padding, groups=second.groups)
+        branch = rows.cut(branch)
         if attended is not None:
             branch = torch.cat([attended[:, :, rows.own], branch], dim=1)
-        merged[:, :, rows.own] = convolve(branch, block.merge.weight, block.merge.bias)
-    return merged
+        return convolve(branch, block.merge.weight, block.merge.bias)
+
+    return _map_strips(merge, x, 4 * x.shape[0] * x.shape[1] * x.shape[3], reach=2)
+
+
+def _map_strips(compute: Callable[["Strip"], StripMap], x: FeatureMap, bytes_per_row: int, *, reach: int) -> FeatureMap:
+    """A map of the shape of ``x`` from what is computed for each strip; arguments as ``strips``."""
+    found = list(strips(x.shape[2], bytes_per_row, reach=reach))
+    if len(found) == 1:
+        return compute(found[0])
+    result = torch.empty_like(x)
+    for rows in found:
+        result[:, :, rows.own] = compute(rows)
+    return result
 
 
 def _feed_forward(layer: GatedFeedForward, near: StripMap, residual: StripMap, rows: "Strip") -> StripMap:
     """The gated feed-forward of a strip, plus its residual; gate and content apart, each with its own weights."""
     hidden = layer.contract.in_channels
     expand, depthwise = layer.expand.weight, layer.depthwise.weight
-    gate = rows.pad(convolve(near, expand[:hidden]))
+    gate, content = convolve(near, expand[:hidden]), convolve(near, expand[hidden:])
     gate = convolve_gelu(gate, depthwise[:hidden], padding=rows.padding, groups=hidden)
-    content = rows.pad(convolve(near, expand[hidden:]))
     gated = convolve_with(content, gate, depthwise[hidden:], operation="mul", padding=rows.padding, groups=hidden)
-    return convolve_with(gated, residual, layer.contract.weight, operation="add")
+    return convolve_with(rows.cut(gated), residual, layer.contract.weight, operation="add")
 
 
 def upsample_in_strips(upsampler: nn.Sequential, x: FeatureMap) -> Float[Tensor, "batch 3 high_height high_width"]:
@@ -151,15 +163,15 @@ class Strip:
         self.near = slice(first, end)
         self.own_in_near = slice(start - first, stop - first)
         is_first, is_last = start == 0, stop == height
-        # A strip that is the whole map leaves the zeros around it to the convolution, and saves a copy.
-        is_whole = is_first and is_last
-        self.padding = (1, 1) if is_whole else (0, 1)
-        """Padding of 3 × 3 convolutions over maps that went through ``pad``."""
-        self._zeros = (0, 0) if is_whole else (int(is_first), int(is_last))
+        self.padding = (int(is_first or is_last), 1)
+        """Padding of 3 × 3 convolutions over maps of the strip: rows of zeros where the whole map ends."""
+        # Zeros come at both ends or at none. What they make of the inner end is cut off: that is cheaper than a copy of
+        # the map with zeros at one end.
+        self._kept = slice(int(is_last and not is_first), -1 if is_first and not is_last else None)
 
-    def pad(self, maps: Float[Tensor, "batch channels _ width"]) -> Float[Tensor, "batch channels _ width"]:
-        """Maps of the strip with a row of zeros where the whole map ends above or below."""
-        return F.pad(maps, (0, 0, *self._zeros)) if any(self._zeros) else maps
+    def cut(self, maps: StripMap) -> StripMap:
+        """What a 3 × 3 convolution with this padding gave, without the row that depends on zeros at an inner end."""
+        return maps[:, :, self._kept]
 
 
 def strips(height: int, bytes_per_row: int, *, reach: int) -> Iterator[Strip]:

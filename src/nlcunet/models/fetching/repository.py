@@ -13,7 +13,7 @@ from nlcunet.files.paths import expand_home
 from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE, HubAddress, parse_address
 from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.models.fetching.library import hub_errors
-from nlcunet.models.weights import embedded_models, read_header
+from nlcunet.models.headers import embedded_models, read_header
 from nlcunet.version import __version__
 
 CONFIG_FILE = "config.json"
