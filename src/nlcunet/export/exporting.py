@@ -102,6 +102,11 @@ def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> Expo
     suffix = TARGETS[request.to].suffix
     if path.suffix != suffix:
         raise ConfigError(f"a file for {request.to} must end in {suffix}: got {path.name}")
+    if model.header.is_foreign:
+        raise ExportError(
+            f"a network to export must be one of nlcunet: {model.header.name} is other people's; run it with "
+            "--engine torch"
+        )
     check_libraries(request)
     batches = cut_tiles(read_pictures(request.verification), request.tiles, model.header)
     make = {"onnx": _export_onnx, "openvino": _export_openvino}.get(request.to, _export_torch)

@@ -27,6 +27,8 @@ AUTOMATIC = "auto"
 """Instead of a model's name: those weights that suit each picture."""
 DEFAULT_MODEL = "4x-NLCUnet-S"
 """Of clean pictures; the other scales of its family differ in their first letter."""
+FOREIGN_PREFIX = "spandrel:"
+"""How the architecture of other people's networks begins; see ``nlcunet.models.foreign``."""
 _BICUBIC = re.compile(r"bicubic-x([2-8])")
 
 
@@ -51,7 +53,7 @@ class WeightsHeader(BaseModel):
     name: str
     """Name in the manner of OpenModelDB, as ``4x-NLCUnet-S``."""
     architecture: str
-    """Key of ``nlcunet.models.registry.ARCHITECTURES``."""
+    """Key of ``nlcunet.models.registry.ARCHITECTURES``; of other people's, spandrel's name behind ``spandrel:``."""
     config: dict[str, Any]
     """Arguments of the architecture."""
     scale: int
@@ -85,6 +87,11 @@ class WeightsHeader(BaseModel):
     date: str = ""
     """Day the weights were made, ISO 8601."""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the network is of other people and runs through spandrel."""
+        return self.architecture.startswith(FOREIGN_PREFIX)
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -94,6 +101,8 @@ class LoadedModel:
     """The network in evaluation mode: (n, 3, h, w) in [0, 1] to (n, 3, scale · h, scale · w), not clamped."""
     header: WeightsHeader
     """What it is."""
+    file_sha256: str = ""
+    """Checksum of the file, of other people's networks: some change their own tensors when they run."""
 
 
 def describe(network: Network, name: str, **facts: Any) -> WeightsHeader:
@@ -141,13 +150,7 @@ def read_header(path: Path) -> WeightsHeader:
     Raises:
         WeightsError: the file is missing, is no safetensors file, or has no valid header.
     """
-    if not path.is_file():
-        raise WeightsError(f"weights must be a safetensors file or an embedded name: found no {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}); fetch or copy it again") from error
+    metadata = _read_metadata(path)
     if HEADER_KEY not in metadata:
         raise WeightsError(f"{path} has no nlcunet header; write it with nlcunet.models.weights.save_weights")
     try:
@@ -155,6 +158,26 @@ def read_header(path: Path) -> WeightsHeader:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise WeightsError(f"the header of {path} is not valid: {problems}") from error
+
+
+def has_header(path: Path) -> bool:
+    """Whether a file of weights is one of ours; else it is of other people, or of nobody.
+
+    Raises:
+        WeightsError: the file is missing, or damaged.
+    """
+    return path.suffix.lower() == ".safetensors" and HEADER_KEY in _read_metadata(path)
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself, whoever has written it."""
+    if not path.is_file():
+        raise WeightsError(f"weights must be a safetensors file or an embedded name: found no {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}); fetch or copy it again") from error
 
 
 def embedded_models() -> tuple[str, ...]:
@@ -179,8 +202,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     if not path.is_file():
         known = embedded_models()
         raise WeightsError(
-            f"the model must be one of {', '.join(known)}, bicubic-x2 … bicubic-x8, a .safetensors file, a folder of "
-            f"weights, or hf://user/name: got {str(name_or_path)!r}{did_you_mean(str(name_or_path), known)}"
+            f"the model must be one of {', '.join(known)}, bicubic-x2 … bicubic-x8, a .safetensors or .pth file, a "
+            f"folder of weights, or hf://user/name: got {str(name_or_path)!r}{did_you_mean(str(name_or_path), known)}"
         )
     return path
 
@@ -200,11 +223,18 @@ def find_header(name_or_path: str | Path) -> WeightsHeader:
             scale=scale,
             **asdict(SIZE_RULES["Bicubic"]),
         )
-    return read_header(find_weights(name_or_path))
+    path = find_weights(name_or_path)
+    if has_header(path):
+        return read_header(path)
+    from nlcunet.models.foreign.network import foreign_header  # which makes headers itself
+
+    return foreign_header(path)
 
 
 def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device | str = "cpu") -> LoadedModel:
     """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, weights file, folder, or ``hf://`` address.
+
+    Files without our header are other people's networks, which spandrel loads; see ``nlcunet.models.foreign``.
 
     Args:
         name_or_path: what to load.
@@ -216,7 +246,12 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
     if _BICUBIC.fullmatch(str(name_or_path)):
         header = find_header(name_or_path)
         return LoadedModel(make_network("Bicubic", header.config).eval(), header)
-    header = read_header(path := find_weights(name_or_path))
+    path = find_weights(name_or_path)
+    if not has_header(path):
+        from nlcunet.models.foreign.network import load_foreign  # which makes headers itself
+
+        return load_foreign(path, device=device)
+    header = read_header(path)
     if header.architecture == "OwnNetwork":
         check_trusted(str(header.config.get("network")))
     try:
@@ -238,7 +273,9 @@ def header_as_json(header: WeightsHeader) -> str:
 
 
 def weights_checksum(model: LoadedModel) -> str:
-    """SHA-256 over a model's header and tensors; names what an export was made from."""
+    """SHA-256 over a model's header and tensors, or of another's file; names what an export was made from."""
+    if model.file_sha256:
+        return model.file_sha256
     digest = hashlib.sha256(model.header.model_dump_json().encode())
     for name, value in sorted(model.network.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
