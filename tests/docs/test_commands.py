@@ -70,7 +70,7 @@ PYTHON_NOT_RUN: dict[str, str] = {
     'from_pretrained("user/': NETWORK,
     "fetch_weights(": NETWORK,
     "push_to_hub(": "sends to another host",
-    "from spandrel import": "spandrel brings torchvision, which the tests do without",
+    "from spandrel import": "needs spandrel, an extra; tests/hub/test_spandrel_plugin.py runs it",
     "urllib.request.Request(": "needs a server at port 7860; tests/server/test_clients.py runs it with another",
     "aoti_load_package": "needs a package that a C++ compiler has made",
     'torch.export.load("s.pt2")': "needs a file that takes another minute to export; tests/export makes small ones",

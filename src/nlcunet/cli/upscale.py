@@ -64,7 +64,8 @@ def upscale(
             "-m",
             "--model",
             metavar="NAME",
-            help="auto looks at each picture; see `nlcunet models`; a weights, .onnx, .xml or .pt2 file; hf://user/name.",
+            help="auto looks at each picture; see `nlcunet models`; a .safetensors, .pth, .onnx, .xml or .pt2 file; "
+            "hf://user/name.",
             rich_help_panel=LOOK,
             autocompletion=completion.MODELS,
         ),

@@ -81,6 +81,18 @@ def check_libraries(request: ExportRequest) -> None:
             import_library(name)
 
 
+def check_origin(model: LoadedModel) -> None:
+    """Refuse other people's networks, whose code no exporter was tried with.
+
+    Raises:
+        ExportError: it is one.
+    """
+    if model.header.is_foreign:
+        raise ExportError(
+            f"a network to export must be one of nlcunet: {model.header.name} is other people's; run it with PyTorch"
+        )
+
+
 def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> ExportFacts:
     """Write a network in another format, verified against PyTorch on tiles of real pictures.
 
@@ -91,6 +103,7 @@ def export_model(model: LoadedModel, path: Path, request: ExportRequest) -> Expo
     suffix = TARGETS[request.to].suffix
     if path.suffix != suffix:
         raise ConfigError(f"a file for {request.to} must end in {suffix}: got {path.name}")
+    check_origin(model)
     check_libraries(request)
     batches = cut_tiles(read_pictures(request.verification), request.tiles, model.header)
     make = {"onnx": _export_onnx, "openvino": _export_openvino}.get(request.to, _export_torch)

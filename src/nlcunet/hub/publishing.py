@@ -143,6 +143,10 @@ def _write(
     request: PublishRequest,
     on_export: Callable[[], None],
 ) -> PublishedModel:
+    if model.header.is_foreign:
+        raise ConfigError(
+            f"a model to publish must be a network of nlcunet: {model.header.name} is other people's; name another"
+        )
     import_hub()
     check_is_free(folder, overwrite=request.overwrite)
     if request.has_onnx:

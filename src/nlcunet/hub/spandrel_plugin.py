@@ -9,7 +9,7 @@
     model = ModelLoader().load_from_file("model.safetensors")
 
 After ``register()`` every loader of this process knows our files by their names and shapes. Importing this file needs
-spandrel (the extra ``spandrel``), which brings torchvision; nothing else in nlcunet imports it.
+spandrel. The other way round, other people's networks in nlcunet, is ``nlcunet.models.foreign``.
 """
 
 from collections.abc import Mapping
@@ -18,26 +18,20 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file as load_tensors
-from spandrel import (  # type: ignore[import-not-found]
-    MAIN_REGISTRY,
-    Architecture,
-    ArchSupport,
-    ImageModelDescriptor,
-    ModelTiling,
-    SizeRequirements,
-)
 from torch import Tensor
 
 from nlcunet.errors import WeightsError
 from nlcunet.hub.shapes import config_from_shapes, has_nlcunet_shapes
+from nlcunet.models.foreign.library import import_spandrel
 from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet, NLCUnetConfig
 from nlcunet.models.registry import SIZES
 from nlcunet.models.weights import read_header
 
 CHANNELS = 3
+spandrel: Any = import_spandrel()
 
 
-class NLCUnetArch(Architecture):  # type: ignore[misc]
+class NLCUnetArch(spandrel.Architecture):  # type: ignore[misc]
     """What spandrel asks of an architecture: whether a state dict is one of it, and to load it."""
 
     def __init__(self) -> None:
@@ -57,7 +51,7 @@ class NLCUnetArch(Architecture):  # type: ignore[misc]
         Half precision is refused. spandrel would round all of the network, the rotations of its hashing too, and other
         pixels would attend to each other. ``nlcunet.Upscaler`` computes in float16 what may be, and no more.
         """
-        return ImageModelDescriptor(
+        return spandrel.ImageModelDescriptor(
             NLCUnet(config),
             state_dict,
             architecture=self,
@@ -68,14 +62,14 @@ class NLCUnetArch(Architecture):  # type: ignore[misc]
             scale=config.scale,
             input_channels=CHANNELS,
             output_channels=CHANNELS,
-            size_requirements=SizeRequirements(minimum=SIZE_MULTIPLE, multiple_of=SIZE_MULTIPLE),
-            tiling=ModelTiling.SUPPORTED,
+            size_requirements=spandrel.SizeRequirements(minimum=SIZE_MULTIPLE, multiple_of=SIZE_MULTIPLE),
+            tiling=spandrel.ModelTiling.SUPPORTED,
         )
 
 
 def register() -> None:
     """Tell spandrel of NLCUnet; any number of times."""
-    MAIN_REGISTRY.add(ArchSupport.from_architecture(NLCUnetArch()), ignore_duplicates=True)
+    spandrel.MAIN_REGISTRY.add(spandrel.ArchSupport.from_architecture(NLCUnetArch()), ignore_duplicates=True)
 
 
 def load_file(path: Path, *, device: str | torch.device = "cpu") -> Any:

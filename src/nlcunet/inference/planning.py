@@ -142,10 +142,15 @@ class Work:
 
 
 def bytes_per_pixel(header: WeightsHeader, dtype: torch.dtype) -> int:
-    """Peak memory of a network per low-resolution pixel of a tile; networks not measured count as of width 64."""
+    """Peak memory of a network per low-resolution pixel of a tile; networks not measured count as of width 64.
+
+    Other people's networks are looked at when they are loaded; their header holds an estimate.
+    """
     share = 1.0 if dtype == torch.float32 else HALF_PRECISION_SHARE
     if header.architecture == "Bicubic":
         return 3 * 4 * 3 * header.scale**2  # three float32 pictures of the result's size
+    if header.is_foreign:
+        return int(header.config["bytes_per_pixel"] * share)
     width = header.config.get("width", 64)
     return int(4 * FEATURE_MAPS * width * share)
 

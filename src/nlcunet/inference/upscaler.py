@@ -6,6 +6,7 @@ of its own, with the colour beside it continued under the transparent parts.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 CALIBRATION_TILE = 128
 """Side of the tile that the speed is measured on."""
+
+BICUBIC_BEHIND = "{} works at a picture's own size; the rest of the enlargement is bicubic."
+"""What is told where a network of ×1 is to enlarge."""
 
 UNCHANGED = WeightsHeader(name="", architecture="", config={}, scale=1)
 """In the place of a network, where a picture is resampled only."""
@@ -96,8 +100,10 @@ class Upscaler(Enlarger):
             self.device, self.dtype = engine.device, getattr(torch, engine.precisions[0])
         elif isinstance(model, LoadedModel):
             self.device = choose_device(settings.device)
-            self.dtype = choose_dtype(settings.precision, self.device)
-            engine = TorchEngine(model, self.device, self.dtype)
+            engine = TorchEngine(model, self.device, choose_dtype(settings.precision, self.device))
+            self.dtype = getattr(torch, taken := engine.precisions[0])
+            if settings.precision not in {"auto", taken}:
+                warnings.warn(f"{model.header.name} does not bear {settings.precision}: {taken} is used", stacklevel=2)
         else:
             engine, self.device = model, model.device
             self.dtype = torch.float32  # what tiles are planned for; engines that take less do no harm
@@ -264,13 +270,14 @@ class Upscaler(Enlarger):
     def for_picture(
         self,
         source: Path | bytes | Picture,  # noqa: ARG002
-        request: SizeRequest,  # noqa: ARG002
+        request: SizeRequest,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,  # noqa: ARG002
         decoded: Picture | None = None,  # noqa: ARG002
     ) -> Chosen:
         """This very upscaler, whatever the picture."""
-        return Chosen(self)
+        is_enlarged_otherwise = self.header.scale == 1 and not request.is_default and request.scale != 1
+        return Chosen(self, (BICUBIC_BEHIND.format(self.header.name),) if is_enlarged_otherwise else ())
 
     def for_size(self, request: SizeRequest) -> "Upscaler":  # noqa: ARG002
         """Likewise."""

@@ -140,6 +140,8 @@ def choosable(headers: Iterable[WeightsHeader]) -> list[WeightsHeader]:
 
 
 def _family(header: WeightsHeader) -> str:
+    if header.is_foreign:
+        return ""  # whatever their files are called
     return header.name.partition("-")[2]
 
 

@@ -29,6 +29,7 @@ from nlcunet.models.weights import (
     embedded_models,
     find_header,
     find_weights,
+    has_header,
     load_model,
     read_header,
 )
@@ -121,6 +122,8 @@ def find_pair(name_or_path: str | Path) -> tuple[Path, Path]:
             f"strength mixes the weights of two networks: got {name_or_path}, which has none; leave it out"
         )
     path = find_weights(name_or_path)
+    if not has_header(path):
+        raise ConfigError(f"strength mixes the weights of two networks of nlcunet: got {path}; leave it out")
     header = read_header(path)
     if partner := header.fidelity_weights or _without_ending(header.name):
         return _find_beside(path, (partner,), f"{header.name} was trained from {partner}, whose file"), path

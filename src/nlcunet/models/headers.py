@@ -21,6 +21,8 @@ AUTOMATIC = "auto"
 """Instead of a model's name: those weights that suit each picture."""
 DEFAULT_MODEL = "4x-NLCUnet-S"
 """Of clean pictures; the other scales of its family differ in their first letter."""
+FOREIGN_PREFIX = "spandrel:"
+"""How the architecture of other people's networks begins; see ``nlcunet.models.foreign``."""
 _BICUBIC = re.compile(r"bicubic-x([2-8])")
 
 
@@ -45,7 +47,7 @@ class WeightsHeader(BaseModel):
     name: str
     """Name in the manner of OpenModelDB, as ``4x-NLCUnet-S``."""
     architecture: str
-    """Key of ``nlcunet.models.registry.ARCHITECTURES``."""
+    """Key of ``nlcunet.models.registry.ARCHITECTURES``; of other people's, spandrel's name behind ``spandrel:``."""
     config: dict[str, Any]
     """Arguments of the architecture."""
     scale: int
@@ -79,6 +81,11 @@ class WeightsHeader(BaseModel):
     date: str = ""
     """Day the weights were made, ISO 8601."""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the network is of other people and runs through spandrel."""
+        return self.architecture.startswith(FOREIGN_PREFIX)
+
 
 def read_header(path: Path) -> WeightsHeader:
     """The header of a weights file, without its tensors.
@@ -86,13 +93,7 @@ def read_header(path: Path) -> WeightsHeader:
     Raises:
         WeightsError: the file is missing, is no safetensors file, or has no valid header.
     """
-    if not path.is_file():
-        raise WeightsError(f"weights must be a safetensors file or an embedded name: found no {path}")
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}); fetch or copy it again") from error
+    metadata = _read_metadata(path)
     if HEADER_KEY not in metadata:
         raise WeightsError(f"{path} has no nlcunet header; write it with nlcunet.models.weights.save_weights")
     try:
@@ -100,6 +101,26 @@ def read_header(path: Path) -> WeightsHeader:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise WeightsError(f"the header of {path} is not valid: {problems}") from error
+
+
+def has_header(path: Path) -> bool:
+    """Whether a file of weights is one of ours; else it is of other people, or of nobody.
+
+    Raises:
+        WeightsError: the file is missing, or damaged.
+    """
+    return path.suffix.lower() == ".safetensors" and HEADER_KEY in _read_metadata(path)
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself, whoever has written it."""
+    if not path.is_file():
+        raise WeightsError(f"weights must be a safetensors file or an embedded name: found no {path}")
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}); fetch or copy it again") from error
 
 
 def embedded_models() -> tuple[str, ...]:
@@ -124,8 +145,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     if not path.is_file():
         known = embedded_models()
         raise WeightsError(
-            f"the model must be one of {', '.join(known)}, bicubic-x2 … bicubic-x8, a .safetensors file, a folder of "
-            f"weights, or hf://user/name: got {str(name_or_path)!r}{did_you_mean(str(name_or_path), known)}"
+            f"the model must be one of {', '.join(known)}, bicubic-x2 … bicubic-x8, a .safetensors or .pth file, a "
+            f"folder of weights, or hf://user/name: got {str(name_or_path)!r}{did_you_mean(str(name_or_path), known)}"
         )
     return path
 
@@ -152,7 +173,12 @@ def find_header(name_or_path: str | Path) -> WeightsHeader:
             scale=scale,
             **asdict(SIZE_RULES["Bicubic"]),
         )
-    return read_header(find_weights(name_or_path))
+    path = find_weights(name_or_path)
+    if has_header(path):
+        return read_header(path)
+    from nlcunet.models.foreign.network import foreign_header  # which makes headers itself, and needs PyTorch
+
+    return foreign_header(path)
 
 
 def header_as_json(header: WeightsHeader) -> str:

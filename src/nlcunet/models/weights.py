@@ -24,6 +24,7 @@ from nlcunet.models.headers import (
     embedded_models,
     find_header,
     find_weights,
+    has_header,
     header_as_json,
     is_bicubic,
     read_header,
@@ -42,6 +43,7 @@ __all__ = [
     "embedded_models",
     "find_header",
     "find_weights",
+    "has_header",
     "header_as_json",
     "load_model",
     "read_header",
@@ -58,6 +60,8 @@ class LoadedModel:
     """The network in evaluation mode: (n, 3, h, w) in [0, 1] to (n, 3, scale · h, scale · w), not clamped."""
     header: WeightsHeader
     """What it is."""
+    file_sha256: str = ""
+    """Checksum of the file, of other people's networks: some change their own tensors when they run."""
 
 
 def describe(network: Network, name: str, **facts: Any) -> WeightsHeader:
@@ -102,6 +106,8 @@ def save_weights(path: Path, network: nn.Module, header: WeightsHeader, *, half:
 def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device | str = "cpu") -> LoadedModel:
     """Load a network by embedded name, ``"bicubic-x2"`` … ``"bicubic-x8"``, weights file, folder, or ``hf://`` address.
 
+    Files without our header are other people's networks, which spandrel loads; see ``nlcunet.models.foreign``.
+
     Args:
         name_or_path: what to load.
         device: where its weights go.
@@ -112,7 +118,12 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
     if is_bicubic(name_or_path):
         header = find_header(name_or_path)
         return LoadedModel(make_network("Bicubic", header.config).eval(), header)
-    header = read_header(path := find_weights(name_or_path))
+    path = find_weights(name_or_path)
+    if not has_header(path):
+        from nlcunet.models.foreign.network import load_foreign  # which makes headers itself
+
+        return load_foreign(path, device=device)
+    header = read_header(path)
     if header.architecture == "OwnNetwork":
         check_trusted(str(header.config.get("network")))
     try:
@@ -129,7 +140,9 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, device: torch.device
 
 
 def weights_checksum(model: LoadedModel) -> str:
-    """SHA-256 over a model's header and tensors; names what an export was made from."""
+    """SHA-256 over a model's header and tensors, or of another's file; names what an export was made from."""
+    if model.file_sha256:
+        return model.file_sha256
     digest = hashlib.sha256(model.header.model_dump_json().encode())
     for name, value in sorted(model.network.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

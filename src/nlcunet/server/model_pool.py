@@ -36,6 +36,7 @@ class ModelPool:
 
     Raises:
         WeightsError: a model on offer is not there.
+        ConfigError: two have one name.
         DeviceError: there is no such device.
     """
 
@@ -45,6 +46,9 @@ class ModelPool:
         self._device = choose_device(settings.device)
         self._dtype = choose_dtype(settings.precision, self._device)
         offered = {source: find_header(source) for source in map(find_model, settings.models or embedded_models())}
+        names = [header.name for header in offered.values()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ConfigError(f"models on offer must have names of their own: two are called {twice}; rename a file")
         self.headers: dict[str, WeightsHeader] = {header.name: header for header in offered.values()}
         self._sources = {header.name: source for source, header in offered.items()}
         self._guard = threading.Lock()

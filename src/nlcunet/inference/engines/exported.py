@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from nlcunet.errors import ConfigError, DeviceError, ExportError
-from nlcunet.export.exporting import ExportRequest, check_libraries, export_model
+from nlcunet.export.exporting import ExportRequest, check_libraries, check_origin, export_model
 from nlcunet.export.facts import ExportFacts
 from nlcunet.export.libraries import import_library
 from nlcunet.export.sessions import Session, open_onnx, open_openvino
@@ -125,6 +125,7 @@ def open_cached(
     name = f"{model.header.name}-{weights_checksum(model)[:16]}-{__version__}-{request.precision}"
     path = cache_folder("exports") / f"{name.replace('/', '_')}{SUFFIX_OF_ENGINE[engine]}"
     if not path.is_file():
+        check_origin(model)
         check_libraries(request)
         on_export(path)
         export_model(model, path, request)

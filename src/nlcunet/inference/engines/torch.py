@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nlcunet.models.foreign.network import ForeignNetwork
 from nlcunet.models.weights import LoadedModel
 
 if TYPE_CHECKING:
@@ -34,11 +35,15 @@ class TorchEngine:
     def __init__(self, model: LoadedModel, device: torch.device, dtype: torch.dtype) -> None:
         self.header = model.header
         # Also in channels-last memory: else every convolution would bring its weights into that order again.
-        self.network = model.network.to(device, memory_format=_memory_format(device)).eval()  # type: ignore[call-overload]
+        foreign = model.network if isinstance(model.network, ForeignNetwork) else None
+        # Other people's networks may count on this order, keep things between two runs, or not bear being recorded.
+        is_plain = foreign is not None or device.type == "mps"
+        self._memory_format = torch.contiguous_format if is_plain else torch.channels_last
+        self.network = model.network.to(device, memory_format=self._memory_format).eval()  # type: ignore[call-overload]
         self.device = device
-        self.precisions = tuple(_name(each) for each in (dtype, *STEADIER_TYPES[dtype]))
-        self.lane = _lane_of(device)
-        self.tiles_at_once = TILES_AT_ONCE.get(device.type, 1)
+        self.precisions = tuple(_name(each) for each in _dtypes(dtype, foreign))
+        self.lane = _lane_of(device) if foreign is None else None
+        self.tiles_at_once = TILES_AT_ONCE.get(device.type, 1) if foreign is None else 1
 
     @torch.inference_mode()
     def run(
@@ -55,14 +60,20 @@ class TorchEngine:
                 result: Tensor = self.network(batch)
             return result.float()
 
-        batch = batch.contiguous(memory_format=_memory_format(self.device))
+        batch = batch.contiguous(memory_format=self._memory_format)
         if self.lane is not None:
             return self.lane.run(forward, batch, precision)
         return forward(batch.to(self.device)).cpu().contiguous()
 
 
-def _memory_format(device: torch.device) -> torch.memory_format:
-    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+def _dtypes(dtype: torch.dtype, foreign: ForeignNetwork | None) -> tuple[torch.dtype, ...]:
+    """The number type asked for and steadier ones; other people's networks that do not bear it take float32.
+
+    Not bfloat16: most end in a convolution, whose results it would round to 8 bits.
+    """
+    if foreign is None:
+        return (dtype, *STEADIER_TYPES[dtype])
+    return (dtype, torch.float32) if dtype != torch.float32 and foreign.supports(dtype) else (torch.float32,)
 
 
 def _name(dtype: torch.dtype) -> str:

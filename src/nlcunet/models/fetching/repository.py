@@ -13,7 +13,7 @@ from nlcunet.files.paths import expand_home
 from nlcunet.models.fetching.address import SCHEME, WEIGHTS_FILE, HubAddress, parse_address
 from nlcunet.models.fetching.checksums import CHECKSUMS_FILE, check_against, check_file, read_checksums
 from nlcunet.models.fetching.library import hub_errors
-from nlcunet.models.headers import embedded_models, read_header
+from nlcunet.models.headers import embedded_models, find_header
 from nlcunet.version import __version__
 
 CONFIG_FILE = "config.json"
@@ -94,7 +94,7 @@ def fetch_weights(
     # snapshots/COMMIT in the folder of the repository: what is fetched again must be gone from there
     remedy = f"delete {folder.parents[1]} and load it again"
     path = _check(folder, address.file, sha256, remedy)
-    partner = f"{read_header(path).fidelity_weights}.safetensors"
+    partner = f"{find_header(path).fidelity_weights}.safetensors"
     if partner in _sums(folder):
         _check(download([partner]), partner, None, remedy)
     return path
