@@ -27,7 +27,8 @@ def run(
         typer.Option("--images", help="Folder of originals, instead of sets; needs --protocol and --scale."),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="gaussian8, bicubic, anisotropic-standin, diverse, photo or photo-other.")
+        str,
+        typer.Option(help="gaussian8, bicubic, anisotropic-standin, blur-noise-jpeg, diverse, photo or photo-other."),
     ] = "gaussian8",
     scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
     sigmas: Annotated[str, typer.Option(help="Use only these blurs of gaussian8, for example 1.8,2.6,3.2.")] = "",
