@@ -3,12 +3,14 @@
 Run: ``python benchmarks/kernel_readout.py PHOTOGRAPHS [--manifest CSV] [-m 4x-NLCUnet-S …]``. Photographs that nobody
 trained on (the manifest's split valid, or all) are blurred with kernels drawn from setting 1 (round) and setting 2
 (elliptic) and reduced. From the mean and the standard deviation of every channel behind every stage, ridge regression
-predicts the blur: sigma of round kernels; the three numbers of the covariance of elliptic ones (both axes and the
-angle). R² is measured on photographs that the regression has not seen, in five folds by photograph; ± is its standard
-deviation over the folds.
+predicts the blur: sigma of round kernels; of elliptic ones the mean of the axes, the angle, and both together. With the
+axes a and b the angle is (a - b) / 2 · (cos 2θ, sin 2θ): that of a nearly round kernel counts next to nothing. R² is
+measured on photographs that the regression has not seen, in five folds by photograph; ± is its standard deviation over
+the folds.
 
 Beside the trained networks stand what needs no network (mean and deviation of the input's gradients at three
-distances), and the same network with its first, random weights: what is above both was learned.
+distances), and the same network with its first, random weights: what is above both was learned. Of weights that
+estimate the kernel (``network.kernel: estimated``), the estimate is read instead of the stages, in the first column.
 """
 
 import argparse
@@ -24,8 +26,8 @@ from nlcunet.data.photographs import list_photographs, load_photographs
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import draw_record, find_preset
 from nlcunet.degradations.record import DegradationRecord
-from nlcunet.models.nlcunet import NLCUnet
-from nlcunet.models.registry import network_from_config
+from nlcunet.models.kernel_conditioned import EstimatingNLCUnet
+from nlcunet.models.nlcunet import NLCUnet, NLCUnetConfig
 from nlcunet.models.weights import load_model
 
 CROP_PX = 256
@@ -45,19 +47,24 @@ def main() -> None:
     split = "train" if options.manifest is None else "valid"
     crops = read_crops(options.photographs, options.manifest, split)
     networks = {name: trained(name) for name in options.model or ["4x-NLCUnet-S", "4x-NLCUnet-S-Photo"]}
-    first = next(iter(networks.values()))
-    untrained = network_from_config(first.config).eval()
+    untrained = NLCUnet(size_of(next(iter(networks.values())))).eval()
     readers: dict[str, Features] = {"the input's gradients": gradients, "random weights": stages_of(untrained)}
-    readers |= {name: stages_of(network) for name, network in networks.items()}
+    for name, network in networks.items():
+        readers[name] = stages_of(network) if isinstance(network, NLCUnet) else estimate_of(network)
     print(f"{len(crops)} photographs, {KERNELS_PER_PICTURE} kernels each, R² on photographs not fitted to\n")
-    for preset, targets in (("isotropic", sigma), ("anisotropic", covariance)):
-        print_table(preset, crops, targets, readers)
+    print_tables("isotropic", crops, sigma, {"sigma": [0]}, readers)
+    parts = {"both axes and the angle": [0, 1, 2], "the mean of the axes": [0], "the angle": [1, 2]}
+    print_tables("anisotropic", crops, covariance, parts, readers)
 
 
-def print_table(
-    preset: str, crops: Tensor, targets: Callable[[DegradationRecord], list[float]], readers: Mapping[str, Features]
+def print_tables(
+    preset: str,
+    crops: Tensor,
+    targets: Callable[[DegradationRecord], list[float]],
+    parts: Mapping[str, list[int]],
+    readers: Mapping[str, Features],
 ) -> None:
-    """One degradation: every reader at every stage."""
+    """One degradation: a table for each part of the targets, with every reader at every stage."""
     generator = torch.Generator().manual_seed(7)
     drawn = find_preset(preset, 4)
     records = [draw_record(drawn, generator) for _ in range(len(crops) * KERNELS_PER_PICTURE)]
@@ -71,11 +78,16 @@ def print_table(
         for name, read in readers.items():
             for stage, values in read(low_res).items():
                 found[name].setdefault(stage, []).append(values)
-    print(f"{preset}\n\n| read from | {' | '.join(STAGES)} |\n|---|{'---:|' * len(STAGES)}", flush=True)
-    for name, stages in found.items():
-        cells = [score(torch.cat(stages[s]).double().numpy(), wanted, pictures) if s in stages else "" for s in STAGES]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    print()
+    features = {
+        name: {stage: torch.cat(values).double().numpy() for stage, values in stages.items()}
+        for name, stages in found.items()
+    }
+    for part, columns in parts.items():
+        print(f"{preset}: {part}\n\n| read from | {' | '.join(STAGES)} |\n|---|{'---:|' * len(STAGES)}", flush=True)
+        for name, stages in features.items():
+            cells = [score(stages[s], wanted[:, columns], pictures) if s in stages else "" for s in STAGES]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        print()
 
 
 def read_crops(folder: Path, manifest: Path | None, split: str) -> Float[Tensor, "pictures 3 side side"]:
@@ -86,12 +98,27 @@ def read_crops(folder: Path, manifest: Path | None, split: str) -> Float[Tensor,
     return torch.stack(crops)
 
 
-def trained(name: str) -> NLCUnet:
+def trained(name: str) -> NLCUnet | EstimatingNLCUnet:
     """Weights that are to be looked into."""
     network = load_model(name).network
-    if not isinstance(network, NLCUnet):
-        raise SystemExit(f"{name} must be weights of NLCUnet")
+    if not isinstance(network, NLCUnet | EstimatingNLCUnet):
+        raise SystemExit(f"{name} must be weights of NLCUnet that are not told the kernel")
     return network.eval()
+
+
+def size_of(network: NLCUnet | EstimatingNLCUnet) -> NLCUnetConfig:
+    """The shape of the NLCUnet in it."""
+    return network.config if isinstance(network, NLCUnet) else network.conditioning.backbone.config
+
+
+def estimate_of(network: EstimatingNLCUnet) -> Features:
+    """The code of the estimated kernel, in the first column."""
+
+    def read(low_res: Tensor) -> dict[str, Tensor]:
+        with torch.inference_mode():
+            return {"head": network.estimator(low_res.float())}
+
+    return read
 
 
 def stages_of(network: NLCUnet) -> Features:
@@ -134,7 +161,7 @@ def sigma(record: DegradationRecord) -> list[float]:
 
 
 def covariance(record: DegradationRecord) -> list[float]:
-    """Of an elliptic kernel: mean of the axes, and how elongated it is along 0 and along 45 degrees."""
+    """Of an elliptic kernel: mean of the axes; the angle as (cos 2θ, sin 2θ), weighted by how elongated it is."""
     mean, half = (record.sigma_x_px + record.sigma_y_px) / 2, (record.sigma_x_px - record.sigma_y_px) / 2
     return [mean, half * np.cos(2 * record.angle_rad), half * np.sin(2 * record.angle_rad)]
 

@@ -5,13 +5,13 @@ import torch
 
 from nlcunet.data.pairs import Pairs, steps_to_pairs
 from nlcunet.degradations.presets import isotropic_record
-from nlcunet.degradations.record import DegradationRecord
+from nlcunet.degradations.record import DegradationRecord, true_kernels
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.models.blind import BlindEstimate
 from nlcunet.models.registry import make_network
 from nlcunet.models.weights import load_model
-from nlcunet.training.blind import fidelity_terms, true_kernels
+from nlcunet.training.blind import fidelity_terms
 from nlcunet.training.loop import train
 from nlcunet.training.losses import l1_loss
 from nlcunet.training.trainer import make_trainer

@@ -14,7 +14,10 @@ def make(
         Path, typer.Option("--images", help="Folder of sharp originals; for div2krk the folder of DIV2KRK.")
     ],
     protocol: Annotated[
-        str, typer.Option(help="bicubic, gaussian8, anisotropic-standin, diverse, photo, photo-other or div2krk.")
+        str,
+        typer.Option(
+            help="bicubic, gaussian8, anisotropic-standin, blur-noise-jpeg, diverse, photo, photo-other or div2krk."
+        ),
     ],
     scale: Scale,
     output: Annotated[

@@ -26,7 +26,8 @@ def run(
         typer.Option("--images", help="Folder of originals, instead of sets; needs --protocol and --scale."),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="gaussian8, bicubic, anisotropic-standin, diverse, photo or photo-other.")
+        str,
+        typer.Option(help="gaussian8, bicubic, anisotropic-standin, blur-noise-jpeg, diverse, photo or photo-other."),
     ] = "gaussian8",
     scale: Scale = 4,
     sigmas: Sigmas = "",

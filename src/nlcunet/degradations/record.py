@@ -1,11 +1,13 @@
 """The full account of one degradation: enough to repeat it bit for bit, small enough to lie beside every picture."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from nlcunet.degradations.steps import Blur, JpegChroma, KernelKind, Resize, Step, blur_kernel, step_from_dict
 from nlcunet.errors import ConfigError
@@ -90,6 +92,11 @@ class DegradationRecord:
         """One number for how strong a Gaussian blur is: the geometric mean of the two sigmas."""
         return self.sigma_x_px if self.kernel == "isotropic" else float((self.sigma_x_px * self.sigma_y_px) ** 0.5)
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether one kernel, or none, is all the blur there was; a chain of steps has no single one."""
+        return not self.steps
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, as they come back from JSON."""
         return {**asdict(self), "steps": [asdict(step) for step in self.steps]}
@@ -130,6 +137,30 @@ def record_kernel(record: DegradationRecord) -> Float[Tensor, "size size"]:
         kernel_noise=record.kernel_noise,
     )
     return blur_kernel(blur, seed=2 * record.seed, centre_px=centre_px)
+
+
+def true_kernels(records: Sequence[DegradationRecord], size: int) -> Float[Tensor, "batch size size"]:
+    """The kernels of some degradations, centred in squares of one size, float32 on the CPU.
+
+    Raises:
+        ConfigError: One is larger, or a degradation has no single kernel.
+    """
+    kernels = []
+    for record in records:
+        if not record.has_kernel:
+            raise ConfigError(
+                "the blur must be a single kernel: a picture went through a chain of steps, which has none; choose a "
+                "degradation with one, as isotropic, anisotropic or diverse"
+            )
+        kernel = record_kernel(record).float()
+        margin = (size - kernel.shape[-1]) // 2
+        if margin < 0:
+            raise ConfigError(
+                f"the network must estimate kernels of {kernel.shape[-1]} × {kernel.shape[-1]} px, as the degradation "
+                f"has: got {size}; set network.overrides.kernel_size"
+            )
+        kernels.append(F.pad(kernel, (margin,) * 4))
+    return torch.stack(kernels)
 
 
 def pixel_noise_generator(record: DegradationRecord) -> torch.Generator:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
@@ -18,6 +17,7 @@ from nlcunet.evaluation.machine import median_seconds, peak_bytes
 from nlcunet.evaluation.records import SystemFacts
 from nlcunet.evaluation.systems import System
 from nlcunet.inference.tiling.tile_samples import pad_to_multiple
+from nlcunet.models.kernel_conditioned import NonBlindNLCUnet
 from nlcunet.models.weights import LoadedModel, load_model
 
 
@@ -80,12 +80,12 @@ def measure_cost(model: LoadedModel, source: str, size_px: int, device: torch.de
     Operations are counted as they run, two for each multiply-add: of convolutions and matrix products, those of
     attention among them, and not of Fourier transforms and element by element.
     """
-    low_res = probe(size_px, model).to(device)
+    inputs = [one.to(device) for one in probes(size_px, model)]
     network = model.network
 
     def run() -> Tensor:
         with torch.inference_mode():
-            result: Tensor = network(low_res)
+            result: Tensor = network(*inputs)
         return result
 
     return SystemFacts(
@@ -93,23 +93,27 @@ def measure_cost(model: LoadedModel, source: str, size_px: int, device: torch.de
         system_kind="network",
         scale=model.header.scale,
         cost_size_px=size_px,
-        gflop=count_flop(network, low_res) / 1e9,
+        gflop=count_flop(network, *inputs) / 1e9,
         seconds=median_seconds(run, REPEATS, device=device),
         peak_mib=peak_mib(source, size_px, device, run),
         machine=machine,
     )
 
 
-def probe(size_px: int, model: LoadedModel) -> Float[Tensor, "1 3 height width"]:
-    """An input of noise, padded as the network needs it: the work hardly depends on what a picture shows."""
+def probes(size_px: int, model: LoadedModel) -> tuple[Tensor, ...]:
+    """An input of noise, padded as the network needs it, and a kernel where it must be told one.
+
+    The work hardly depends on what a picture shows.
+    """
     noise = torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
-    return pad_to_multiple(noise, model.header.size_multiple, at_least=model.header.min_size)
+    padded = pad_to_multiple(noise, model.header.size_multiple, at_least=model.header.min_size)
+    return (padded, model.network.no_blur(1)) if isinstance(model.network, NonBlindNLCUnet) else (padded,)
 
 
-def count_flop(network: nn.Module, low_res: Float[Tensor, "1 3 height width"]) -> int:
+def count_flop(network: nn.Module, *inputs: Tensor) -> int:
     """Floating-point operations of one enlargement, two for each multiply-add."""
     with torch.no_grad():
-        return count_operations(lambda: network(low_res))
+        return count_operations(lambda: network(*inputs))
 
 
 def peak_mib(source: str, size_px: int, device: torch.device, run: Callable[[], object]) -> float | None:
@@ -140,8 +144,8 @@ def print_peak(source: str, size_px: int, threads: int) -> None:
     """Print the peak memory of one enlargement in MiB; called in a process of its own."""
     torch.set_num_threads(threads)
     model = load_model(source)
-    low_res = probe(size_px, model)
+    inputs = probes(size_px, model)
     with torch.inference_mode():
-        model.network(probe(32, model))  # what torch keeps for good is not the enlargement's
-        peak = peak_bytes(lambda: model.network(low_res))
+        model.network(*probes(32, model))  # what torch keeps for good is not the enlargement's
+        peak = peak_bytes(lambda: model.network(*inputs))
     sys.stdout.write(f"{None if peak is None else peak / 2**20}\n")

@@ -14,8 +14,9 @@ from nlcunet.inference.tiling.tile_samples import pad_to_multiple
 from nlcunet.inference.tiling.tiles import Span, plan_tiles
 from nlcunet.models.weights import LoadedModel
 
-Enlarge: TypeAlias = Callable[[Float[Tensor, "batch 3 height width"]], Float[Tensor, "batch 3 new_height new_width"]]
-"""Takes float32 RGB in [0, 1] on the CPU to the same at `scale` times the size; clamping is left to the metrics."""
+Enlarge: TypeAlias = Callable[..., Float[Tensor, "batch 3 new_height new_width"]]
+"""Takes float32 RGB in [0, 1] on the CPU to the same at `scale` times the size; clamping is left to the metrics. For a
+network that must be told them, the pictures' blur kernels are a second argument, `batch size size`."""
 
 BATCH_PIXELS = 2**18
 """Low-resolution pixels that run through a network at once; more would not be faster."""
@@ -27,12 +28,13 @@ def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
 
     @torch.inference_mode()
     def enlarge(
-        low_res: Float[Tensor, "batch 3 height width"],
+        low_res: Float[Tensor, "batch 3 height width"], *kernels: Float[Tensor, "batch size size"]
     ) -> Float[Tensor, "batch 3 new_height new_width"]:
         height, width = low_res.shape[-2:]
         padded = pad_to_multiple(low_res, header.size_multiple, at_least=header.min_size)
-        pieces = torch.split(padded, max(1, BATCH_PIXELS // (padded.shape[-2] * padded.shape[-1])))
-        enlarged = torch.cat([network(piece.to(device)).float().cpu() for piece in pieces])
+        at_once = max(1, BATCH_PIXELS // (padded.shape[-2] * padded.shape[-1]))
+        pieces = zip(*(torch.split(given, at_once) for given in (padded, *kernels)), strict=True)
+        enlarged = torch.cat([network(*(one.to(device) for one in piece)).float().cpu() for piece in pieces])
         return enlarged[..., : height * header.scale, : width * header.scale]
 
     return enlarge

@@ -76,7 +76,7 @@ def keep_kernels(folder: Path | None, system: System, measured: BenchmarkSet, pa
     make_folder(target)
     for pair, estimated in zip(pairs, system.estimate_kernels(pairs), strict=True):
         kernels = {"estimated": estimated.numpy()}
-        if pair.record is not None and not pair.record.steps:
+        if pair.record is not None and pair.record.has_kernel:
             kernels["true"] = record_kernel(pair.record).numpy()
         save_png(kernels_picture(list(kernels.values())), target / f"{pair.stem}.png")
         write_file_atomically(target / f"{pair.stem}.npz", npz_bytes(kernels))

@@ -16,6 +16,7 @@ SUMMARIES: dict[str, str] = {
     "bicubic": "no blur",
     "gaussian8": "8 isotropic Gaussian blurs",
     "anisotropic-standin": "one anisotropic Gaussian blur per picture",
+    "blur-noise-jpeg": "one isotropic Gaussian blur per picture, noise at half of them, JPEG at half of them",
     "diverse": "noise, JPEG, motion, defocus and plain subsampling, alone and in pairs",
     "photo": "what photographs have been through, one condition after the other",
     "photo-other": "chains that are not those of the training degradation photo",
@@ -26,10 +27,18 @@ SUMMARIES: dict[str, str] = {
 ALIASES = {"anisotropic": "anisotropic-standin"}
 """Short names for the command line; tables use the honest ones."""
 
-PRESET_OF_PROTOCOL = {"bicubic": "bicubic", "gaussian8": "gaussian8", "anisotropic-standin": "anisotropic"}
+PRESET_OF_PROTOCOL = {
+    "bicubic": "bicubic",
+    "gaussian8": "gaussian8",
+    "anisotropic-standin": "anisotropic",
+    "blur-noise-jpeg": "diverse",
+}
 """The degradation preset behind a protocol. "standin": made like DIV2KRK, yet not DIV2KRK, and never named so."""
 
-DRAWN = ("anisotropic-standin", "diverse", *CONDITIONS)
+DRAWN_ONCE = ("anisotropic-standin", "blur-noise-jpeg")
+"""Protocols that draw one degradation per picture from their preset."""
+
+DRAWN = (*DRAWN_ONCE, "diverse", *CONDITIONS)
 """Protocols that leave something to chance, and take a seed."""
 
 SCALES = {"div2krk": (2, 4)}
@@ -87,7 +96,7 @@ class Protocol:
         if self.name in CONDITIONS:
             return tuple(enumerate(condition_records(self.name, self.scale, seed_text)))
         preset = find_preset(PRESET_OF_PROTOCOL[self.name], self.scale)
-        if self.name == "anisotropic-standin":
+        if self.name in DRAWN_ONCE:
             seed = zlib.crc32(seed_text.encode())
             return ((0, draw_record(preset, torch.Generator().manual_seed(seed))),)
         numbered = enumerate(fixed_records(preset))
@@ -115,6 +124,9 @@ class Protocol:
             degradation = f"21×21 isotropic Gaussian blur of sigma {sigmas} px"
         elif self.name == "anisotropic-standin":
             degradation += " as in DIV2KRK's recipe, but for bicubic downsampling and other photographs"
+        elif self.name == "blur-noise-jpeg":
+            degradation += " as the training degradation diverse draws them"
+            end = "antialiased bicubic downsampling (MATLAB imresize); noise; JPEG 4:2:0; rounded to 8 bits."
         elif self.name == "diverse":
             degradation = f"a grid of {len(grid_changes(self.scale))} degradations: {degradation}"
             end = "bicubic (MATLAB imresize) or plain downsampling; noise; JPEG; rounded to 8 bits."

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nlcunet.degradations.record import true_kernels
 from nlcunet.errors import ConfigError, DataError, ImageError
 from nlcunet.evaluation.enlargers import tiled_enlarger, whole_picture_enlarger
 from nlcunet.evaluation.originals import find_originals, to_tensor
@@ -18,6 +19,7 @@ from nlcunet.files.checksums import hash_file
 from nlcunet.imaging.colour import grey_to_rgb
 from nlcunet.imaging.files import read_header, read_picture
 from nlcunet.models.blind import BlindNetwork
+from nlcunet.models.kernel_conditioned import NonBlindNLCUnet
 from nlcunet.models.weights import LoadedModel, find_weights, load_model
 
 
@@ -97,6 +99,17 @@ def make_system(name: str, source: str, device: torch.device, tile: int | None) 
             [network.forward_with_kernels(stack([pair]).to(device)).kernel.float().cpu() for pair in pairs]
         )
 
+    def enlarge(pairs: Sequence[Pair]) -> Float[Tensor, "batch 3 height width"]:
+        if not isinstance(network, NonBlindNLCUnet):
+            return whole(stack(pairs))
+        records = [pair.record for pair in pairs if pair.record is not None]
+        if len(records) < len(pairs) or tile is not None:
+            raise ConfigError(
+                f"{name or header.name} must be given the true kernel of every picture, and whole pictures: "
+                + ("leave --tile out" if tile is not None else f"the kernel of {pairs[0].image} is not known")
+            )
+        return whole(stack(pairs), true_kernels(records, network.config.kernel_size))
+
     return System(
         facts=SystemFacts(
             name=(name or header.name) + ("" if tile is None else f" (tiles of {tile})"),
@@ -109,7 +122,7 @@ def make_system(name: str, source: str, device: torch.device, tile: int | None) 
             parameters=sum(parameter.numel() for parameter in network.parameters()),
         ),
         identity=sha256 or header.name,
-        enlarge=lambda pairs: whole(stack(pairs)),
+        enlarge=enlarge,
         model=model,
         loaded_from=source,
         estimate_kernels=estimate if isinstance(network, BlindNetwork) else None,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from nlcunet.errors import ConfigError, NlcunetError, WeightsError
 from nlcunet.models.fetching.repository import find_model
 from nlcunet.models.growing import can_grow, grown_network
+from nlcunet.models.kernel_conditioned import check_needs_no_kernel
 from nlcunet.models.nlcunet import NLCUnet
 from nlcunet.models.weights import (
     LoadedModel,
@@ -62,13 +63,15 @@ def load_mixture(
     """The weights named, mixed as both knobs say; those of neither knob are exactly the ones named.
 
     Raises:
-        ConfigError: a number is outside 0 … 1, or the weights cannot be mixed so.
+        ConfigError: a number is outside 0 … 1, the weights cannot be mixed so, or must be told the blur kernel.
         WeightsError: there is no such model, or none to mix it with.
     """
     name_or_path = find_model(name_or_path)  # asked once, not for every look
     if denoise is not None:
         return load_denoised(name_or_path, denoise, strength=strength)
-    return load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    loaded = load_model(name_or_path) if strength is None else load_blend(name_or_path, strength)
+    check_needs_no_kernel(loaded.network)
+    return loaded
 
 
 def load_denoised(

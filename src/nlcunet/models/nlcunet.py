@@ -13,7 +13,9 @@ latent. Height and width of the input must be multiples of ``SIZE_MULTIPLE``; pa
 """
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -34,6 +36,9 @@ ATTENTION_KINDS = ("sparse", "dense", "none")
 PARTS = ("local", "channel_attention")
 """Parts of a block that can be left out, to measure what they bring: depth-wise convolutions, channel attention."""
 UPSAMPLERS = ("stepwise", "direct")
+
+RunStage: TypeAlias = Callable[[nn.Sequential, FeatureMap], FeatureMap]
+"""Sends features through the blocks of a stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,11 +213,17 @@ class NLCUnet(nn.Module):
         self, low_res: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 high_height high_width"]:
         """Enlarge RGB pictures in [0, 1]; the result is not clamped."""
-        full = self.encoder1(self.head(low_res))
-        half = self.encoder2(self.down1(full))
-        quarter = self.latent(self.down2(half))
-        half = self.decoder1(self.merge1(torch.cat([half, self.up1(quarter)], dim=1)))
-        full = self.refinement(self.decoder2(torch.cat([full, self.up2(half)], dim=1)))
+        return self.forward_by(lambda stage, x: stage(x), low_res)
+
+    def forward_by(
+        self, run: RunStage, low_res: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 high_height high_width"]:
+        """As ``forward``, with something else done in the stages; they come in the order of ``STAGES``."""
+        full = run(self.encoder1, self.head(low_res))
+        half = run(self.encoder2, self.down1(full))
+        quarter = run(self.latent, self.down2(half))
+        half = run(self.decoder1, self.merge1(torch.cat([half, self.up1(quarter)], dim=1)))
+        full = run(self.refinement, run(self.decoder2, torch.cat([full, self.up2(half)], dim=1)))
         fused = self.fusion(full)
         detail = upsample_in_strips(self.upsampler, fused) if can_compute_only(fused) else self.upsampler(fused)
         result: Tensor = detail + bicubic_skip(low_res, self.config.scale)

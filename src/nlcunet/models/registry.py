@@ -11,10 +11,11 @@ from nlcunet.models.bicubic import Bicubic
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config
 from nlcunet.models.dcls import DCLS, MIN_SIZE, DCLSConfig
+from nlcunet.models.kernel_conditioned import EstimatingNLCUnet, KernelConditionedConfig, NonBlindNLCUnet
 from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet, NLCUnetConfig
 from nlcunet.models.own import OwnConfig, OwnNetwork, is_own
 
-Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS | OwnNetwork
+Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS | OwnNetwork | EstimatingNLCUnet | NonBlindNLCUnet
 """Any network with trained weights."""
 NetworkConfig: TypeAlias = NLCUnetConfig | DANv1Config | DANv2Config | DCLSConfig | OwnConfig
 """The shape of any of them."""
@@ -61,6 +62,8 @@ class SizeRules:
 
 SIZE_RULES: dict[str, SizeRules] = {
     "NLCUnet": SizeRules(size_multiple=SIZE_MULTIPLE, min_size=SIZE_MULTIPLE),
+    "EstimatingNLCUnet": SizeRules(size_multiple=SIZE_MULTIPLE, min_size=SIZE_MULTIPLE),
+    "NonBlindNLCUnet": SizeRules(size_multiple=SIZE_MULTIPLE, min_size=SIZE_MULTIPLE),
     "DANv1": SizeRules(),
     "DANv2": SizeRules(),
     # A deconvolution reaches half a kernel further than the convolutions around it.
@@ -104,6 +107,8 @@ def network_from_config(config: NetworkConfig) -> Network:
             return DANv2(config)
         case DCLSConfig():
             return DCLS(config)
+        case KernelConditionedConfig():  # before the one that it extends
+            return EstimatingNLCUnet(config) if config.kernel == "estimated" else NonBlindNLCUnet(config)
         case NLCUnetConfig():
             return NLCUnet(config)
         case OwnConfig():
@@ -111,9 +116,16 @@ def network_from_config(config: NetworkConfig) -> Network:
 
 
 def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
-    # JSON and YAML know lists only.
-    arguments: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
-    return NLCUnet(NLCUnetConfig(**arguments))
+    return NLCUnet(NLCUnetConfig(**_with_tuples(config)))
+
+
+def _make_kernel_conditioned(config: Mapping[str, Any]) -> nn.Module:
+    return network_from_config(KernelConditionedConfig(**_with_tuples(config)))
+
+
+def _with_tuples(config: Mapping[str, Any]) -> dict[str, Any]:
+    """As arguments; JSON and YAML know lists only."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
 
 
 def _make_dan_v1(config: Mapping[str, Any]) -> nn.Module:
@@ -138,6 +150,8 @@ def _make_bicubic(config: Mapping[str, Any]) -> nn.Module:
 
 ARCHITECTURES: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "NLCUnet": _make_nlcunet,
+    "EstimatingNLCUnet": _make_kernel_conditioned,
+    "NonBlindNLCUnet": _make_kernel_conditioned,
     "DANv1": _make_dan_v1,
     "DANv2": _make_dan_v2,
     "DCLS": _make_dcls,

@@ -10,7 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nlcunet.degradations.photo import PhotoPreset
+from nlcunet.degradations.presets import find_preset
 from nlcunet.errors import ConfigError
+from nlcunet.models.kernel_conditioned import KernelConditionedConfig
+from nlcunet.models.nlcunet import NLCUnetConfig
 from nlcunet.models.own import OwnConfig
 from nlcunet.models.registry import NetworkConfig, size_config
 from nlcunet.training.adversarial import AdversarialKind
@@ -29,6 +33,9 @@ class NetworkRecipe(_Strict):
     your own as package.module:Class, made with scale and the overrides as arguments."""
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Fields of the network's configuration (as `NLCUnetConfig`) that differ from the named size."""
+    kernel: Literal["none", "estimated", "known"] = "none"
+    """What an NLCUnet is told of the blur kernel: nothing, as in the paper; its own estimate; or the true kernel. For
+    experiments: weights that must be told the true one enlarge no photograph."""
     init: str | None = None
     """Weights to start from, by name or file; those of another scale fill all but the upsampler; null: at random."""
 
@@ -254,6 +261,20 @@ class Recipe(_Strict):
         if isinstance(config, OwnConfig):
             return replace(config, arguments=self.network.overrides)
         try:
-            return replace(config, **overrides)
+            config = replace(config, **overrides)
         except TypeError as error:
             raise ConfigError(f"network.overrides must name fields of {type(config).__name__}: {error}") from error
+        return config if self.network.kernel == "none" else self._kernel_config(config)
+
+    def _kernel_config(self, config: NetworkConfig) -> KernelConditionedConfig:
+        """The configuration of a network that is told the kernel; kernels are those of the degradation."""
+        preset = find_preset(self.data.degradation, self.scale)
+        if not isinstance(config, NLCUnetConfig):
+            raise ConfigError(f"network.kernel must be none for all but NLCUnet: got {self.network.kernel}")
+        if self.data.low_res is not None or isinstance(preset, PhotoPreset):
+            what = "pairs of pictures" if self.data.low_res is not None else f"the degradation {self.data.degradation}"
+            raise ConfigError(
+                f"network.kernel must be none where no single kernel is known: {what} cannot say it; train on "
+                "isotropic, anisotropic or diverse"
+            )
+        return KernelConditionedConfig(**vars(config), kernel=self.network.kernel)

@@ -44,7 +44,7 @@ def load_initial_weights(network: Network, name: str) -> WeightsHeader:
 def _can_begin_with(given: NetworkConfig, wanted: NetworkConfig) -> bool:
     """Whether weights of one network can fill another of the same kind."""
     same: dict[str, Any] = {"scale": wanted.scale}
-    if isinstance(given, NLCUnetConfig) and isinstance(wanted, NLCUnetConfig) and can_grow(given, wanted):
+    if type(given) is NLCUnetConfig and type(wanted) is NLCUnetConfig and can_grow(given, wanted):
         same["depths"] = wanted.depths
     return replace(given, **same) == wanted
 

@@ -29,7 +29,7 @@ from nlcunet.models.discriminator import DiscriminatorConfig, UNetDiscriminator
 from nlcunet.models.own import OwnNetwork
 from nlcunet.models.registry import Network, network_from_config
 from nlcunet.training.adversarial import discriminator_loss, generator_loss, match_features, uses_real_logits
-from nlcunet.training.blind import Restored, WithKernels, fidelity_terms, picture_of
+from nlcunet.training.blind import Restored, WithKernels, fidelity_terms, known_kernels, picture_of
 from nlcunet.training.losses import PIXEL_LOSSES
 from nlcunet.training.perceptual import PerceptualLoss, make_perceptual_loss
 from nlcunet.training.processes import Processes
@@ -62,7 +62,7 @@ class Trainer:
     network: Network
     average: Network
     optimizer: torch.optim.Optimizer
-    forward: Callable[[Tensor], Restored]
+    forward: Callable[..., Restored]
     """The network with all that it estimates, possibly compiled, gradients averaged over all processes."""
     is_compiled: bool = False
     """Whether it will be compiled, which happens in the first step and takes minutes."""
@@ -125,7 +125,7 @@ class Trainer:
     def _generator_step(self, pairs: Pairs) -> tuple[dict[str, Tensor], Tensor]:
         """Loss, gradients, update; the loss terms and what was restored."""
         with self._autocast():
-            answer = self.forward(_channels_last(pairs.low_res))
+            answer = self.forward(*self._inputs(pairs))
         restored = picture_of(answer)
         terms = fidelity_terms(self.network, answer, pairs, PIXEL_LOSSES[pixel_loss(self.optim, self.stage_step)])
         loss = torch.stack(list(terms.values())).sum()
@@ -138,6 +138,10 @@ class Trainer:
         norm = self._update(self.network, self.optimizer, loss, self.rate)
         metrics = {"loss": loss, "grad_norm": norm, **terms} if len(terms) > 1 else {"loss": loss, "grad_norm": norm}
         return {name: value.detach() for name, value in metrics.items()}, restored.detach()
+
+    def _inputs(self, pairs: Pairs) -> tuple[Tensor, ...]:
+        """What the network takes."""
+        return _channels_last(pairs.low_res), *known_kernels(self.network, pairs.records, pairs.low_res.device)
 
     def _adversarial_terms(self, adversary: Adversary, restored: Tensor, high_res: Tensor) -> dict[str, Tensor]:
         """What the discriminator, the perceptual loss and the search for a lattice say of the restored patches."""
@@ -166,7 +170,7 @@ class Trainer:
         metrics: dict[str, Tensor] = {}
         if self.stage_step < gan.discriminator_head_start:
             with torch.no_grad(), self._autocast():
-                restored = self.network(_channels_last(pairs.low_res))
+                restored = self.network(*self._inputs(pairs))
         else:
             metrics, restored = self._generator_step(pairs)
         # Real and restored patches in one pass: one power iteration of the spectral norms per step.
@@ -312,7 +316,7 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.first_failed.fill_(-1)
 
 
-def _compiled(forward: nn.Module, device: torch.device) -> Callable[[Tensor], Restored]:
+def _compiled(forward: nn.Module, device: torch.device) -> Callable[..., Restored]:
     """The network compiled; on CUDA as recorded graphs too, because its kernels are shorter than their launches.
 
     On a CPU the compiler decides graph by graph whether convolutions are to be channels-last, and says no where it sees

@@ -11,8 +11,10 @@ from nlcunet.data.paired import central_pair
 from nlcunet.data.photographs import Photographs
 from nlcunet.degradations.pipeline import apply_records
 from nlcunet.degradations.presets import draw_record, find_preset, fixed_records
+from nlcunet.degradations.record import DegradationRecord
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.metrics.psnr import psnr_y
+from nlcunet.training.blind import known_kernels
 from nlcunet.training.recipe import Recipe
 
 SHEET_ROWS = 6
@@ -25,6 +27,7 @@ class ValidationPair:
 
     low_res: Tensor  # 1, 3, height, width
     high_res: Tensor  # 1, 3, scale · height, scale · width
+    record: DegradationRecord | None = None  # what was done; none where pairs were there already
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def make_validation_pairs(
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         crop = picture[top : top + height, left : left + width]
         high_res = crop.permute(2, 0, 1)[None].float() / 255.0
-        pairs.append(ValidationPair(apply_records(high_res, [fixed[index % len(fixed)]]), high_res))
+        record = fixed[index % len(fixed)]
+        pairs.append(ValidationPair(apply_records(high_res, [record]), high_res, record))
     return tuple(pairs)
 
 
@@ -70,8 +74,8 @@ def _existing_pairs(photographs: Photographs, low_res: Photographs, recipe: Reci
     for index in (number * len(photographs) // count for number in range(count)):
         low, high = low_res.pictures[index], photographs.pictures[index]
         size = min(*low.shape[:2], recipe.validation.crop_px // recipe.scale) // 4 * 4
-        crops = (crop.permute(2, 0, 1)[None].float() / 255.0 for crop in central_pair(low, high, size))
-        pairs.append(ValidationPair(*crops))
+        low_crop, high_crop = (crop.permute(2, 0, 1)[None].float() / 255.0 for crop in central_pair(low, high, size))
+        pairs.append(ValidationPair(low_crop, high_crop))
     return tuple(pairs)
 
 
@@ -82,7 +86,8 @@ def validate(network: nn.Module, pairs: tuple[ValidationPair, ...], scale: int, 
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     step = max(1, len(pairs) // SHEET_ROWS)
     for index, pair in enumerate(pairs):
-        restored = network(pair.low_res.to(device)).float().cpu()
+        records = () if pair.record is None else (pair.record,)
+        restored = network(pair.low_res.to(device), *known_kernels(network, records, device)).float().cpu()
         scores.append(float(psnr_y(restored, pair.high_res, border=scale).mean()))
         if index % step == 0 and len(rows) < SHEET_ROWS:
             bicubic = resize_bicubic(pair.low_res, *pair.high_res.shape[-2:])

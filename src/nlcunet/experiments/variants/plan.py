@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcunet.errors import ConfigError
+from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.experiments.variants.definition import Budget, Experiment
 from nlcunet.training.recipe import Recipe
 from nlcunet.training.recipe_file import read_recipe
@@ -56,7 +57,7 @@ def plan_runs(
         seeds: instead of those of the budget or the experiment.
 
     Raises:
-        ConfigError: a variant does not make a recipe.
+        ConfigError: a variant does not make a recipe, or must be told kernels that what it is measured on has not.
     """
     runs = []
     for seed in seeds or budget.seeds or experiment.seeds:
@@ -72,7 +73,21 @@ def plan_runs(
             runs.append(PlannedRun(variant=variant, seed=seed, recipe=recipe, folder=folder / variant / f"seed-{seed}"))
     if len({run.recipe.scale for run in runs}) > 1:
         raise ConfigError(f"all variants of {experiment.name} must have one scale, or nothing compares them")
+    _check_kernels_are_known(experiment, runs)
     return tuple(runs)
+
+
+def _check_kernels_are_known(experiment: Experiment, runs: list[PlannedRun]) -> None:
+    """Refuse, before hours of training, protocols without a kernel where a variant must be told it."""
+    told = [run.variant for run in runs if run.recipe.network.kernel == "known"]
+    for on in experiment.measured_on if told else ():
+        records = find_protocol(on.protocol, runs[0].recipe.scale, on.sigmas).records("any.png")
+        if not all(record.has_kernel for _, record in records):
+            raise ConfigError(
+                f"variant {told[0]} of {experiment.name} must be told the true kernel: the "
+                f"protocol {on.protocol} has pictures without one; measure on gaussian8, anisotropic-standin or "
+                "blur-noise-jpeg"
+            )
 
 
 def with_steps(recipe: Recipe, steps: int) -> Recipe:
