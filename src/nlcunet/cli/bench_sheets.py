@@ -27,8 +27,9 @@ def sheets(
     from rich.console import Console
 
     from nlcunet.errors import ConfigError, ImageError
+    from nlcunet.evaluation.enlargers import LANCZOS
     from nlcunet.evaluation.originals import find_originals
-    from nlcunet.evaluation.sheets import LANCZOS, enlarge_lanczos, make_sheet, rgb_of
+    from nlcunet.evaluation.sheets import enlarge_lanczos, make_sheet, rgb_of
     from nlcunet.evaluation.systems import split_name
     from nlcunet.imaging.files import read_picture, write_picture
     from nlcunet.imaging.picture import Picture

@@ -20,8 +20,6 @@ from nlcunet.imaging.picture import Picture, full_scale
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
-LANCZOS = "Lanczos"
-"""Name of the enlargement that stands beside the models."""
 GAP_PX, LABEL_PX = 6, 22
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from nlcunet.evaluation import verdicts
 from nlcunet.evaluation.measures import MEASURES
 from nlcunet.evaluation.statistics import CONFIDENCE, Interval
 from nlcunet.evaluation.table_blocks import title_of
@@ -68,16 +69,14 @@ def names_compared(results: Results) -> dict[str, str]:
 
 def verdict(gain: float, interval: Interval | None, *, measure: str) -> str:
     """What an interval allows to say: better or worse by how much, or not shown."""
-    unit = unit_of(measure)
-    if interval is None:
-        return f"not shown ({signed(gain, measure)}{unit}, one seed)"
-    low, high = interval.low, interval.high
-    if low <= 0 <= high:
-        return f"not shown ({signed(low, measure)} to {signed(high, measure)}{unit})"
-    is_better = (low > 0) == (MEASURES[measure].better == "higher")
-    ends = sorted((abs(low), abs(high)))
-    digits = digits_of(measure) + 1
-    return f"**{'better' if is_better else 'worse'}** by {ends[0]:.{digits}f} to {ends[1]:.{digits}f}{unit}"
+    return verdicts.verdict(
+        gain,
+        interval,
+        better=MEASURES[measure].better,
+        unit=unit_of(measure),
+        digits=digits_of(measure) + 1,
+        lacking="one seed",
+    )
 
 
 def how_to_read(results: Results) -> str:
@@ -174,9 +173,7 @@ def digits_of(measure: str) -> int:
 
 def signed(value: float, measure: str) -> str:
     """A difference with its sign, and a decimal more than the values have; no sign for what is rounded to zero."""
-    digits = digits_of(measure) + 1
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return verdicts.signed(value, digits_of(measure) + 1)
 
 
 def _mean(values: Sequence[float]) -> float:
