@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
 from nlcunet.evaluation.hairlines import find_hairlines, load_enlargers
@@ -21,6 +22,11 @@ from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import Records, join_records, to_plain
 from nlcunet.evaluation.sets import set_on_the_fly
 from nlcunet.evaluation.systems import load_systems
+from nlcunet.experiments.study.analysis import analyse
+from nlcunet.experiments.study.assembly import Design
+from nlcunet.experiments.study.hairlines import make_hairline_study
+from nlcunet.experiments.study.observer import RULE, observe
+from nlcunet.experiments.study.report import make_json
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
 from nlcunet.models.weights import embedded_models, find_header
@@ -50,18 +56,21 @@ JOBS = {
     "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
     "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),
 }
-HAIRLINES = ("hairlines-x2", "hairlines-x3", "hairlines-x4")
+HAIRLINES = ("hairlines-x4",)
+OBSERVED = ("hairline-study-x4",)
 
 
 def main() -> None:
     """Measure what is asked for, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", type=Path)
-    parser.add_argument("--only", action="append", choices=[*JOBS, *HAIRLINES])
+    parser.add_argument("--only", action="append", choices=[*JOBS, *HAIRLINES, *OBSERVED])
     options = parser.parse_args()
-    for name in options.only or [*JOBS, *HAIRLINES]:
+    for name in options.only or [*JOBS, *HAIRLINES, *OBSERVED]:
         if name in HAIRLINES:
             measure_hairlines(name)
+        elif name in OBSERVED:
+            observe_hairlines(name)
         else:
             write(name, measure(JOBS[name], options.sets))
         sys.stdout.write(f"{name}\n")
@@ -93,11 +102,29 @@ def write(name: str, found: Records) -> None:
 def measure_hairlines(name: str) -> None:
     """Thin lines, all blurs of Gaussian8, all embedded weights of a scale."""
     scale = int(name[-1])
-    names = [model for model in embedded_models() if find_header(model).scale == scale]
-    models, weights = load_enlargers(names, scale, choose_device("cpu"))
+    models, weights = load_enlargers(models_of(scale), scale, choose_device("cpu"))
     found = find_hairlines(models, weights, scale)
     note_date(name)
     write_file_atomically(RECORDS / f"{name}.json", (found.model_dump_json() + "\n").encode())
+
+
+def observe_hairlines(name: str) -> None:
+    """The study of hairlines, answered by the model observer."""
+    scale = int(name[-1])
+    models, weights = load_enlargers(models_of(scale), scale, choose_device("cpu"))
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "study"
+        design = Design(title="Hairlines", crops_per_image=1, shows_original=True)
+        study = make_hairline_study(folder, models, scale, design).study
+        found = analyse(study, observe(folder, study), keeps_all=True, observer=RULE)
+    note_date(name)
+    content = {"weights": weights, **json.loads(make_json(found, 0))}
+    write_file_atomically(RECORDS / f"{name}.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def models_of(scale: int) -> list[str]:
+    """All embedded weights of a scale."""
+    return [model for model in embedded_models() if find_header(model).scale == scale]
 
 
 def note_date(name: str) -> None:

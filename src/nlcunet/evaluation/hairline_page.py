@@ -38,7 +38,7 @@ def verdict_rows(
         for model in findings.scores:
             if model != baseline:
                 gain, interval = findings.gain(measure, model, baseline, width)
-                cells[model] = verdict(gain, interval, better="lower", unit="", digits=2, lacking="one picture")
+                cells[model] = verdict(gain, interval, better="lower", unit="", digits=3, lacking="one picture")
         yield "all" if width is None else f"{width:.1f}", cells
 
 

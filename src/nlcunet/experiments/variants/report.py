@@ -1,6 +1,6 @@
 """An experiment as a page of Markdown: verdicts first, then numbers, costs and curves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nlcunet.evaluation import verdicts
 from nlcunet.evaluation.measures import MEASURES
@@ -8,9 +8,22 @@ from nlcunet.evaluation.statistics import CONFIDENCE, Interval
 from nlcunet.evaluation.table_blocks import title_of
 from nlcunet.experiments.variants.results import BICUBIC, Results, SetResult
 
+FIGURES = {
+    "cost": "quality and cost of each variant",
+    "steps": "validation over steps",
+    "minutes": "validation over minutes of training",
+}
+"""Plots that may stand in the page: what they show."""
 
-def make_markdown(results: Results) -> str:
-    """The page; the same results give the same bytes."""
+
+def make_markdown(results: Results, figures: Mapping[str, str] | None = None) -> str:
+    """The page; the same results give the same bytes.
+
+    Args:
+        results: What was found.
+        figures: Addresses of plots, by key of `FIGURES`; those that are not there are left out.
+    """
+    shown = {key: f"![{FIGURES[key]}]({address})" for key, address in (figures or {}).items()}
     parts = [
         f"# {results.experiment.name}",
         results.experiment.question,
@@ -24,7 +37,8 @@ def make_markdown(results: Results) -> str:
         parts += [f"## {one.name}", _quality(results, one)]
     descriptions = dict.fromkeys("  \n".join(one.description) for one in results.sets)
     parts += ["## How inputs were made and measured", *descriptions]
-    parts += ["## Cost", _costs(results), "## While training", _curves(results)]
+    parts += ["## Cost", _costs(results), shown.get("cost", "")]
+    parts += ["## While training", shown.get("steps", ""), shown.get("minutes", ""), _curves(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
