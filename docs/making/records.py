@@ -9,22 +9,28 @@ import argparse
 import gzip
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nlcunet.evaluation.benchmark import RunOptions, run_benchmark
-from nlcunet.evaluation.enlargers import whole_picture_enlarger
-from nlcunet.evaluation.hairlines import means_of_models, run_hairlines
+from nlcunet.evaluation.hairlines import find_hairlines, load_enlargers
 from nlcunet.evaluation.measures import find_measures
 from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.records import Records, join_records, to_plain
 from nlcunet.evaluation.sets import set_on_the_fly
 from nlcunet.evaluation.systems import load_systems
+from nlcunet.experiments.study.analysis import analyse
+from nlcunet.experiments.study.assembly import Design
+from nlcunet.experiments.study.hairlines import make_hairline_study
+from nlcunet.experiments.study.observer import RULE, observe
+from nlcunet.experiments.study.report import make_json
 from nlcunet.files.atomic import write_file_atomically
 from nlcunet.files.cache import cache_folder
-from nlcunet.metrics.hairline_cases import hairlines_sha256, make_hairline_cases
+from nlcunet.models.weights import embedded_models, find_header
+from nlcunet.runtime import choose_device
 
 RECORDS = Path(__file__).parents[1] / "records"
 FIDELITY = ("psnr_y", "ssim_y")
@@ -43,24 +49,28 @@ class Job:
 
 
 JOBS = {
+    "gaussian8-x2": Job(("2x-NLCUnet-S",), 2, "gaussian8", ("Set5", "Set14", "BSD100")),
+    "gaussian8-x3": Job(("3x-NLCUnet-S",), 3, "gaussian8", ("Set5", "Set14", "BSD100")),
     "gaussian8-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5", "Set14", "BSD100")),
     "anisotropic-x4": Job(("4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic"), 4, "anisotropic-standin", ("Set14", "BSD100")),
     "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
     "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),
 }
-HAIRLINES = "hairlines-x4"
-HAIRLINE_MODELS = ("bicubic-x4", "4x-NLCUnet-S", "4x-NLCUnet-S-Photo")
+HAIRLINES = ("hairlines-x4",)
+OBSERVED = ("hairline-study-x4",)
 
 
 def main() -> None:
     """Measure what is asked for, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", type=Path)
-    parser.add_argument("--only", action="append", choices=[*JOBS, HAIRLINES])
+    parser.add_argument("--only", action="append", choices=[*JOBS, *HAIRLINES, *OBSERVED])
     options = parser.parse_args()
-    for name in options.only or [*JOBS, HAIRLINES]:
-        if name == HAIRLINES:
-            measure_hairlines()
+    for name in options.only or [*JOBS, *HAIRLINES, *OBSERVED]:
+        if name in HAIRLINES:
+            measure_hairlines(name)
+        elif name in OBSERVED:
+            observe_hairlines(name)
         else:
             write(name, measure(JOBS[name], options.sets))
         sys.stdout.write(f"{name}\n")
@@ -89,22 +99,32 @@ def write(name: str, found: Records) -> None:
     write_file_atomically(RECORDS / f"{name}.jsonl.gz", gzip.compress(text.encode(), mtime=0))
 
 
-def measure_hairlines() -> None:
-    """Thin lines, all blurs of Gaussian8."""
-    scale = 4
-    records = [record for _, record in find_protocol("gaussian8", scale).records("hairlines")]
-    options = RunOptions(measures=())
-    systems = load_systems(HAIRLINE_MODELS[1:], scale, options.device)
-    models = {one.facts.name: whole_picture_enlarger(one.model, options.device) for one in systems if one.model}
-    cases = make_hairline_cases(scale, 0)
-    means = means_of_models(run_hairlines(models, cases, records))
-    note_date(HAIRLINES)
-    content = {
-        "pictures_sha256": hairlines_sha256(cases),
-        "weights": {one.facts.name: one.facts.sha256 for one in systems if one.facts.sha256},
-        "means": {name: [asdict(mean) for mean in of_model] for name, of_model in means.items()},
-    }
-    write_file_atomically(RECORDS / f"{HAIRLINES}.json", (json.dumps(content, indent=1) + "\n").encode())
+def measure_hairlines(name: str) -> None:
+    """Thin lines, all blurs of Gaussian8, all embedded weights of a scale."""
+    scale = int(name[-1])
+    models, weights = load_enlargers(models_of(scale), scale, choose_device("cpu"))
+    found = find_hairlines(models, weights, scale)
+    note_date(name)
+    write_file_atomically(RECORDS / f"{name}.json", (found.model_dump_json() + "\n").encode())
+
+
+def observe_hairlines(name: str) -> None:
+    """The study of hairlines, answered by the model observer."""
+    scale = int(name[-1])
+    models, weights = load_enlargers(models_of(scale), scale, choose_device("cpu"))
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "study"
+        design = Design(title="Hairlines", crops_per_image=1, shows_original=True)
+        study = make_hairline_study(folder, models, scale, design).study
+        found = analyse(study, observe(folder, study), keeps_all=True, observer=RULE)
+    note_date(name)
+    content = {"weights": weights, **json.loads(make_json(found, 0))}
+    write_file_atomically(RECORDS / f"{name}.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def models_of(scale: int) -> list[str]:
+    """All embedded weights of a scale."""
+    return [model for model in embedded_models() if find_header(model).scale == scale]
 
 
 def note_date(name: str) -> None:

@@ -190,3 +190,14 @@ def test_paired_intervals_need_two_of_everything() -> None:
         assert paired_interval(few, 0, 0) is None
     same = np.repeat(values[:1], 2, axis=0)
     assert paired_interval(same, 1, 0) == Interval(low=0.0, high=0.0)
+
+
+def test_without_seeds_the_interval_is_students_over_images() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 1, 20))
+    differences = values[2, 0] - values[0, 0]
+    found = paired_interval(values, 2, 0, counts_seeds=False)
+    assert found is not None
+    half = 2.093 * differences.std(ddof=1) / math.sqrt(20)  # t of 19 degrees of freedom
+    assert (found.low, found.high) == pytest.approx((differences.mean() - half, differences.mean() + half), abs=1e-3)
+    assert paired_interval(values, 2, 0) is None
+    assert paired_interval(values[:, :, :1], 2, 0, counts_seeds=False) is None

@@ -1,10 +1,16 @@
 """``nlcunet bench hairlines``: what becomes of thin lines, model by model and width by width."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlcunet.cli.options import Device, MeasuredModels, Scale, Sigmas, Threads, read_sigmas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nlcunet.evaluation.hairlines import HairlineFindings
 
 
 def hairlines(
@@ -13,39 +19,50 @@ def hairlines(
     scale: Scale = 4,
     sigmas: Sigmas = "",
     seed: Annotated[int, typer.Option(min=0, help="Draw different lines; published tables use 0.")] = 0,
+    baseline: Annotated[str, typer.Option(metavar="NAME", help="Compare all others with this one.")] = "bicubic",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write a page (.md or .html) or all scores (.json); may be repeated."
+        ),
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Measure thin lines: how much of their contrast a model keeps, and how many false lines it draws."""
+    """Measure thin lines: how much of their contrast models keep, how many false lines they draw, and what is shown.
+
+    Bicubic and Lanczos enlargement are measured as well. Verdicts have the words of nlcunet experiment.
+    """
     from nlcunet.cli.terminal import open_bars, open_screen
-    from nlcunet.evaluation.enlargers import whole_picture_enlarger
-    from nlcunet.evaluation.hairlines import make_hairline_table, means_of_models, run_hairlines
-    from nlcunet.evaluation.protocols import find_protocol
-    from nlcunet.evaluation.systems import load_systems
-    from nlcunet.metrics.hairline_cases import HAIRLINE_VERSION, hairlines_sha256, make_hairline_cases
+    from nlcunet.errors import ConfigError
+    from nlcunet.evaluation.hairline_page import CAPTION, make_markdown, make_page, what_was_measured
+    from nlcunet.evaluation.hairlines import find_hairlines, load_enlargers, make_hairline_table
+    from nlcunet.files.atomic import write_file_atomically
     from nlcunet.models.weights import embedded_models, find_header
     from nlcunet.runtime import choose_device, thread_limit
 
-    protocol = find_protocol("gaussian8", scale, read_sigmas(sigmas))
-    records = [record for _, record in protocol.records("hairlines")]
-    names = model if model is not None else [name for name in embedded_models() if find_header(name).scale == scale]
-    chosen_device = choose_device(device)
-    enlargers = {
-        system.facts.name: whole_picture_enlarger(system.model, chosen_device)
-        for system in load_systems(names, scale, chosen_device)
-        if system.model is not None
+    makers: dict[str, Callable[[HairlineFindings], str]] = {
+        ".json": lambda found: found.model_dump_json() + "\n",
+        ".md": lambda found: make_markdown(found, baseline),
+        ".html": lambda found: make_page(found, baseline),
     }
-    cases = make_hairline_cases(scale, seed)
+    if wrong := [file for file in output or () if file.suffix not in makers]:
+        raise ConfigError(f"results must be written to a .json, .md or .html file: got {wrong[0]}; choose another name")
+    names = model if model is not None else [name for name in embedded_models() if find_header(name).scale == scale]
+    models, weights = load_enlargers(names, scale, choose_device(device))
+    if baseline not in models:
+        raise ConfigError(f"the baseline must be one of {', '.join(models)}: got {baseline!r}")
     with thread_limit(threads), open_bars(open_screen()) as bars:
-        bar = bars.add_task("hairlines", total=len(enlargers) * len(cases) * len(records))
-        done = run_hairlines(enlargers, cases, records, on_pictures_done=lambda _, count: bars.advance(bar, count))
-    blurs = ", ".join(f"{record.sigma_px:.2f}" for record in records)
-    for line in (
-        f"Hairlines ×{scale}, version {HAIRLINE_VERSION}, seed {seed}: {len(cases)} pictures.",
-        f"SHA-256 of their pixels: {hairlines_sha256(cases)}.",
-        f"Input: 21×21 isotropic Gaussian blur of sigma {blurs} px; MATLAB bicubic downsampling; 8 bits.",
-        "Contrast kept ± its mean distance from 1; false lines per 100 LR pixels on flat, on textured ground.",
-        "",
-        *make_hairline_table(means_of_models(done)),
-    ):
+        bar = bars.add_task("hairlines")
+        found = find_hairlines(
+            models,
+            weights,
+            scale,
+            sigmas_px=read_sigmas(sigmas),
+            seed=seed,
+            on_progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    for file in output or ():
+        write_file_atomically(file, makers[file.suffix](found).encode())
+    for line in (*what_was_measured(found), CAPTION, "", *make_hairline_table(found)):
         typer.echo(line)

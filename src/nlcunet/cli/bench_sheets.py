@@ -28,9 +28,10 @@ def sheets(
     """
     from nlcunet.cli.terminal import open_screen
     from nlcunet.errors import ConfigError, ImageError
+    from nlcunet.evaluation.enlargers import LANCZOS
     from nlcunet.evaluation.originals import find_originals
     from nlcunet.evaluation.report.kept import rgb_of
-    from nlcunet.evaluation.sheets import LANCZOS, enlarge_lanczos, make_sheet
+    from nlcunet.evaluation.sheets import enlarge_lanczos, make_sheet
     from nlcunet.evaluation.systems import split_name
     from nlcunet.imaging.files import read_picture, write_picture
     from nlcunet.imaging.picture import Picture

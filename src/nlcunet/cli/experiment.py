@@ -142,12 +142,17 @@ def report(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write .md or .html; by default print Markdown."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write .html, or .md with its plots beside it; by default print Markdown.",
+        ),
     ] = None,
 ) -> None:
     """Write the report of an experiment again, from its results alone."""
     from nlcunet.errors import ConfigError
-    from nlcunet.experiments.variants.page import make_page
+    from nlcunet.experiments.variants.page import make_files, make_page
     from nlcunet.experiments.variants.report import make_markdown
     from nlcunet.experiments.variants.results import read_results
     from nlcunet.experiments.variants.running import RESULTS_FILE
@@ -159,8 +164,9 @@ def report(
         return
     if output.suffix not in {".md", ".html"}:
         raise ConfigError(f"the report must be a .md or .html file: got {output}; choose another name")
-    make = make_markdown if output.suffix == ".md" else make_page
-    write_file_atomically(output, make(results).encode())
+    files = make_files(results, output.stem) if output.suffix == ".md" else {output.name: make_page(results)}
+    for name, text in files.items():
+        write_file_atomically(output.parent / name, text.encode())
 
 
 class _Screen:

@@ -1,9 +1,14 @@
 """``nlcunet study``: ask people which pictures they prefer, without their knowing which is which."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nlcunet.experiments.study.assembly import MadeStudy
 
 study_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask people which pictures they prefer.")
 
@@ -70,7 +75,6 @@ def make(
     from rich.progress import Progress
 
     from nlcunet.experiments.study.assembly import Design, Sources, make_study
-    from nlcunet.experiments.study.sessions import count_trials
 
     sources = Sources(systems=read_systems(system), original=original, low_res=low_res)
     design = Design(
@@ -90,6 +94,71 @@ def make(
         made = make_study(
             output, sources, design, on_image=lambda done, total: progress.update(bar, completed=done, total=total)
         )
+    _tell(output, made, screen)
+
+
+@study_app.command("hairlines")
+def hairlines(
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="STUDY_FOLDER", help="Folder for the study; it must be new.")
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m", "--model", help="Compare this model: name, file or NAME=FILE; by default all embedded ones."
+        ),
+    ] = None,
+    scale: Annotated[int, typer.Option("-s", "--scale", help="2, 3 or 4.")] = 4,
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures, one crop of each.")] = 12,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Sharp photographs to use instead of drawn pictures.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Start of the random numbers for pictures, places, order and sides.")
+    ] = 0,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Hairlines",
+    consent: Annotated[
+        str, typer.Option(help="Sentence below the note on what is stored: who asks, and whom to write to.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, cuda, cuda:1, mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Prepare a study of thin lines: draw hair and branches, blur and shrink them, enlarge them with every system.
+
+    Bicubic and Lanczos enlargement take part. Participants see the original. Exit codes: 0 done, 2 failed.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nlcunet.evaluation.hairlines import load_enlargers
+    from nlcunet.experiments.study.assembly import Design
+    from nlcunet.experiments.study.hairlines import make_hairline_study
+    from nlcunet.models.weights import embedded_models, find_header
+    from nlcunet.runtime import choose_device, thread_limit
+
+    names = model if model is not None else [name for name in embedded_models() if find_header(name).scale == scale]
+    models, _ = load_enlargers(names, scale, choose_device(device))
+    design = Design(title=title, consent=consent, crops_per_image=1, seed=seed, shows_original=True)
+    screen = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with thread_limit(threads), Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        bar = progress.add_task("making", total=None)
+        made = make_hairline_study(
+            output,
+            models,
+            scale,
+            design,
+            count=count,
+            images=images,
+            on_image=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    _tell(output, made, screen)
+
+
+def _tell(output: Path, made: "MadeStudy", screen: "Console") -> None:
+    """What was made, and what is worth knowing."""
+    from nlcunet.experiments.study.sessions import count_trials
+
     for note in made.notes:
         screen.print(f"note: {note}")
     one = made.study
@@ -173,24 +242,30 @@ def analyse(
         typer.Option(help="Resample and test over this; auto means images if there is one participant."),
     ] = "auto",
     resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = 2000,
+    model_observer: Annotated[
+        bool,
+        typer.Option("--model-observer", help="Let a model of the eye answer instead of people, and mark it as such."),
+    ] = False,
 ) -> None:
     """Print scores with intervals, sign tests and agreement as Markdown. You can do this while the study runs."""
     from nlcunet.experiments.study.analysis import analyse as analyse_answers
     from nlcunet.experiments.study.answers import Answer, Participant
     from nlcunet.experiments.study.folder import ANSWERS, PARTICIPANTS, read_study
     from nlcunet.experiments.study.journal import read_lines
+    from nlcunet.experiments.study.observer import RULE, observe
     from nlcunet.experiments.study.plot import write_plot
     from nlcunet.experiments.study.report import make_json, make_markdown
     from nlcunet.files.atomic import write_file_atomically
 
     one = read_study(folder)
-    joined = len(read_lines(folder / PARTICIPANTS, Participant))
+    joined = 0 if model_observer else len(read_lines(folder / PARTICIPANTS, Participant))
     found = analyse_answers(
         one,
-        read_lines(folder / ANSWERS, Answer),
-        keeps_all=not excludes,
+        observe(folder, one) if model_observer else read_lines(folder / ANSWERS, Answer),
+        keeps_all=model_observer or not excludes,
         unit=None if unit == "auto" else unit,
         resamples=resamples,
+        observer=RULE if model_observer else "",
     )
     typer.echo(make_markdown(found, joined), nl=False)
     if json_file is not None:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nlcunet.degradations.resampling import resample
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.tiling.blending import blend_tiles
 from nlcunet.inference.tiling.tile_runner import TileRunner
@@ -17,6 +18,9 @@ from nlcunet.models.weights import LoadedModel
 Enlarge: TypeAlias = Callable[..., Float[Tensor, "batch 3 new_height new_width"]]
 """Takes float32 RGB in [0, 1] on the CPU to the same at `scale` times the size; clamping is left to the metrics. For a
 network that must be told them, the pictures' blur kernels are a second argument, `batch size size`."""
+
+LANCZOS = "Lanczos"
+"""Name of the enlargement of `lanczos_enlarger` in tables and on sheets."""
 
 BATCH_PIXELS = 2**18
 """Low-resolution pixels that run through a network at once; more would not be faster."""
@@ -36,6 +40,18 @@ def whole_picture_enlarger(model: LoadedModel, device: torch.device) -> Enlarge:
         pieces = zip(*(torch.split(given, at_once) for given in (padded, *kernels)), strict=True)
         enlarged = torch.cat([network(*(one.to(device) for one in piece)).float().cpu() for piece in pieces])
         return enlarged[..., : height * header.scale, : width * header.scale]
+
+    return enlarge
+
+
+def lanczos_enlarger(scale: int) -> Enlarge:
+    """Lanczos, the usual enlargement of an editor."""
+
+    def enlarge(
+        low_res: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch 3 new_height new_width"]:
+        height, width = low_res.shape[-2:]
+        return resample(low_res, scale * height, scale * width, "lanczos3")
 
     return enlarge
 

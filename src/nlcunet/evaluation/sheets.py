@@ -19,8 +19,6 @@ from nlcunet.imaging.drawing import render_svg
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
-LANCZOS = "Lanczos"
-"""Name of the enlargement that stands beside the models."""
 GAP_PX, LABEL_PX = 6, 22
 
 

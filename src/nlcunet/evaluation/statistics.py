@@ -124,7 +124,12 @@ def holm(p_values: Sequence[PValue]) -> list[PValue]:
 
 
 def paired_interval(
-    values: Float[np.ndarray, "systems seeds images"], system: int, baseline: int, *, confidence: float = CONFIDENCE
+    values: Float[np.ndarray, "systems seeds images"],
+    system: int,
+    baseline: int,
+    *,
+    counts_seeds: bool = True,
+    confidence: float = CONFIDENCE,
 ) -> Interval | None:
     """The interval of a mean difference between two systems, each trained with several seeds.
 
@@ -137,18 +142,22 @@ def paired_interval(
         values: a measure, by system, seed and image; the same seeds and images for all.
         system: which one.
         baseline: what it is compared with.
+        counts_seeds: whether other seeds count as well; without, the interval is that of the networks as they are.
         confidence: share of intervals that hold the true difference.
 
     Returns:
-        The interval; none with fewer than two seeds, images or systems, or where a value is not finite.
+        The interval; none with fewer than two images, systems or (where they count) seeds, or where a value is not
+        finite.
     """
     systems, seeds, images = values.shape
-    if min(systems, seeds, images) < 2 or not np.isfinite(values).all():
+    if min(systems, seeds if counts_seeds else 2, images) < 2 or not np.isfinite(values).all():
         return None
-    means = values.mean(axis=2)
-    rest = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0, keepdims=True) + means.mean()
-    freedom = (systems - 1) * (seeds - 1)
-    over_seeds = 2 * float(np.sum(rest**2)) / freedom / seeds
+    over_seeds, freedom = 0.0, 1
+    if counts_seeds:
+        means = values.mean(axis=2)
+        rest = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0, keepdims=True) + means.mean()
+        freedom = (systems - 1) * (seeds - 1)
+        over_seeds = 2 * float(np.sum(rest**2)) / freedom / seeds
     differences = (values[system] - values[baseline]).mean(axis=0)
     over_images = float(differences.var(ddof=1)) / images
     total, mean = over_seeds + over_images, float(differences.mean())

@@ -4,7 +4,7 @@ Contrast is measured as an eye measures it: the centre line against the ground o
 is known, so a line that is displaced, broken, blurred or gone scores less; one drawn too strongly scores above 1.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,45 +103,3 @@ def count_false_lines(
     is_false = empty & (found.strength > LINE_THRESHOLD) & (known < KNOWN_SHARE * found.strength)
     length, area = (found.length_px * is_false).sum(dim=(0, 2, 3)), empty.sum(dim=(1, 2))
     return 100 * scale * (2 / torch.pi) * length / area
-
-
-@dataclass(frozen=True, kw_only=True)
-class HairlineMean:
-    """Mean scores of the pictures of one width."""
-
-    width_low_res_px: float
-    """Width of the curves."""
-    contrast_kept: float
-    """Mean of `HairlineScore.contrast_kept`."""
-    contrast_error: float
-    """Mean of the difference from 1, whichever way: lines that are too faint and too strong do not make up for each
-    other here."""
-    false_lines_flat: float
-    """Mean of `HairlineScore.false_lines` on flat ground; NaN without such pictures."""
-    false_lines_textured: float
-    """Likewise on textured ground."""
-    pictures: int
-    """How many scores went in."""
-
-
-def mean_by_width(scored: Iterable[tuple[HairlineCase, HairlineScore]]) -> tuple[HairlineMean, ...]:
-    """Means over contrasts, angles and grounds, for each width, thinnest first."""
-    pairs = list(scored)
-    means = []
-    for width in sorted({case.width_low_res_px for case, _ in pairs}):
-        chosen = [(case, score) for case, score in pairs if case.width_low_res_px == width]
-        means.append(
-            HairlineMean(
-                width_low_res_px=width,
-                contrast_kept=_mean([score.contrast_kept for _, score in chosen]),
-                contrast_error=_mean([abs(score.contrast_kept - 1) for _, score in chosen]),
-                false_lines_flat=_mean([score.false_lines for case, score in chosen if case.ground == "flat"]),
-                false_lines_textured=_mean([score.false_lines for case, score in chosen if case.ground == "textured"]),
-                pictures=len(chosen),
-            )
-        )
-    return tuple(means)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")

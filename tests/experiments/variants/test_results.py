@@ -1,11 +1,13 @@
 """Verdicts follow from intervals, and reports from results alone."""
 
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pytest
 
 from nlcunet.evaluation.statistics import Interval
 from nlcunet.experiments.variants.curves import ValidationPoint
-from nlcunet.experiments.variants.page import make_page
+from nlcunet.experiments.variants.page import make_files, make_page
 from nlcunet.experiments.variants.report import make_markdown, verdict, verdict_tables
 from nlcunet.experiments.variants.results import Results, RunResult, SetResult, read_results, write_results
 
@@ -107,6 +109,21 @@ def test_reports_are_functions_of_the_file(make_results, tmp_path) -> None:
     assert page == make_page(results)
     assert page.count("<svg") >= 3
     assert "<script src" not in page
+
+
+def test_the_markdown_has_its_plots_beside_it(make_results) -> None:
+    files = make_files(make_results(0.5), "tiny")
+    assert list(files) == ["tiny.md", "tiny-steps.svg", "tiny-minutes.svg", "tiny-cost.svg"]
+    assert "![validation over steps](tiny-steps.svg)" in files["tiny.md"]
+    for name in ("tiny-steps.svg", "tiny-minutes.svg"):
+        root = ET.fromstring(files[name])  # noqa: S314 - our own text
+        shown = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+        assert {"slow", "fast", "faster", "fastest"} <= shown  # the legend
+        style = root.findtext("{http://www.w3.org/2000/svg}style")
+        assert style is not None
+        used = {name for one in root.iter() for name in one.get("class", "").split()}
+        assert {name for name in used - {"dot"} if f".{name} " not in style} == set()
+        assert "body" not in style
 
 
 def test_the_markdown_holds_what_a_reader_needs(make_results) -> None:

@@ -1,6 +1,7 @@
 """Experiments that really train: resumed, repeated, in processes side by side."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from nlcunet.errors import ConfigError, NlcunetError
 from nlcunet.experiments.variants.curves import read_curve
 from nlcunet.experiments.variants.jobs import JobError, run_jobs
 from nlcunet.experiments.variants.originals import prepare_originals
+from nlcunet.experiments.variants.page import make_files
 from nlcunet.experiments.variants.plan import plan_runs
 from nlcunet.experiments.variants.report import make_markdown
 from nlcunet.experiments.variants.results import read_results
@@ -127,9 +129,8 @@ def test_run_trains_measures_and_reports_and_then_does_nothing_again(make_experi
     assert shares[-1] == 1
     assert results.sets[0].values["psnr_y"].keys() == {"bicubic", "slow@1", "slow@2", "fast@1", "fast@2"}
     assert results.costs["fast"].parameters == results.costs["slow"].parameters
-    assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8") == make_markdown(
-        read_results(tmp_path / "out" / "results.json")
-    )
+    for name, text in make_files(read_results(tmp_path / "out" / "results.json"), "report").items():
+        assert (tmp_path / "out" / name).read_text(encoding="utf-8") == text
     trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
     run_experiment(experiment, settings)
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
@@ -199,7 +200,11 @@ def test_the_command_line_lists_shows_runs_and_reports(make_experiment, tmp_path
     assert f"report: {folder / 'report.md'}" in done.stderr
     assert run("report", folder, "-o", tmp_path / "again.html").exit_code == 0
     assert (tmp_path / "again.html").read_bytes() == (folder / "report.html").read_bytes()
-    assert run("report", folder / "results.json").stdout == (folder / "report.md").read_text(encoding="utf-8")
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert run("report", folder / "results.json").stdout == re.sub(r"!\[.*\n\n", "", text)  # without the plots
+    assert run("report", folder, "-o", tmp_path / "report.md").exit_code == 0
+    for file in (folder / "report.md", *folder.glob("report-*.svg")):
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
     missing = run("report", tmp_path)
     assert missing.exit_code == 2
     assert "results must be a file of nlcunet experiment run" in missing.stderr

@@ -128,6 +128,8 @@ class Analysis:
     regularised_share: float
     """Share of the resamples that needed them."""
     agreement: Agreement
+    observer: str
+    """By which rule a model answered in the place of people; empty where people did."""
 
 
 def analyse(
@@ -138,6 +140,7 @@ def analyse(
     unit: Unit | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    observer: str = "",
 ) -> Analysis:
     """Evaluate a study.
 
@@ -148,6 +151,7 @@ def analyse(
         unit: What another study would have others of; ``None``: participants, or images if there is one participant.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
+        observer: By which rule a model answered, if it was not people.
 
     Raises:
         DataError: there is no answer that counts, or one does not belong to the study.
@@ -189,6 +193,7 @@ def analyse(
         is_regularised=bool(fitted.is_regularised[0]),
         regularised_share=0.0 if intervals is None else intervals.regularised_share,
         agreement=measure_agreement([answer for person in kept for answer in person.answers]),
+        observer=observer,
     )
 
 

@@ -35,7 +35,8 @@ def write_plot(analysis: Analysis, target: Path) -> None:
     scores, table = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_scores(scores, analysis)
     _draw_table(table, analysis)
-    figure.suptitle(_literal(f"{analysis.study.title}\n“{analysis.study.question}”"), fontsize=11)
+    answered = " A model observer answered, not people." if analysis.observer else ""
+    figure.suptitle(_literal(f"{analysis.study.title}\n“{analysis.study.question}”{answered}"), fontsize=11)
     data = io.BytesIO()
     figure.savefig(data, format=target.suffix.lower().removeprefix("."))
     write_file_atomically(target, data.getvalue())

@@ -22,10 +22,13 @@ def make_markdown(analysis: Analysis, joined: int) -> str:
     """
     parts = [f"# {analysis.study.title}", _make_summary(analysis, joined)]
     excluded = [person for person in analysis.people if person.name not in analysis.kept]
-    if excluded:
+    if analysis.observer:
+        parts[1:1] = [f"**Nobody was asked: a model observer answered.** Its rule: {analysis.observer}."]
+    elif excluded:
         rows = ((person.name, f"{len(person.answers)}", "; ".join(person.objections)) for person in excluded)
         parts.append("Excluded:\n\n" + _make_table(("participant", "answers", "why"), "l-l", rows))
-    parts += [_make_scores(analysis), _make_pairs(analysis), _make_agreement(analysis)]
+    parts += [_make_scores(analysis), _make_pairs(analysis)]
+    parts += [] if analysis.observer else [_make_agreement(analysis)]
     warnings = make_warnings(analysis)
     if warnings:
         parts.append("\n".join(f"- {warning}" for warning in warnings))
@@ -40,7 +43,7 @@ def make_warnings(analysis: Analysis) -> tuple[str, ...]:
             f"Only {analysis.num_units} {analysis.unit}: no sign test over fewer than {FEWEST_FOR_A_TEST} can fall "
             "below 0.05, and intervals are rough."
         )
-    if analysis.unit == "images" and len(analysis.kept) == 1:
+    if analysis.unit == "images" and len(analysis.kept) == 1 and not analysis.observer:
         warnings.append("One participant: this says what one person prefers, over images.")
     if analysis.is_regularised:
         warnings.append(
@@ -52,7 +55,7 @@ def make_warnings(analysis: Analysis) -> tuple[str, ...]:
             f"{PSEUDO_WINS} wins were added to both sides of every pair in "
             f"{_percent(analysis.regularised_share)} of the resamples, in which a system never lost or never won."
         )
-    if any(person.objections for person in analysis.people if person.name in analysis.kept):
+    if any(p.objections for p in analysis.people if p.name in analysis.kept) and not analysis.observer:
         warnings.append("Answers of participants who failed attention checks or were too fast are counted.")
     return tuple(warnings)
 
@@ -61,8 +64,11 @@ def _make_summary(analysis: Analysis, joined: int) -> str:
     study, people = analysis.study, analysis.people
     complete = sum(person.is_complete for person in people if person.name in analysis.kept)
     images = len({crop.image for crop in study.crops})
+    question = f"Question: “{study.question}” {len(study.systems)} systems, {images} images, {len(study.crops)} crops."
+    if analysis.observer:
+        return question
     return (
-        f"Question: “{study.question}” {len(study.systems)} systems, {images} images, {len(study.crops)} crops.\n"
+        f"{question}\n"
         f"Participants: {joined} joined, {len(people)} answered, {len(people) - len(analysis.kept)} excluded, "
         f"{len(analysis.kept)} counted ({complete} of them to the end).\n"
         f"Excluded is who passed less than {_percent(MIN_CHECKS_PASSED)} of the attention checks, or took less than "
@@ -153,6 +159,7 @@ def make_json(analysis: Analysis, joined: int) -> str:
         "systems": study.systems,
         "crops": len(study.crops),
         "rules": {"min_checks_passed": MIN_CHECKS_PASSED, "min_median_ms": MIN_MEDIAN_MS},
+        "answered_by": f"model observer, not people: {analysis.observer}" if analysis.observer else "people",
         "joined": joined,
         "participants": [
             {
@@ -167,7 +174,7 @@ def make_json(analysis: Analysis, joined: int) -> str:
                 "objections": person.objections,
                 "is_counted": person.name in analysis.kept,
             }
-            for person in analysis.people
+            for person in (() if analysis.observer else analysis.people)
         ],
         "unit": analysis.unit,
         "units": analysis.num_units,

@@ -1,12 +1,21 @@
-"""An experiment as one page of HTML that needs no other file: verdicts, curves over steps and over time, costs."""
+"""An experiment as one page of HTML that needs no other file, and as Markdown with its plots beside it."""
 
 from nlcunet.evaluation.measures import MEASURES
+from nlcunet.evaluation.report.figure_files import make_figure_file
 from nlcunet.evaluation.report.looks import Look, choose_looks, make_legend
 from nlcunet.evaluation.report.markup import Cell, Head, escape, make_section, make_table, name_of
 from nlcunet.evaluation.report.page import wrap_page
 from nlcunet.evaluation.report.plots import CostPoint, CurvePoint, plot_costs, plot_curves
 from nlcunet.evaluation.table_blocks import title_of
-from nlcunet.experiments.variants.report import digits_of, how_to_read, names_compared, unit_of, verdict, what_was_run
+from nlcunet.experiments.variants.report import (
+    digits_of,
+    how_to_read,
+    make_markdown,
+    names_compared,
+    unit_of,
+    verdict,
+    what_was_run,
+)
 from nlcunet.experiments.variants.results import Results, SetResult
 
 
@@ -30,6 +39,24 @@ def make_page(results: Results) -> str:
         make_section("protocol", "Protocol", _protocols(results)),
     ]
     return wrap_page(f"Experiment: {results.experiment.name}", lead, sections)
+
+
+def make_files(results: Results, stem: str) -> dict[str, str]:
+    """The report as Markdown and its plots as SVG, by file name; the same results give the same bytes.
+
+    Args:
+        results: What was found.
+        stem: What the names of all files begin with.
+    """
+    looks = choose_looks(results.variants, {results.experiment.baseline})
+    steps, minutes = _curves(results, looks)
+    figures = {
+        "steps": make_figure_file(steps, looks, results.variants),
+        "minutes": make_figure_file(minutes, looks, results.variants),
+        "cost": make_figure_file("".join(_costs(results, looks)[:1]), looks),
+    }
+    names = {key: f"{stem}-{key}.svg" for key, figure in figures.items() if figure}
+    return {f"{stem}.md": make_markdown(results, names), **{name: figures[key] for key, name in names.items()}}
 
 
 def _verdicts(results: Results, measure: str) -> str:

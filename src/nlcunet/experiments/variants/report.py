@@ -1,15 +1,29 @@
 """An experiment as a page of Markdown: verdicts first, then numbers, costs and curves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from nlcunet.evaluation import verdicts
 from nlcunet.evaluation.measures import MEASURES
 from nlcunet.evaluation.statistics import CONFIDENCE, Interval
 from nlcunet.evaluation.table_blocks import title_of
 from nlcunet.experiments.variants.results import BICUBIC, Results, SetResult
 
+FIGURES = {
+    "cost": "quality and cost of each variant",
+    "steps": "validation over steps",
+    "minutes": "validation over minutes of training",
+}
+"""Plots that may stand in the page: what they show."""
 
-def make_markdown(results: Results) -> str:
-    """The page; the same results give the same bytes."""
+
+def make_markdown(results: Results, figures: Mapping[str, str] | None = None) -> str:
+    """The page; the same results give the same bytes.
+
+    Args:
+        results: What was found.
+        figures: Addresses of plots, by key of `FIGURES`; those that are not there are left out.
+    """
+    shown = {key: f"![{FIGURES[key]}]({address})" for key, address in (figures or {}).items()}
     parts = [
         f"# {results.experiment.name}",
         results.experiment.question,
@@ -23,7 +37,8 @@ def make_markdown(results: Results) -> str:
         parts += [f"## {one.name}", _quality(results, one)]
     descriptions = dict.fromkeys("  \n".join(one.description) for one in results.sets)
     parts += ["## How inputs were made and measured", *descriptions]
-    parts += ["## Cost", _costs(results), "## While training", _curves(results)]
+    parts += ["## Cost", _costs(results), shown.get("cost", "")]
+    parts += ["## While training", shown.get("steps", ""), shown.get("minutes", ""), _curves(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -68,16 +83,14 @@ def names_compared(results: Results) -> dict[str, str]:
 
 def verdict(gain: float, interval: Interval | None, *, measure: str) -> str:
     """What an interval allows to say: better or worse by how much, or not shown."""
-    unit = unit_of(measure)
-    if interval is None:
-        return f"not shown ({signed(gain, measure)}{unit}, one seed)"
-    low, high = interval.low, interval.high
-    if low <= 0 <= high:
-        return f"not shown ({signed(low, measure)} to {signed(high, measure)}{unit})"
-    is_better = (low > 0) == (MEASURES[measure].better == "higher")
-    ends = sorted((abs(low), abs(high)))
-    digits = digits_of(measure) + 1
-    return f"**{'better' if is_better else 'worse'}** by {ends[0]:.{digits}f} to {ends[1]:.{digits}f}{unit}"
+    return verdicts.verdict(
+        gain,
+        interval,
+        better=MEASURES[measure].better,
+        unit=unit_of(measure),
+        digits=digits_of(measure) + 1,
+        lacking="one seed",
+    )
 
 
 def how_to_read(results: Results) -> str:
@@ -174,9 +187,7 @@ def digits_of(measure: str) -> int:
 
 def signed(value: float, measure: str) -> str:
     """A difference with its sign, and a decimal more than the values have; no sign for what is rounded to zero."""
-    digits = digits_of(measure) + 1
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return verdicts.signed(value, digits_of(measure) + 1)
 
 
 def _mean(values: Sequence[float]) -> float:

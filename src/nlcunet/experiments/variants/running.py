@@ -17,9 +17,8 @@ from nlcunet.evaluation.systems import make_system
 from nlcunet.experiments.variants.definition import Experiment
 from nlcunet.experiments.variants.jobs import run_jobs, run_on_cluster
 from nlcunet.experiments.variants.originals import prepare_originals
-from nlcunet.experiments.variants.page import make_page
+from nlcunet.experiments.variants.page import make_files, make_page
 from nlcunet.experiments.variants.plan import PlannedRun, plan_runs, with_steps
-from nlcunet.experiments.variants.report import make_markdown
 from nlcunet.experiments.variants.results import BICUBIC, Results, gather, write_results
 from nlcunet.experiments.variants.training import (
     PROGRESS_FILE,
@@ -154,15 +153,15 @@ def device_of(name: str, number: int) -> str:
     return f"cuda:{number % torch.cuda.device_count()}"
 
 
-def write_report(results: Results, folder: Path) -> tuple[Path, Path]:
-    """Write the report as Markdown and as HTML.
+def write_report(results: Results, folder: Path) -> None:
+    """Write the report as HTML, and as Markdown with its plots beside it.
 
     Raises:
         ImageWriteError: a file cannot be written.
     """
-    write_file_atomically(folder / REPORT_FILE, make_markdown(results).encode())
-    write_file_atomically(folder / PAGE_FILE, make_page(results).encode())
-    return folder / REPORT_FILE, folder / PAGE_FILE
+    files = {**make_files(results, Path(REPORT_FILE).stem), PAGE_FILE: make_page(results)}
+    for name, text in files.items():
+        write_file_atomically(folder / name, text.encode())
 
 
 def check_same(run: PlannedRun) -> None:
