@@ -236,7 +236,7 @@ PAPER: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Claim 1: no kernel estimator is needed": ("ahead at a tenth of the size, over a short training", ("baselines",)),
     "Claim 2: attention over the whole picture pays": ("attention of trained weights switched off", ("attention",)),
     "Claim 3: patches from the centre": ("the authors' own log", ("crop",)),
-    "Question 1: does the network know the blur?": ("yes, as far as a linear map can tell", ()),
+    "Question 1: does the network know the blur?": ("yes, as far as a linear map can tell", ("kernel",)),
     "Question 2: two stages, or one?": ("nothing", ("two-stage",)),
     "Question 3: where does attention pay?": ("where it looks", ("attention-patches",)),
     "Check 1: other degradations": ("elliptic blur, noise, JPEG", ("diverse",)),
