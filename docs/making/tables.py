@@ -223,7 +223,7 @@ def observer_table() -> str:
 
 def paper_quality() -> str:
     """Setting 1 at the scales that have records."""
-    names = ("gaussian8-x3", "gaussian8-x4")
+    names = ("gaussian8-x2", "gaussian8-x3", "gaussian8-x4")
     rows = [
         [f"×{name[-1]}, bicubic → {ours(read(name)).name}", *(f"{b:.2f} → {o:.2f}" for _, b, _, o, _ in rows_of(name))]
         for name in names
@@ -325,6 +325,7 @@ def experiment_state(experiment: str) -> str:
 
 
 MAKERS: Mapping[str, Callable[[], str]] = {
+    "quality-x2": partial(quality, "gaussian8-x2"),
     "quality-x3": partial(quality, "gaussian8-x3"),
     "quality-x4": partial(quality, "gaussian8-x4"),
     "paper-quality": paper_quality,

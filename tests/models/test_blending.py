@@ -57,6 +57,12 @@ def test_the_ends_of_the_knob_are_the_two_networks_exactly(psnr, gan):
     assert_equal_states(blend_weights(psnr, gan, 1.0), gan)
 
 
+def test_a_header_from_before_a_setting_was_known_is_mixed_as_its_default(psnr, gan):
+    config = {name: value for name, value in psnr.header.config.items() if name != "without"}
+    older = replace(psnr, header=psnr.header.model_copy(update={"config": config}))
+    assert_equal_states(LoadedModel(mix_networks(older, gan, 1.0), gan.header), gan)
+
+
 @given(strength=st.floats(0, 1))
 @settings(max_examples=15, deadline=None)
 def test_every_weight_lies_the_same_way_between(strength):

@@ -171,8 +171,11 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     Where the second has more blocks, the first counts as one whose further blocks do nothing.
     """
     first = _with_blocks_of(first, second)
-    for field in ("architecture", "config", "scale"):
-        got = [getattr(model.header, field) for model in (first, second)]
+    for field, got in (
+        ("architecture", [model.header.architecture for model in (first, second)]),
+        ("config", _configs_of(first, second)),
+        ("scale", [model.header.scale for model in (first, second)]),
+    ):
         if got[0] != got[1]:
             raise WeightsError(
                 f"weights that are mixed must have one {field}: got {got[0]} in {first.header.name} and {got[1]} in "
@@ -181,6 +184,12 @@ def mix_networks(first: LoadedModel, second: LoadedModel, share: float | int) ->
     network = copy.deepcopy(first.network)
     network.load_state_dict(dict(_blend_tensors(first.network, second.network, share)))
     return network.eval()
+
+
+def _configs_of(*models: LoadedModel) -> list[object]:
+    """Configurations of the networks, where all have one: an older header may leave settings to their defaults."""
+    configs = [getattr(model.network, "config", None) for model in models]
+    return [model.header.config for model in models] if None in configs else configs
 
 
 def _with_blocks_of(first: LoadedModel, second: LoadedModel) -> LoadedModel:
