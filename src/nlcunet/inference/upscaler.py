@@ -23,7 +23,6 @@ from nlcunet.imaging.float_range import FloatRange, float_range_of
 from nlcunet.imaging.picture import DEFAULT_MAX_PIXELS, Picture
 from nlcunet.imaging.pixel_sources import PictureSource, PixelSource
 from nlcunet.inference.engines.engine import Engine
-from nlcunet.inference.engines.self_ensemble import SelfEnsemble
 from nlcunet.inference.engines.torch import TorchEngine
 from nlcunet.inference.enlarging import Chosen, Enlarger, choice_facts_of
 from nlcunet.inference.planning import Work, automatic_tile, plan_work
@@ -111,7 +110,11 @@ class Upscaler(Enlarger):
         self.threads = threads
         self.quality = settings.quality
         self.shrink_to = shrink_to
-        self.engine: Engine = SelfEnsemble(engine) if quality.self_ensemble else engine
+        self.engine: Engine = engine
+        if quality.self_ensemble:
+            from nlcunet.inference.engines.self_ensemble import SelfEnsemble
+
+            self.engine = SelfEnsemble(engine)
         self._run_tile = TileRunner(self.engine, self.overlap)
 
     def __repr__(self) -> str:
@@ -303,7 +306,7 @@ class Upscaler(Enlarger):
             "device": self.device.type,
             "precision": self.engine.precisions[0],
             "overlap": self.overlap,
-            "self_ensemble": isinstance(self.engine, SelfEnsemble),
+            "self_ensemble": find_quality(self.quality).self_ensemble,
         }
 
     def _weights_checksum(self) -> str:

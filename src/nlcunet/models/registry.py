@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import nn
 
@@ -11,11 +11,13 @@ from nlcunet.models.bicubic import Bicubic
 from nlcunet.models.dan_v1 import DANv1, DANv1Config
 from nlcunet.models.dan_v2 import DANv2, DANv2Config
 from nlcunet.models.dcls import DCLS, MIN_SIZE, DCLSConfig
-from nlcunet.models.kernel_conditioned import EstimatingNLCUnet, KernelConditionedConfig, NonBlindNLCUnet
 from nlcunet.models.nlcunet import SIZE_MULTIPLE, NLCUnet, NLCUnetConfig
 from nlcunet.models.own import OwnConfig, OwnNetwork, is_own
 
-Network: TypeAlias = NLCUnet | DANv1 | DANv2 | DCLS | OwnNetwork | EstimatingNLCUnet | NonBlindNLCUnet
+if TYPE_CHECKING:
+    from nlcunet.models.kernel_conditioned import EstimatingNLCUnet, NonBlindNLCUnet
+
+Network: TypeAlias = "NLCUnet | DANv1 | DANv2 | DCLS | OwnNetwork | EstimatingNLCUnet | NonBlindNLCUnet"
 """Any network with trained weights."""
 NetworkConfig: TypeAlias = NLCUnetConfig | DANv1Config | DANv2Config | DCLSConfig | OwnConfig
 """The shape of any of them."""
@@ -107,10 +109,10 @@ def network_from_config(config: NetworkConfig) -> Network:
             return DANv2(config)
         case DCLSConfig():
             return DCLS(config)
-        case KernelConditionedConfig():  # before the one that it extends
-            return EstimatingNLCUnet(config) if config.kernel == "estimated" else NonBlindNLCUnet(config)
         case NLCUnetConfig():
-            return NLCUnet(config)
+            if type(config) is NLCUnetConfig:
+                return NLCUnet(config)
+            return _kernel_conditioned(config)
         case OwnConfig():
             return OwnNetwork(config)
 
@@ -120,7 +122,18 @@ def _make_nlcunet(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _make_kernel_conditioned(config: Mapping[str, Any]) -> nn.Module:
+    from nlcunet.models.kernel_conditioned import KernelConditionedConfig
+
     return network_from_config(KernelConditionedConfig(**_with_tuples(config)))
+
+
+def _kernel_conditioned(config: NLCUnetConfig) -> "EstimatingNLCUnet | NonBlindNLCUnet":
+    """The networks of one experiment; who enlarges pictures does not import them."""
+    from nlcunet.models.kernel_conditioned import EstimatingNLCUnet, KernelConditionedConfig, NonBlindNLCUnet
+
+    if not isinstance(config, KernelConditionedConfig):
+        raise ConfigError(f"the configuration must be that of a network of nlcunet: got {config}")
+    return EstimatingNLCUnet(config) if config.kernel == "estimated" else NonBlindNLCUnet(config)
 
 
 def _with_tuples(config: Mapping[str, Any]) -> dict[str, Any]:

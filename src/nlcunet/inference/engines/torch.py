@@ -1,17 +1,17 @@
 """The engine that is always there: the network itself, in PyTorch."""
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nlcunet.models.foreign.network import ForeignNetwork
 from nlcunet.models.weights import LoadedModel
 
 if TYPE_CHECKING:
     from nlcunet.inference.engines.cuda_graphs import CudaLane
+    from nlcunet.models.foreign.network import ForeignNetwork
 
 STEADIER_TYPES = {
     torch.float16: (torch.bfloat16, torch.float32),
@@ -35,7 +35,7 @@ class TorchEngine:
     def __init__(self, model: LoadedModel, device: torch.device, dtype: torch.dtype) -> None:
         self.header = model.header
         # Also in channels-last memory: else every convolution would bring its weights into that order again.
-        foreign = model.network if isinstance(model.network, ForeignNetwork) else None
+        foreign = cast("ForeignNetwork", model.network) if self.header.is_foreign else None
         # Other people's networks may count on this order, keep things between two runs, or not bear being recorded.
         is_plain = foreign is not None or device.type == "mps"
         self._memory_format = torch.contiguous_format if is_plain else torch.channels_last
@@ -66,7 +66,7 @@ class TorchEngine:
         return forward(batch.to(self.device)).cpu().contiguous()
 
 
-def _dtypes(dtype: torch.dtype, foreign: ForeignNetwork | None) -> tuple[torch.dtype, ...]:
+def _dtypes(dtype: torch.dtype, foreign: "ForeignNetwork | None") -> tuple[torch.dtype, ...]:
     """The number type asked for and steadier ones; other people's networks that do not bear it take float32.
 
     Not bfloat16: most end in a convolution, whose results it would round to 8 bits.
