@@ -6,6 +6,7 @@ import torch
 from nlcunet.data.pairs import Pairs, steps_to_pairs
 from nlcunet.degradations.presets import isotropic_record
 from nlcunet.degradations.record import DegradationRecord, true_kernels
+from nlcunet.degradations.steps import Resize
 from nlcunet.errors import ConfigError
 from nlcunet.imaging.resize import resize_bicubic
 from nlcunet.models.blind import BlindEstimate
@@ -70,6 +71,25 @@ def test_a_resumed_baseline_equals_an_uninterrupted_one(tmp_path, make_blind_rec
     assert first.header.architecture == name
     for key, value in first.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[key])
+
+
+@pytest.mark.parametrize("kernel", ["estimated", "known"])
+def test_a_resumed_nlcunet_that_is_told_the_kernel_equals_an_uninterrupted_one(
+    tmp_path, make_recipe, processes, kernel
+):
+    told = {"network.kernel": kernel}
+    whole = train(make_recipe({**told, "optim.steps": 4}), tmp_path / "whole", processes=processes)
+    train(make_recipe({**told, "optim.steps": 2}), tmp_path / "parts", processes=processes)
+    parts = train(make_recipe({**told, "optim.steps": 4}), tmp_path / "parts", processes=processes, resume=True)
+    first, second = load_model(whole), load_model(parts)
+    for key, value in first.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[key])
+
+
+def test_a_chain_of_steps_has_no_kernel():
+    chain = DegradationRecord(scale=2, steps=(Resize(),))
+    with pytest.raises(ConfigError, match="the blur must be a single kernel: a picture went through a chain of steps"):
+        true_kernels([chain], 21)
 
 
 def test_true_kernels_are_centred():
