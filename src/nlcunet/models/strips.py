@@ -130,8 +130,9 @@ def _feed_forward(layer: GatedFeedForward, near: StripMap, residual: StripMap, r
     """The gated feed-forward of a strip, plus its residual; gate and content apart, each with its own weights."""
     hidden = layer.contract.in_channels
     expand, depthwise = layer.expand.weight, layer.depthwise.weight
-    gate, content = convolve(near, expand[:hidden]), convolve(near, expand[hidden:])
+    gate = convolve(near, expand[:hidden])
     gate = convolve_gelu(gate, depthwise[:hidden], padding=rows.padding, groups=hidden)
+    content = convolve(near, expand[hidden:])
     gated = convolve_with(content, gate, depthwise[hidden:], operation="mul", padding=rows.padding, groups=hidden)
     return convolve_with(rows.cut(gated), residual, layer.contract.weight, operation="add")
 
