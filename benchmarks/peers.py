@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,9 +115,7 @@ def import_ncnn() -> Any:
     """The library."""
     if find_spec("ncnn") is None:
         raise ConfigError("networks in ncnn's format need ncnn: pip install ncnn")
-    import ncnn
-
-    return ncnn
+    return import_module("ncnn")
 
 
 def open_graph(file: Path, threads: int) -> Enlarge:
@@ -192,13 +191,14 @@ def crops(files: Sequence[Path], side: int, folder: Path) -> Iterator[Path]:
 def measure(files: Sequence[Path], systems: dict[str, Enlarge], rows: dict[str, Row]) -> np.ndarray:
     """Fill in times and gains; what comes back is the first input."""
     measured = set_on_the_fly(tuple(files), find_protocol("photo", SCALE), "photo")
-    times, scores = defaultdict(list), defaultdict(lambda: defaultdict(list))
-    first = None
+    times: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    inputs = []
     for image in measured.images:
         loaded = measured.load(image)
         for pair in loaded.pairs:
             pixels = (pair.low_res * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-            first = pixels if first is None else first
+            inputs.append(pixels)
             condition = measured.protocol.condition(pair.kernel_index)
             for name, enlarge in systems.items():
                 is_random = name.startswith("random:")
@@ -217,7 +217,7 @@ def measure(files: Sequence[Path], systems: dict[str, Enlarge], rows: dict[str, 
         row.time_ratio = row.processor_seconds / rows[next(iter(rows))].processor_seconds
         for condition, values in scores[name].items():
             row.gain_db[condition] = fmean(values) - fmean(scores[BICUBIC][condition])
-    return first
+    return inputs[0]
 
 
 def print_tables(rows: Sequence[Row]) -> None:
@@ -263,6 +263,8 @@ def main() -> None:
     rows = {name: describe_system(name) for name in systems}
     with TemporaryDirectory() as folder:
         files = list(crops(find_originals(options.folder), options.crop, Path(folder)))[: options.limit]
+        if not files:
+            parser.error(f"FOLDER must hold a picture of {options.crop}×{options.crop} pixels or more; lower --crop")
         pixels = measure(files, systems, rows)
         np.save(given := Path(folder) / "input.npy", pixels)
         for name, row in rows.items():
