@@ -78,7 +78,8 @@ def test_the_header_tells_what_shapes_do_not(tiny, tmp_path):
     assert model.model.latent[0].attention.chunk_size == tiny.header.config["chunk_size"] == 20
     low_res = torch.rand(1, 3, 40, 40)
     with torch.inference_mode():
-        torch.testing.assert_close(model(low_res), tiny.network(low_res).clamp(0, 1), rtol=0, atol=0)
+        # spandrel keeps the plain order of memory, in which sums of convolutions are taken in another order
+        torch.testing.assert_close(model(low_res), tiny.network(low_res).clamp(0, 1), rtol=0, atol=1e-6)
 
 
 def test_other_networks_are_left_to_others(tmp_path):

@@ -369,7 +369,7 @@ def test_a_job_of_rest_keeps_no_picture(page):
 def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
     job = enlarge(page)
     traits = page.get(f"/page/jobs/{job['id']}/reading").json()
-    assert [trait["name"] for trait in traits] == ["Found", "BlurEstimate", "Noise", "JPEG"]
+    assert [trait["name"] for trait in traits] == ["Found", "Blur", "Noise", "JPEG"]
     assert page.get(f"/page/jobs/{job['id']}/reading").json() == traits
     page.delete(f"/page/jobs/{job['id']}")
     assert page.get(f"/page/jobs/{job['id']}/reading").status_code == 410
@@ -378,7 +378,7 @@ def test_blur_noise_and_compression_of_the_picture_before_are_told(page):
 def test_a_reading_in_words():
     reading = read(EXAMPLE)
     told = {trait.name: trait.value for trait in traits_of(reading, "4x-NLCUnet-S")}
-    assert told.keys() == {"Found", "BlurEstimate", "Noise", "JPEG"}
+    assert told.keys() == {"Found", "Blur", "Noise", "JPEG"}
     assert told["Found"] == "no noise, JPEG traces or sharpening"
     assert told["Noise"] == f"σ {reading.noise_std_8bit:.1f} of 255"
     assert told["JPEG"] == "no trace"
@@ -389,7 +389,7 @@ def test_a_reading_in_words():
     told = {trait.name: trait.value for trait in traits_of(worse, "4x-NLCUnet-S")}
     assert told == {
         "Found": "JPEG traces (about quality 71)",
-        "BlurEstimate": "σ 2.0 px at 32°, 0.7 px across",
+        "Blur": "σ 2.0 px at 32°, 0.7 px across",
         "Noise": "σ 4.3 of 255",
         "JPEG": "quality 71",
         "Note": "It is blurred.",
