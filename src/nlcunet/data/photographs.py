@@ -75,12 +75,16 @@ def find_pictures(folder: Path) -> list[Path]:
     Raises:
         DataError: there is no such folder.
     """
+    _check_folder(folder)
+    return list_pictures(folder, recursive=True)
+
+
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(
             f"photographs must be a folder: found none at {folder}; name yours with --photographs, or fetch some: "
             "nlcunet data fetch open-photos"
         )
-    return list_pictures(folder, recursive=True)
 
 
 def read_photograph_manifest(manifest: Path) -> list[dict[str, str]]:
@@ -127,11 +131,7 @@ def list_photographs(folder: Path, manifest: Path | None, split: str) -> tuple[l
     Raises:
         DataError: the folder, manifest or a shard is missing or damaged, or nothing is left.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"photographs must be a folder: found none at {folder}; name yours with --photographs, or fetch some: "
-            "nlcunet data fetch open-photos"
-        )
+    _check_folder(folder)
     licence = ""
     if manifest is not None:
         rows = [row for row in read_photograph_manifest(manifest) if row.get("split", split) == split]

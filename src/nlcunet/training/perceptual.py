@@ -65,7 +65,10 @@ class PerceptualLoss(nn.Module):
     def forward(
         self, restored: Float[Tensor, "batch 3 height width"], high_res: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, ""]:
-        """How differently the backbone sees two batches; 0 for equal ones."""
+        """How differently the backbone sees two batches of RGB in [0, 1]; 0 for equal ones.
+
+        Gradients go to ``restored``, whose values may lie outside; ``high_res`` is taken as constant.
+        """
         with torch.no_grad():
             expected = self.backbone(high_res, self.layer_weights)
         seen = self.backbone(restored, self.layer_weights)
