@@ -1,4 +1,4 @@
-"""Thin curves: wires, scribbles, spirals, rings, rays and waves of 0.3 to 4 pixels."""
+"""Curves: spirals, rings, rays and waves of 0.3 to 4 pixels; lines, sweeps, wires and scribbles of up to 12."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,8 @@ from nlcunet.data.drawn.palette import draw_contrast, draw_ground, draw_pair, dr
 from nlcunet.data.drawn.strokes import Curves, smooth, straight, strokes
 
 MIN_WIDTH_PX, MAX_WIDTH_PX = 0.3, 4.0
+MAX_WIDTH_APART_PX = 12.0
+"""Of curves that seldom run side by side: three low-resolution pixels at ×4."""
 
 
 def draw_curves(rng: np.random.Generator, canvas: Canvas) -> Pixels:
@@ -27,22 +29,24 @@ def draw_other_ink(rng: np.random.Generator, ground: Colour) -> Colour:
     return with_luma(draw_theme(rng)[0], min(max(luma, 0.01), 0.99))
 
 
-def draw_width_px(rng: np.random.Generator, low: float = MIN_WIDTH_PX, high: float = MAX_WIDTH_PX) -> float:
+def draw_width_px(rng: np.random.Generator, *, low: float = MIN_WIDTH_PX, high: float = MAX_WIDTH_PX) -> float:
     """A width of lines; thin ones are as frequent as thick ones, octave by octave."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def draw_family(rng: np.random.Generator, size_px: int, colour: Colour) -> list[str]:
     """Curves of one kind and colour, in one to three widths."""
-    makers = (make_lines, make_rays, make_beziers, make_spirals, make_rings, make_waves, make_wires, make_scribbles)
-    curves = makers[int(rng.integers(len(makers)))](rng, size_px)
+    apart = (make_lines, make_beziers, make_wires, make_scribbles)
+    makers = (*apart, make_rays, make_spirals, make_rings, make_waves)
+    make = makers[int(rng.integers(len(makers)))]
+    curves, widest_px = make(rng, size_px), MAX_WIDTH_APART_PX if make in apart else MAX_WIDTH_PX
     is_straight = curves.shape[1] == 2
     cap = str(rng.choice(["butt", "round"]))
     elements: list[str] = []
     for part in np.array_split(rng.permutation(len(curves)), int(rng.integers(1, 4))):
         if len(part):
             paths = straight(curves[part]) if is_straight else smooth(curves[part])
-            elements += strokes(paths, colour, draw_width_px(rng), cap=cap)
+            elements += strokes(paths, colour, draw_width_px(rng, high=widest_px), cap=cap)
     return elements
 
 
