@@ -54,6 +54,9 @@ JOBS = {
     "gaussian8-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5", "Set14", "BSD100")),
     "anisotropic-x4": Job(("4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic"), 4, "anisotropic-standin", ("Set14", "BSD100")),
     "photo-x4": Job(("4x-NLCUnet-S-Photo",), 4, "photo", ("BSD100",), ("psnr_y",)),
+    "photo-gan-x4": Job(
+        ("4x-NLCUnet-S-Photo", "4x-NLCUnet-S-Photo-GAN"), 4, "photo", ("Set14",), ("psnr_y", "effnet_lite0")
+    ),
     "measures-x4": Job(("4x-NLCUnet-S",), 4, "gaussian8", ("Set5",), ALL_OFFLINE),
 }
 HAIRLINES = ("hairlines-x4",)

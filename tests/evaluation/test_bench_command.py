@@ -80,7 +80,7 @@ def test_originals_are_measured_on_the_fly_with_a_row_for_each_blur(make_origina
 @pytest.mark.parametrize(
     ("scale", "models"),
     [
-        (4, {"bicubic", "4x-NLCUnet-S", "4x-NLCUnet-S-Anisotropic", "4x-NLCUnet-S-Photo"}),
+        (4, {"bicubic", *(f"4x-NLCUnet-S{kind}" for kind in ("", "-Anisotropic", "-Photo", "-Photo-GAN"))}),
         (3, {"bicubic", "3x-NLCUnet-S"}),
     ],
 )

@@ -31,7 +31,7 @@ def header(name, degradation, fidelity=""):
     )
 
 
-CLEAN = tuple(each for each in embedded_headers() if not each.name.endswith("-Photo"))
+CLEAN = tuple(each for each in embedded_headers() if "-Photo" not in each.name)
 """What is embedded whatever else may come."""
 
 

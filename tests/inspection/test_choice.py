@@ -71,6 +71,8 @@ def test_what_is_said_is_one_sentence():
     assert choose(traces(), BOTH, 4).sentence == (
         "No noise, JPEG traces or sharpening: enlarged with 4x-NLCUnet-S, which was trained on clean pictures."
     )
+    only_photo = BOTH[-1:]  # as where --strength or --denoise is named
+    assert choose(traces(), only_photo, 4).sentence.endswith("-Photo, which was trained on clean pictures, too.")
     assert choose(traces(noise=6.0), CLEAN, 4).sentence == (
         "Some noise: enlarged with 4x-NLCUnet-S, which was not trained on so much: some of the noise will stay."
     )

@@ -215,12 +215,11 @@ def test_unknown_models_are_refused():
         load_blend("4x-Nothing", 0.5)
 
 
-def test_the_embedded_model_at_strength_0_would_be_itself(tmp_path):
-    # until GAN weights are embedded: a partner in a folder, made from the embedded weights
-    psnr = load_model("4x-NLCUnet-S")
-    header = psnr.header.model_copy(update={"name": "4x-NLCUnet-S-GAN", "fidelity_weights": "4x-NLCUnet-S"})
-    path = save(tmp_path, LoadedModel(psnr.network, header))
-    assert_equal_states(load_blend(path, 0.3), psnr)
+@pytest.mark.parametrize("named", ["4x-NLCUnet-S-Photo", "4x-NLCUnet-S-Photo-GAN"])
+def test_the_embedded_weights_of_both_stages_belong_together(named):
+    assert_equal_states(load_blend(named, 0), load_model("4x-NLCUnet-S-Photo"))
+    assert_equal_states(load_blend(named, 1), load_model("4x-NLCUnet-S-Photo-GAN"))
+    assert load_blend(named, 0.5).header.name == "4x-NLCUnet-S-Photo-GAN@0.50"
 
 
 @pytest.fixture

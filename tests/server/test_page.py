@@ -176,7 +176,9 @@ SELECTS = re.compile(r'<select id="nlc-[a-z]+" name="([a-z]+)".*?>(.*?)</select>
 
 def test_controls_without_weights_behind_them_are_not_shown(make_settings):
     assert shown_sliders(make_settings(has_page=True)) == set()
-    assert shown_sliders(make_settings(has_page=True, models=(), default_model="4x-NLCUnet-S")) == {"denoise"}
+    clean = "2x-NLCUnet-S"
+    assert shown_sliders(make_settings(has_page=True, models=(clean,), default_model=clean)) == set()
+    assert shown_sliders(make_settings(has_page=True, models=(), default_model=clean)) == {"denoise", "strength"}
 
 
 def test_strength_is_offered_where_both_weights_are(tiny, make_settings, tmp_path):

@@ -203,7 +203,10 @@ def _amount(noise_8bit: float | None) -> str:
 def _expect(traces: Traces, fit: ModelFit) -> str:
     """What the weights make of it."""
     if not traces.is_damaged:
-        return "which was trained on clean pictures" if fit.blur != "above" else "whose result will be soft"
+        if fit.blur == "above":
+            return "whose result will be soft"
+        knows_noise = fit.range is not None and fit.range.max_noise_std_8bit > 0
+        return "which was trained on clean pictures" + (", too" if knows_noise else "")
     left = [word for word, verdict in (("the noise", fit.noise), ("the JPEG traces", fit.jpeg)) if verdict == "above"]
     if left:
         return f"which was not trained on so much: some of {listed(left)} will stay"
