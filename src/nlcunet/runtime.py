@@ -174,29 +174,44 @@ def _read_statistic(path: Path, name: str) -> int:
     return next((int(line.split()[1]) for line in _read_lines(path) if line.startswith(f"{name} ")), 0)
 
 
-MALLOC_SETTINGS = (
+TO_KEEP = (
     (-4, 0),  # M_MMAP_MAX: no block is a mapping of its own, which would go back to the system when it is freed
     (-1, -1),  # M_TRIM_THRESHOLD: the end of the heap does not go back either
     (-2, 64 * 2**20),  # M_TOP_PAD: the heap grows in large steps
 )
+TO_GIVE_BACK = ((-4, 65536), (-1, 128 * 2**10), (-2, 0))
+"""The same settings as glibc has them at first (mallopt(3))."""
 
 
-def keep_freed_memory() -> bool:
-    """Let this process keep what it frees, for good: the system clears every page that it hands out again.
+@contextmanager
+def keeping_freed_memory(device: torch.device) -> Iterator[bool]:
+    """Let this process keep what it frees, for a while: the system clears every page that it hands out again.
 
-    For a program of its own that takes and frees the same large blocks all the time, as training does. Only where the
-    C library is glibc; elsewhere nothing happens.
+    For work on a CPU that takes and frees blocks of the same sizes all the time, as training does. Blocks of ever other
+    sizes, as those of pictures, would leave gaps, and the process would grow without end. Only where the C library is
+    glibc; elsewhere nothing happens.
 
-    Returns:
-        Whether it was done.
+    Args:
+        device: where the work is done.
+
+    Yields:
+        Whether memory is kept.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return False
+    keeps = device.type == "cpu" and platform.libc_ver()[0] == "glibc" and _set_malloc(TO_KEEP)
+    try:
+        yield keeps
+    finally:
+        if keeps:
+            _set_malloc(TO_GIVE_BACK)
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set_malloc(settings: tuple[tuple[int, int], ...]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    return all([mallopt(name, value) == 1 for name, value in MALLOC_SETTINGS])  # noqa: C419 - all of them are set
+    return all([mallopt(name, value) == 1 for name, value in settings])  # noqa: C419 - all of them are set
 
 
 def usable_cores() -> int:

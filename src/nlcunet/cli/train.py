@@ -112,7 +112,7 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     import torch
 
     from nlcunet.cli.training_screen import TrainingScreen
-    from nlcunet.runtime import keep_freed_memory
+    from nlcunet.runtime import keeping_freed_memory
     from nlcunet.training.processes import start_processes
     from nlcunet.training.state import parse_bytes
     from nlcunet.training.stopping import parse_duration
@@ -122,18 +122,17 @@ def train(  # noqa: PLR0917 - typer reads the command line from the signature
     if threads is not None:
         torch.set_num_threads(threads)
     processes = start_processes(device)
-    if processes.device.type == "cpu":
-        keep_freed_memory()
     screen = TrainingScreen(checked, is_first=processes.is_first)
     try:
         if dry_run:
             from nlcunet.training.dry_run import dry_run as plan
 
-            screen.show_plan(plan(checked, processes))
+            with keeping_freed_memory(processes.device):
+                screen.show_plan(plan(checked, processes))
             return
         from nlcunet.training.loop import train as run_training
 
-        with screen:
+        with screen, keeping_freed_memory(processes.device):
             weights = run_training(
                 checked,
                 folder,

@@ -17,7 +17,7 @@ from nlcunet.experiments.variants.curves import Curve, ValidationPoint, read_cur
 from nlcunet.experiments.variants.originals import Originals
 from nlcunet.experiments.variants.plan import PlannedRun, with_steps
 from nlcunet.files.atomic import write_file_atomically
-from nlcunet.runtime import choose_device, keep_freed_memory
+from nlcunet.runtime import choose_device, keeping_freed_memory
 from nlcunet.training.loop import TrainingListener, train
 from nlcunet.training.processes import Processes
 from nlcunet.training.recipe import Recipe
@@ -60,18 +60,17 @@ def train_and_measure(assignment: Assignment) -> None:
     """
     torch.set_num_threads(assignment.threads)
     device = choose_device(assignment.device)
-    if device.type == "cpu":
-        keep_freed_memory()
     run = assignment.run
     folder = run.folder / TRAINING_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     weights = finished_weights(run)
     if weights is None:
         processes = Processes(device)
-        recipe = _recipe(assignment, folder, processes)
-        clock = _Clock(run.folder, recipe, device)
-        listener = TrainingListener(on_start=clock.start, on_step=clock.step, on_report=clock.report)
-        weights = train(recipe, folder, processes=processes, resume=has_state(folder), listener=listener)
+        with keeping_freed_memory(device):
+            recipe = _recipe(assignment, folder, processes)
+            clock = _Clock(run.folder, recipe, device)
+            listener = TrainingListener(on_start=clock.start, on_step=clock.step, on_report=clock.report)
+            weights = train(recipe, folder, processes=processes, resume=has_state(folder), listener=listener)
     system = make_system(run.system, str(weights), device, None)
     measure(system, assignment.originals, assignment.measures, run.folder / RECORDS_FILE, device)
 
