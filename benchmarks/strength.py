@@ -16,7 +16,7 @@ from nlcunet.evaluation.originals import find_originals
 from nlcunet.evaluation.protocols import find_protocol
 from nlcunet.evaluation.sets import set_on_the_fly
 from nlcunet.evaluation.systems import load_systems
-from nlcunet.evaluation.table_conditions import by_condition
+from nlcunet.evaluation.table_conditions import ALL, by_condition
 from nlcunet.models.blending import load_blend
 from nlcunet.models.weights import save_weights
 
@@ -41,7 +41,7 @@ def main() -> None:
     originals = find_originals(options.originals)
     pictures = set_on_the_fly(originals, find_protocol("photo", scale), options.originals.name)
     pairs = run_benchmark([pictures], systems, run_options).pairs
-    conditions = by_condition(pairs).values()
+    conditions = [group for name, group in by_condition(pairs).items() if name != ALL]
     means = {
         (system.facts.name, measure): [
             fmean(pair.measures[measure] for pair in group if pair.system == system.facts.name) for group in conditions

@@ -130,7 +130,6 @@ def second_stage() -> str:
     """What adversarial training costs in PSNR, and what it gains in a perceptual distance, by condition."""
     records = read("photo-gan-x4")
     names, kinds = [one.name for one in records.systems], {"psnr_y": 2, "effnet_lite0": 4}
-    groups = {**by_condition(records.pairs), "all": records.pairs}
     rows = [
         [
             condition,
@@ -140,7 +139,7 @@ def second_stage() -> str:
                 for name in names
             ),
         ]
-        for condition, pairs in groups.items()
+        for condition, pairs in by_condition(records.pairs).items()
     ]
     heads = [
         "protocol `photo` ×4, Set14",
